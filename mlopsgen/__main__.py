@@ -1,0 +1,7 @@
+"""`python -m mlopsgen` is `mlopsgen`."""
+
+import sys
+
+from mlopsgen.cli import main
+
+sys.exit(main())

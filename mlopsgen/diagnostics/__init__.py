@@ -1,0 +1,1 @@
+"""What mlopsgen says: diagnostics, their codes, and how they are shown."""

@@ -1,0 +1,87 @@
+"""From a checked pipeline to a plan: every component declares its parts, and they are put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from mlopsgen.components import components
+from mlopsgen.components.base import Site
+from mlopsgen.plan import (
+    Command,
+    Edge,
+    Image,
+    Output,
+    Parameter,
+    Part,
+    Plan,
+    Principal,
+    Resource,
+    Stack,
+    Task,
+    Thing,
+    Workflow,
+    of,
+    stack_order,
+)
+from mlopsgen.spec.pipeline import Pipeline
+
+DESCRIPTIONS = {
+    "foundation": "encryption key, buckets and notifications",
+    "access": "the delivery role",
+    "network": "the VPC",
+    "registry": "image repositories",
+    "training": "what trainers share",
+    "serving": "what services share",
+    "observability": "dashboard and alarms",
+    "people": "roles for people",
+}
+
+
+def lower(pipeline: Pipeline, environment: str) -> Plan:
+    """The plan of one environment. The pipeline has been checked, so any exception here is our bug."""
+    site = Site(pipeline, environment)
+    parts = tuple(part for component in components() for part in component.declare(site))
+    return Plan(
+        name=site.name,
+        environment=environment,
+        region=site.spec.aws.region,
+        account=site.spec.aws.account,
+        tags=tags(site),
+        stacks=stacks(site, parts),
+        principals=of(Principal, parts),
+        images=tuple(dict.fromkeys(of(Image, parts))),
+        tasks=of(Task, parts),
+        things=tuple(dict.fromkeys(of(Thing, parts))),
+        edges=tuple(dict.fromkeys(of(Edge, parts))),
+        commands=of(Command, parts),
+        workflow=next(iter(of(Workflow, parts)), None),
+    )
+
+
+def tags(site: Site) -> tuple[tuple[str, str], ...]:
+    """What every resource is tagged with: the labels, and which pipeline and environment it belongs to."""
+    own = {"mlopsgen:pipeline": site.name, "mlopsgen:environment": site.environment}
+    return tuple(sorted({**site.pipeline.metadata.labels, **own}.items()))
+
+
+def stacks(site: Site, parts: Sequence[Part]) -> tuple[Stack, ...]:
+    """The parts of each stack together, stacks in the order of deployment."""
+    homed = [part for part in parts if isinstance(part, Resource | Parameter | Output)]
+    homed.sort(key=lambda part: stack_order(part.stack))
+    return tuple(
+        _stack(site, name, tuple(group)) for name, group in groupby(homed, key=lambda part: part.stack)
+    )
+
+
+def _stack(site: Site, name: str, parts: tuple[Part, ...]) -> Stack:
+    base = next(each for each in DESCRIPTIONS if name == each or name.startswith(each + "-"))
+    component = name.removeprefix(base).removeprefix("-")
+    what = f"{component} ({base})" if component else DESCRIPTIONS[base]
+    return Stack(
+        name=name,
+        description=f"{site.name} in {site.environment}: {what}. Compiled by mlopsgen; edit the pipeline, not this file.",
+        resources=of(Resource, parts),
+        parameters=tuple(dict.fromkeys(of(Parameter, parts))),
+        outputs=of(Output, parts),
+    )

@@ -1,0 +1,1 @@
+"""Text to a tree of nodes that know where they were written."""

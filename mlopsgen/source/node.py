@@ -1,0 +1,138 @@
+"""The tree that YAML becomes: every value keeps the place where it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Keys from the root, and in lists a zero-based index or the `name` of a named thing:
+`("spec", "services", 0, "port")` or `("spec", "services", "sentiment-api", "port")`.
+"""
+
+Plain: TypeAlias = None | bool | int | float | str | tuple["Plain", ...] | dict[str, "Plain"]
+"""A document without its places, as the language's models take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of one file. Lines and columns count from 1; the end is exclusive."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A string, number, boolean or null; `text` is what the author wrote."""
+
+    value: None | bool | int | float | str
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list."""
+
+    items: tuple[Node, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A map in the order of the file; its keys are strings, and no key stands twice."""
+
+    items: tuple[tuple[Scalar, Node], ...]
+    span: Span
+
+    def get(self, key: str) -> Node | None:
+        """The value under `key`, or None."""
+        for scalar, value in self.items:
+            if scalar.value == key:
+                return value
+        return None
+
+    def key(self, key: str) -> Scalar | None:
+        """The key itself, with its place."""
+        for scalar, _ in self.items:
+            if scalar.value == key:
+                return scalar
+        return None
+
+
+Node: TypeAlias = Scalar | Sequence | Mapping
+
+
+def plain(node: Node) -> Plain:
+    """The value without its places."""
+    match node:
+        case Scalar(value=value):
+            return value
+        case Sequence(items=items):
+            return tuple(plain(item) for item in items)
+        case Mapping(items=pairs):
+            return {str(key.value): plain(value) for key, value in pairs}
+
+
+def find(root: Node, path: Path) -> tuple[Node, Scalar | None, int]:
+    """Follow `path` as far as it goes: the node reached, the key that led to it, the steps taken."""
+    node, key, taken = root, None, 0
+    for step in path:
+        below: Node | None = None
+        if isinstance(node, Mapping) and isinstance(step, str):
+            below, found = node.get(step), node.key(step)
+            key = found if below is not None else key
+        elif isinstance(node, Sequence) and isinstance(step, int) and 0 <= step < len(node.items):
+            below, key = node.items[step], None
+        elif isinstance(node, Sequence) and isinstance(step, str):
+            below, key = _called(node, step), None
+        if below is None:
+            break
+        node, taken = below, taken + 1
+    return node, key, taken
+
+
+def _called(node: Sequence, name: str) -> Node | None:
+    for item in node.items:
+        word = item.get("name") if isinstance(item, Mapping) else None
+        if isinstance(word, Scalar) and word.value == name:
+            return item
+    return None
+
+
+def place(root: Node, path: Path) -> Span:
+    """Where to point for `path`: the scalar itself, or the key of a map or list (never a whole block)."""
+    node, key, _ = find(root, path)
+    if isinstance(node, Scalar):
+        return node.span
+    if key is not None:
+        return key.span
+    match node:
+        case Mapping(items=((first, _), *_)):
+            return first.span
+        case Sequence(items=(Scalar(span=span), *_)):
+            return span
+        case _:
+            return Span(
+                node.span.file, node.span.line, node.span.column, node.span.line, node.span.column + 1
+            )
+
+
+def walk(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
+    """Every node with its path, parents first, in the order of the file."""
+    yield path, node
+    match node:
+        case Mapping(items=pairs):
+            for key, value in pairs:
+                yield from walk(value, (*path, str(key.value)))
+        case Sequence(items=items):
+            for index, item in enumerate(items):
+                yield from walk(item, (*path, index))

@@ -1,0 +1,161 @@
+"""YAML to nodes: every place kept, YAML 1.2's scalars, nothing guessed, and limits on what a file may do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from mlopsgen.diagnostics.diagnostic import Diagnostic, Label, Rejected
+from mlopsgen.source.node import Mapping, Node, Scalar, Sequence, Span
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_NODES = 1_000_000
+
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_CONSTANTS: dict[str, None | bool] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+
+
+def resolve(text: str) -> None | bool | int | float | str:
+    """A plain scalar by YAML 1.2's core schema, but for digits with a leading zero, which stay a string.
+
+    `no`, `22:22` and `017` are strings: an account such as 012345678901 must not lose its zero.
+    """
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INTEGER.fullmatch(text) and len(text) <= 20:
+        return int(text)
+    if _FLOAT.fullmatch(text) and len(text) <= 40:
+        return float(text)
+    return text
+
+
+def parse(text: str, file: str) -> Node:
+    """The one document of `text`. Raises `Rejected` with E001 to E009."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise Rejected([_fault("E002", Span(file, 1, 1, 1, 2), f"the file is larger than {MAX_BYTES} bytes")])
+    try:
+        return _Builder(file).build(yaml.parse(text, Loader=_loader()))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        message = " ".join(part for part in (error.context, error.problem) if part)
+        raise Rejected([_fault("E001", Span(file, line, column, line, column + 1), message)]) from None
+    except yaml.reader.ReaderError as error:
+        raise Rejected([_fault("E001", Span(file, 1, 1, 1, 2), error.reason)]) from None
+
+
+def _loader() -> Any:
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _fault(code: str, span: Span, message: str, help_: str | None = None) -> Diagnostic:
+    return Diagnostic(code, "error", message, (Label(span),), help_)
+
+
+class _Builder:
+    """Builds the tree from the parser's events without recursion: a deep file cannot exhaust the stack."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.anchors: dict[str, tuple[Node, int]] = {}
+        self.faults: list[Diagnostic] = []
+        self.nodes = 0
+
+    def span(self, event: Any) -> Span:
+        start, end = event.start_mark, event.end_mark
+        return Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+    def stop(self, code: str, span: Span, message: str, help_: str | None = None) -> Rejected:
+        return Rejected([*self.faults, _fault(code, span, message, help_)])
+
+    def build(self, events: Iterator[Any]) -> Node:
+        stack: list[tuple[Any, list[Node], int]] = []
+        root: Node | None = None
+        for event in events:
+            done: Node | None = None
+            size = 1
+            match event:
+                case yaml.DocumentStartEvent() if root is not None:
+                    raise self.stop("E004", self.span(event), "the file holds more than one document")
+                case yaml.ScalarEvent():
+                    done = self.scalar(event)
+                    self.remember(event, done, 1)
+                case yaml.AliasEvent():
+                    if event.anchor not in self.anchors:
+                        raise self.stop("E005", self.span(event), f"nothing is anchored as `{event.anchor}`")
+                    done, size = self.anchors[event.anchor]
+                case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
+                    if len(stack) >= MAX_DEPTH:
+                        raise self.stop("E003", self.span(event), f"nested more than {MAX_DEPTH} deep")
+                    self.tag(event)
+                    stack.append((event, [], self.nodes))
+                case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
+                    start, items, before = stack.pop()
+                    begin, end = self.span(start), self.span(event)
+                    span = Span(self.file, begin.line, begin.column, end.end_line, end.end_column)
+                    done = (
+                        Sequence(tuple(items), span)
+                        if isinstance(event, yaml.SequenceEndEvent)
+                        else self.mapping(items, span)
+                    )
+                    self.remember(start, done, self.nodes - before + 1)
+            if done is None:
+                continue
+            self.nodes += size
+            if self.nodes > MAX_NODES:
+                raise self.stop(
+                    "E003", self.span(event), f"more than {MAX_NODES:,} values once aliases are followed"
+                )
+            if stack:
+                stack[-1][1].append(done)
+            else:
+                root = done
+        if self.faults:
+            raise Rejected(self.faults)
+        return root or Scalar(None, Span(self.file, 1, 1, 1, 2), "")
+
+    def remember(self, event: Any, node: Node, size: int) -> None:
+        if event.anchor is not None:
+            self.anchors[event.anchor] = (node, size)
+
+    def tag(self, event: Any) -> None:
+        if event.tag not in (None, "!"):
+            self.faults.append(
+                _fault("E006", self.span(event), f"the tag `{event.tag}` means nothing here", "take it away")
+            )
+
+    def scalar(self, event: Any) -> Scalar:
+        self.tag(event)
+        plain = event.style in (None, "") and event.tag != "!"
+        return Scalar(resolve(event.value) if plain else event.value, self.span(event), event.value)
+
+    def mapping(self, items: list[Node], span: Span) -> Mapping:
+        pairs: list[tuple[Scalar, Node]] = []
+        seen: dict[str, Scalar] = {}
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if not isinstance(key, Scalar):
+                self.faults.append(_fault("E007", key.span, "a key must be a string"))
+                continue
+            name = key.text
+            if name == "<<" and key.value == "<<":
+                self.faults.append(
+                    _fault("E008", key.span, "merge keys are not part of the language", "write the values out")
+                )
+                continue
+            if name in seen:
+                first = Label(seen[name].span, "first given here")
+                self.faults.append(
+                    Diagnostic("E009", "error", f"the key `{name}` is given twice", (Label(key.span), first))
+                )
+                continue
+            seen[name] = key
+            pairs.append((Scalar(name, key.span, name), value))
+        return Mapping(tuple(pairs), span)
