@@ -77,6 +77,8 @@ class Grant:
     condition: tuple[tuple[str, str, Value | tuple[Value, ...]], ...] = ()
     """(operator, key, value), such as `("StringLike", "s3:prefix", ("raw/*",))`."""
     reason: str | None = None
+    effect: Literal["Allow", "Deny"] = "Allow"
+    """`Deny` holds whatever another policy may allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +161,7 @@ class Workflow:
     role_name: str
 
 
-Part: TypeAlias = (
-    Resource | Parameter | Output | Principal | Image | Task | Edge | Thing | Command | Workflow
-)
+Part: TypeAlias = Resource | Parameter | Output | Principal | Image | Task | Edge | Thing | Command | Workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +182,17 @@ class Stack:
     @property
     def names_iam(self) -> bool:
         """Whether deploying it takes `CAPABILITY_NAMED_IAM`."""
-        names = ("RoleName", "PolicyName", "ManagedPolicyName", "InstanceProfileName", "GroupName", "UserName")
+        names = (
+            "RoleName",
+            "PolicyName",
+            "ManagedPolicyName",
+            "InstanceProfileName",
+            "GroupName",
+            "UserName",
+        )
         return any(
-            each.body.resource_type != "AWS::IAM::Policy" and any(name in each.body.properties for name in names)
+            each.body.resource_type != "AWS::IAM::Policy"
+            and any(name in each.body.properties for name in names)
             for each in self.resources
             if each.body.resource_type.startswith("AWS::IAM::")
         )

@@ -1,0 +1,275 @@
+"""Grants to policy statements, and the roles that carry them: who may assume each, and how far it reaches."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from troposphere import GetAtt, Sub, iam
+
+from mlopsgen.components.base import Site
+from mlopsgen.plan import Grant, Principal, Resource, Value
+from mlopsgen.source.node import Path
+
+VERSION = "2012-10-17"
+
+# What each service says it acts for when it assumes a role (`aws:SourceArn`), by its own documentation. EC2
+# hands a role to an instance and CloudFormation a role to a stack without saying so; there, `iam:PassRole`,
+# which never crosses accounts, keeps others out.
+_SOURCES: dict[str, str | None] = {
+    "cloudformation.amazonaws.com": None,
+    "ec2.amazonaws.com": None,
+    "ecs.amazonaws.com": "ecs:${AWS::Region}:${AWS::AccountId}:*",
+    "ecs-tasks.amazonaws.com": "ecs:${AWS::Region}:${AWS::AccountId}:*",
+    "events.amazonaws.com": "events:${AWS::Region}:${AWS::AccountId}:rule/*",
+    "scheduler.amazonaws.com": "scheduler:${AWS::Region}:${AWS::AccountId}:schedule-group/*",
+    "vpc-flow-logs.amazonaws.com": "ec2:${AWS::Region}:${AWS::AccountId}:vpc-flow-log/*",
+}
+
+# Several values of one of these mean "any of them", so two conditions that differ in values alone are one.
+_ANY_OF = frozenset({"StringEquals", "StringLike", "ArnEquals", "ArnLike"})
+
+_MAX_SID = 64
+
+
+def arn(service: str, resource: str) -> Sub:
+    """The ARN of something in this account and region, such as `arn("ecs", "cluster/x")`.
+
+    `service` may be `s3` or `iam`, whose ARNs have no region (and those of S3 no account).
+    """
+    place = {"s3": ":", "iam": ":${AWS::AccountId}"}.get(service, "${AWS::Region}:${AWS::AccountId}")
+    return Sub(f"arn:${{AWS::Partition}}:{service}:{place}:{resource}")
+
+
+def statements(grants: Iterable[Grant]) -> list[dict[str, Any]]:
+    """The policy statements of `grants`, each with a Sid: few, and the same for any order of the grants.
+
+    Grants that differ only in resources, in actions, or in the values of one condition become one statement,
+    which allows exactly what they did.
+    """
+    merged = _merge(grants)
+    taken: dict[str, int] = {}
+    result = []
+    for grant in merged:
+        name = _sid(grant)
+        taken[name] = taken.get(name, 0) + 1
+        result.append(_statement(grant, name if taken[name] == 1 else f"{name}{taken[name]}"))
+    return result
+
+
+def policy(grants: Iterable[Grant]) -> dict[str, Any]:
+    """The policy document of `grants`."""
+    return {"Version": VERSION, "Statement": statements(grants)}
+
+
+def role(
+    site: Site,
+    *,
+    stack: str,
+    logical_id: str,
+    name: str,
+    kind: Literal["task", "execution", "service", "delivery", "person"],
+    trust: dict[str, Any],
+    grants: Iterable[Grant],
+    description: str,
+    origin: Path,
+    max_session: int | None = None,
+    role_name: str | None = None,
+) -> tuple[Resource, Principal]:
+    """A role in the path of the environment, bounded if the pipeline says so, and its row of who may do what.
+
+    `name` is what people read; `role_name` only where something outside must know the name in advance.
+    `max_session` is in seconds.
+    """
+    grants = tuple(grants)
+    body = iam.Role(
+        logical_id,
+        Description=description,
+        Path=site.role_path,
+        AssumeRolePolicyDocument=trust,
+        Policies=[iam.Policy(PolicyName="permissions", PolicyDocument=policy(grants))] if grants else None,
+        PermissionsBoundary=site.spec.aws.permissions_boundary,
+        MaxSessionDuration=max_session,
+        RoleName=role_name,
+    )
+    for key in ("Policies", "PermissionsBoundary", "MaxSessionDuration", "RoleName"):
+        if body.properties[key] is None:
+            del body.properties[key]
+    return Resource(stack, logical_id, body, origin), Principal(name, kind, stack, logical_id, grants)
+
+
+def trust_service(service: str, site: Site) -> dict[str, Any]:
+    """Lets `service` assume a role, on behalf of this account's own resources only."""
+    source = _SOURCES[service]
+    statement: dict[str, Any] = {
+        "Sid": "Service",
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+    }
+    if source:
+        statement["Condition"] = {
+            "StringEquals": {"aws:SourceAccount": Sub("${AWS::AccountId}")},
+            "ArnLike": {"aws:SourceArn": Sub(f"arn:${{AWS::Partition}}:{source}")},
+        }
+    return {"Version": VERSION, "Statement": [statement]}
+
+
+def trust_oidc(provider: Value, issuer: str, audience: str, subjects: Sequence[str]) -> dict[str, Any]:
+    """Lets a token of `issuer` assume a role, if made for `audience` and naming one of `subjects` exactly."""
+    statement = {
+        "Sid": "Workflow",
+        "Effect": "Allow",
+        "Principal": {"Federated": provider},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {f"{issuer}:aud": audience, f"{issuer}:sub": list(subjects)}},
+    }
+    return {"Version": VERSION, "Statement": [statement]}
+
+
+def trust_people(principals: Iterable[str]) -> dict[str, Any]:
+    """Lets the ARNs `principals` assume a role: users, and whole accounts, only with a second factor.
+
+    Sessions of a role carry no `aws:MultiFactorAuthPresent`: that role's own trust asks for the factor.
+    """
+    roles = sorted({each for each in principals if ":role/" in each})
+    others = sorted(set(principals) - set(roles))
+    trusted: list[dict[str, Any]] = []
+    if others:
+        trusted.append(
+            {
+                "Sid": "PeopleWithSecondFactor",
+                "Effect": "Allow",
+                "Principal": {"AWS": others},
+                "Action": "sts:AssumeRole",
+                "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}},
+            }
+        )
+    if roles:
+        trusted.append(
+            {"Sid": "Roles", "Effect": "Allow", "Principal": {"AWS": roles}, "Action": "sts:AssumeRole"}
+        )
+    return {"Version": VERSION, "Statement": trusted}
+
+
+def pass_role(roles: Iterable[Value], service: str, because: str) -> Grant:
+    """May hand `roles` to `service`, and to no other."""
+    return Grant(
+        ("iam:PassRole",),
+        tuple(roles),
+        because,
+        condition=(("StringEquals", "iam:PassedToService", service),),
+    )
+
+
+def role_arn(logical_id: str) -> GetAtt:
+    """The ARN of a role in the same stack."""
+    return GetAtt(logical_id, "Arn")
+
+
+def key(value: Any) -> str:
+    """A string that is equal for equal values, to sort and compare intrinsic functions by."""
+    return json.dumps(value, sort_keys=True, default=lambda each: each.to_dict())
+
+
+def _merge(grants: Iterable[Grant]) -> list[Grant]:
+    """As few grants as say the same, in a fixed order."""
+    result = sorted((_tidy(grant) for grant in grants), key=_order)
+    for part in (_by_actions, _by_resources, _by_values):
+        groups: dict[Any, list[Grant]] = {}
+        for grant in result:
+            groups.setdefault(part(grant), []).append(grant)
+        result = [_union(group) for group in groups.values()]
+    return sorted(result, key=_order)
+
+
+def _order(grant: Grant) -> tuple[str, ...]:
+    """Allowances before denials, then by the words of the spec, by what is allowed, and on what."""
+    return (grant.effect, grant.because, *map(key, (grant.actions, grant.resources, grant.condition)))
+
+
+def _by_actions(grant: Grant) -> Any:
+    return grant.effect, grant.actions, grant.reason, key(grant.condition)
+
+
+def _by_resources(grant: Grant) -> Any:
+    return grant.effect, key(grant.resources), grant.reason, key(grant.condition)
+
+
+def _by_values(grant: Grant) -> Any:
+    if len(grant.condition) == 1 and grant.condition[0][0] in _ANY_OF:
+        operator, name, _ = grant.condition[0]
+        return grant.effect, grant.actions, key(grant.resources), grant.reason, operator, name
+    return _by_actions(grant), key(grant.resources)
+
+
+def _union(grants: Sequence[Grant]) -> Grant:
+    """One grant for all of a group."""
+    first = grants[0]
+    condition = first.condition
+    if len({key(each.condition) for each in grants}) > 1:
+        operator, name, _ = condition[0]
+        condition = ((operator, name, _distinct(v for each in grants for v in _many(each.condition[0][2]))),)
+    return _tidy(
+        replace(
+            first,
+            actions=tuple(action for each in grants for action in each.actions),
+            resources=tuple(resource for each in grants for resource in each.resources),
+            because="; ".join(_distinct(each.because for each in grants)),
+            condition=condition,
+        )
+    )
+
+
+def _tidy(grant: Grant) -> Grant:
+    """The same grant, each of its sets in one order. A `*` without a reason is our bug."""
+    assert grant.effect == "Deny" or grant.reason or "*" not in grant.resources, (
+        f"`*` needs a reason: {grant.because}"
+    )
+    return replace(
+        grant,
+        actions=tuple(sorted(set(grant.actions))),
+        resources=_distinct(grant.resources),
+        condition=tuple(sorted(grant.condition, key=key)),
+    )
+
+
+def _many(value: Value | tuple[Value, ...]) -> tuple[Value, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
+    """The values without repetition, sorted."""
+    by_key = {key(value): value for value in values}
+    return tuple(by_key[each] for each in sorted(by_key))
+
+
+def _statement(grant: Grant, sid: str) -> dict[str, Any]:
+    statement: dict[str, Any] = {
+        "Sid": sid,
+        "Effect": grant.effect,
+        "Action": _one_or_list(grant.actions),
+        "Resource": _one_or_list(grant.resources),
+    }
+    for operator, name, value in grant.condition:
+        by_name = statement.setdefault("Condition", {}).setdefault(operator, {})
+        by_name[name] = _one_or_list(_many(value))
+    return statement
+
+
+def _one_or_list(values: tuple[Value, ...]) -> Value | list[Value]:
+    return values[0] if len(values) == 1 else list(values)
+
+
+def _sid(grant: Grant) -> str:
+    """The words of the spec as a Sid, which takes letters and digits only: `reads raw/` is `ReadsRaw`."""
+    words = list(dict.fromkeys(re.findall(r"[A-Za-z0-9]+", grant.because)))
+    name = ""
+    for word in words:
+        if len(name) + len(word) > _MAX_SID:
+            break
+        name += word[0].upper() + word[1:]
+    return name or "Statement"
