@@ -48,11 +48,12 @@ def engine() -> CompositeEngine:
 
 
 def test_cloudformation_validate_finds_nothing(engine: CompositeEngine):
-    """AWS's own offline validation has nothing to say."""
+    """AWS's own offline validation has nothing to say but which properties cannot be updated in place."""
     findings = [
         f"{name}: {each.severity.name} {each.rule_id} {each.message}"
         for name, path in TEMPLATES.items()
         for each in engine.validate_template(str(path)).diagnostics
+        if each.severity.name != "INFO"
     ]
     assert findings == []
 
@@ -76,7 +77,9 @@ def test_checkov_finds_nothing_that_is_not_waived(tmp_path: Path):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_no_template_needs_an_upload(case: Case):
     """`aws cloudformation deploy` takes up to 51,200 bytes without a bucket."""
-    assert {path.name: len(path.read_bytes()) for path in case.templates if path.stat().st_size > 51_200} == {}
+    assert {
+        path.name: len(path.read_bytes()) for path in case.templates if path.stat().st_size > 51_200
+    } == {}
 
 
 def region(path: Path) -> str:

@@ -21,7 +21,9 @@ def components() -> tuple[Component, ...]:
         kind()
         for module in modules
         for kind in vars(module).values()
-        if isinstance(kind, type) and issubclass(kind, Component) and kind.__module__ == module.__name__
+        if isinstance(kind, type)
+        and issubclass(kind, Component)
+        and kind.__module__ == module.__name__
         and kind is not Component
     )
 

@@ -48,7 +48,7 @@ def embedded_aws(region: str) -> Iterator[EmbeddedAws]:
         from moto.server import ThreadedMotoServer
     except ModuleNotFoundError as error:
         raise Unavailable(
-            f"the package `{error.name}` is missing: install mlopsgen with its extra, `pip install 'mlopsgen[local]'`"
+            f"the package `{error.name}` is missing: install the extra with `pip install 'mlopsgen[local]'`"
         ) from None
     # A line per request would drown the progress of the stacks.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

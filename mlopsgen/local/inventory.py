@@ -38,16 +38,22 @@ def _calls(client: Callable[[str], Any], prefix: str) -> Iterator[tuple[str, lis
     yield "s3 list-buckets", _mine(prefix, client("s3").list_buckets()["Buckets"], "Name")
     aliases = client("kms").list_aliases()["Aliases"]
     yield "kms list-aliases", _mine(f"alias/{prefix}", aliases, "AliasName")
-    yield "sns list-topics", [
-        topic["TopicArn"].rsplit(":", 1)[1]
-        for topic in client("sns").list_topics()["Topics"]
-        if prefix in topic["TopicArn"]
-    ]
-    yield "iam list-roles", [
-        f"{role['Path']}{role['RoleName']}"
-        for role in _pages(client("iam"), "list_roles", "Roles")
-        if prefix in role["Path"] or role["RoleName"].startswith(prefix)
-    ]
+    yield (
+        "sns list-topics",
+        [
+            topic["TopicArn"].rsplit(":", 1)[1]
+            for topic in client("sns").list_topics()["Topics"]
+            if prefix in topic["TopicArn"]
+        ],
+    )
+    yield (
+        "iam list-roles",
+        [
+            f"{role['Path']}{role['RoleName']}"
+            for role in _pages(client("iam"), "list_roles", "Roles")
+            if prefix in role["Path"] or role["RoleName"].startswith(prefix)
+        ],
+    )
     ec2 = client("ec2")
     mine = [{"Name": "tag:mlopsgen:pipeline", "Values": ["*"]}]
     vpcs = [vpc for vpc in ec2.describe_vpcs(Filters=mine)["Vpcs"] if not vpc["IsDefault"]]
@@ -62,23 +68,31 @@ def _calls(client: Callable[[str], Any], prefix: str) -> Iterator[tuple[str, lis
     clusters = [arn for arn in ecs.list_clusters()["clusterArns"] if f"/{prefix}-" in arn]
     described = ecs.describe_clusters(clusters=clusters)["clusters"] if clusters else []
     yield "ecs describe-clusters", [f"{each['clusterName']} {each['status']}" for each in described]
-    yield "ecs list-task-definitions", [
-        arn.rsplit("/", 1)[1] for arn in ecs.list_task_definitions()["taskDefinitionArns"] if f"/{prefix}-" in arn
-    ]
+    yield (
+        "ecs list-task-definitions",
+        [
+            arn.rsplit("/", 1)[1]
+            for arn in ecs.list_task_definitions()["taskDefinitionArns"]
+            if f"/{prefix}-" in arn
+        ],
+    )
     for cluster in clusters:
         arns = ecs.list_services(cluster=cluster)["serviceArns"]
         services = ecs.describe_services(cluster=cluster, services=arns)["services"] if arns else []
-        yield "ecs describe-services", [
-            f"{each['serviceName']} {each['status']}, {each['desiredCount']} wanted" for each in services
-        ]
+        yield (
+            "ecs describe-services",
+            [f"{each['serviceName']} {each['status']}, {each['desiredCount']} wanted" for each in services],
+        )
     balancers = client("elbv2").describe_load_balancers()["LoadBalancers"]
-    yield "elbv2 describe-load-balancers", [
-        f"{each['LoadBalancerName']} {each['Scheme']} {each['State']['Code']}" for each in balancers
-    ]
+    yield (
+        "elbv2 describe-load-balancers",
+        [f"{each['LoadBalancerName']} {each['Scheme']} {each['State']['Code']}" for each in balancers],
+    )
     groups = _pages(client("logs"), "describe_log_groups", "logGroups")
     yield "logs describe-log-groups", _mine(f"/{prefix}/", groups, "logGroupName")
-    yield "cloudwatch list-dashboards", _mine(
-        prefix, client("cloudwatch").list_dashboards()["DashboardEntries"], "DashboardName"
+    yield (
+        "cloudwatch list-dashboards",
+        _mine(prefix, client("cloudwatch").list_dashboards()["DashboardEntries"], "DashboardName"),
     )
 
 

@@ -18,14 +18,21 @@ class Spec(BaseModel):
     """
 
     model_config = ConfigDict(
-        alias_generator=camel, defer_build=True, extra="forbid", frozen=True, strict=True, validate_by_name=True
+        alias_generator=camel,
+        defer_build=True,
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        validate_by_name=True,
     )
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=32)]
 """Lowercase letters, digits and single hyphens, as Kubernetes names are; at most 32 characters."""
 
-Arn = Annotated[str, Field(pattern=r"^arn:aws(-[a-z]+)*:[a-z0-9-]+:[a-z0-9-]*:(\d{12}|aws)?:[^\s*?'\"\\$`]+$")]
+Arn = Annotated[
+    str, Field(pattern=r"^arn:aws(-[a-z]+)*:[a-z0-9-]+:[a-z0-9-]*:(\d{12}|aws)?:[^\s*?'\"\\$`]+$")
+]
 """An Amazon Resource Name, without wildcards."""
 
 AccountId = Annotated[str, Field(pattern=r"^\d{12}$")]

@@ -15,7 +15,7 @@ class PromotionSpec(Spec):
     policy: Literal["manual", "automatic"] = "manual"
     """`automatic` promotes each version that meets the minimum; `manual` waits for a person."""
 
-    minimum: dict[MetricName, float] = {}
+    minimum: dict[MetricName, float] = Field(default_factory=dict)
     """The least value of each metric that a version needs to be promoted."""
 
 

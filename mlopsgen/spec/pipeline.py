@@ -27,7 +27,7 @@ class Metadata(Spec):
     name: Name
     """The prefix of every name in AWS."""
 
-    labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=40)] = {}
+    labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=40)] = Field(default_factory=dict)
     """Tags on everything that takes tags."""
 
 
@@ -67,7 +67,7 @@ class PipelineSpec(Spec):
     patches: tuple[PatchSpec, ...] = ()
     """Changes to single resources that the language has no word for."""
 
-    environments: dict[Name, Json] = {}
+    environments: dict[Name, Json] = Field(default_factory=dict)
     """Partial specs laid over this one: maps merge, lists of named things merge by `name`, `null` deletes. Without any there is one environment, `default`."""
 
 

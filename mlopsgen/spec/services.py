@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mlopsgen.spec.base import AbsolutePath, Arn, Cidr, Name, Spec
-from mlopsgen.spec.quantities import Duration, Latency
+from mlopsgen.spec.quantities import Duration
 from mlopsgen.spec.trainers import Cron, Timezone
 from mlopsgen.spec.workload import WorkloadSpec
 

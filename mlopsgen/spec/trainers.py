@@ -34,7 +34,9 @@ class TrainerSpec(WorkloadSpec):
     produces: Name | None = None
     """The model that it publishes."""
 
-    hyperparameters: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")], Json] = {}
+    hyperparameters: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")], Json] = Field(
+        default_factory=dict
+    )
     """Settings for the program, handed over as JSON in `HYPERPARAMETERS`."""
 
     schedule: ScheduleSpec | None = None

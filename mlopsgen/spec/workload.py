@@ -132,7 +132,7 @@ class WorkloadSpec(Spec):
     writes: tuple[Name, ...] = ()
     """Prefixes of the bucket that it may write."""
 
-    env: dict[EnvironmentName, str] = {}
+    env: dict[EnvironmentName, str] = Field(default_factory=dict)
     """Environment variables; for anything secret use `secrets`."""
 
     secrets: tuple[SecretSpec, ...] = ()

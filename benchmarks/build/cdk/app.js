@@ -224,7 +224,11 @@ class Serving extends cdk.Stack {
   }
 }
 
-const app = new cdk.App({ context: { "@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": true } });
+const app = new cdk.App({ context: {
+  "@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": true,
+  "@aws-cdk/core:defaultCrossStackReferences": "weak",
+  "availability-zones:account=123456789012:region=ap-southeast-1": ["ap-southeast-1a", "ap-southeast-1b"],
+} });
 for (const [environment, nat, min, max] of [["dev", 1, 1, 2], ["prod", 2, 2, 10]]) {
   const prefix = `${NAME}-${environment}`;
   const props = { prefix, env: { account: "123456789012", region: "ap-southeast-1" } };
