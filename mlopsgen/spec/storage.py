@@ -1,6 +1,6 @@
 """`spec.storage`: the data bucket and its prefixes."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -57,7 +57,7 @@ class StorageSpec(Spec):
     encryption: Literal["AES256", "aws:kms"] = "aws:kms"
     """`aws:kms` uses a key of the pipeline's own, with a bucket key; `AES256` the one S3 manages."""
 
-    prefixes: Annotated[tuple[PrefixSpec, ...], Field(default_factory=_prefixes)]
+    prefixes: tuple[PrefixSpec, ...] = Field(default_factory=_prefixes)
     """The folders. `models` is where models are published, and is added if it is not named."""
 
     noncurrent_expire_after: Duration = 30 * DAY
