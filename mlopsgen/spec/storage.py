@@ -47,7 +47,7 @@ def _prefixes() -> tuple[PrefixSpec, ...]:
         PrefixSpec(name="raw"),
         PrefixSpec(name="processed"),
         PrefixSpec(name="models"),
-        PrefixSpec(name="logs", expire_after=90 * DAY),
+        PrefixSpec.model_validate({"name": "logs", "expireAfter": "90d"}),
     )
 
 
