@@ -1,0 +1,1 @@
+"""Facts of AWS as data, each with its source."""
