@@ -1,5 +1,7 @@
 """crontab in, EventBridge out: the same moments, or a reason why not."""
 
+import re
+
 import pytest
 
 from mlopsgen.aws.cron import longest_gap, to_eventbridge
@@ -59,9 +61,8 @@ def test_the_same_moments_in_eventbridges_words(crontab: str, expression: str) -
     ],
 )
 def test_what_eventbridge_cannot_express_is_refused_with_the_reason(crontab: str, says: str) -> None:
-    with pytest.raises(ValueError, match=".") as error:
+    with pytest.raises(ValueError, match=re.escape(says)):
         to_eventbridge(crontab)
-    assert says in str(error.value)
 
 
 @pytest.mark.parametrize(
