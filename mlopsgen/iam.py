@@ -24,8 +24,8 @@ _SOURCES: dict[str, str | None] = {
     "ec2.amazonaws.com": None,
     "ecs.amazonaws.com": "ecs:${AWS::Region}:${AWS::AccountId}:*",
     "ecs-tasks.amazonaws.com": "ecs:${AWS::Region}:${AWS::AccountId}:*",
-    "events.amazonaws.com": "events:${AWS::Region}:${AWS::AccountId}:rule/*",
-    "scheduler.amazonaws.com": "scheduler:${AWS::Region}:${AWS::AccountId}:schedule-group/*",
+    "events.amazonaws.com": "events:${AWS::Region}:${AWS::AccountId}:rule/PREFIX-*",
+    "scheduler.amazonaws.com": "scheduler:${AWS::Region}:${AWS::AccountId}:schedule-group/PREFIX-*",
     "vpc-flow-logs.amazonaws.com": "ec2:${AWS::Region}:${AWS::AccountId}:vpc-flow-log/*",
 }
 
@@ -102,7 +102,7 @@ def role(
 
 
 def trust_service(service: str, site: Site) -> dict[str, Any]:
-    """Lets `service` assume a role, on behalf of this account's own resources only."""
+    """Lets `service` assume a role, on behalf of this account's own resources, or this environment's, only."""
     source = _SOURCES[service]
     statement: dict[str, Any] = {
         "Sid": "Service",
@@ -113,7 +113,9 @@ def trust_service(service: str, site: Site) -> dict[str, Any]:
     if source:
         statement["Condition"] = {
             "StringEquals": {"aws:SourceAccount": Sub("${AWS::AccountId}")},
-            "ArnLike": {"aws:SourceArn": Sub(f"arn:${{AWS::Partition}}:{source}")},
+            "ArnLike": {
+                "aws:SourceArn": Sub(f"arn:${{AWS::Partition}}:{source.replace('PREFIX', site.prefix)}")
+            },
         }
     return {"Version": VERSION, "Statement": [statement]}
 

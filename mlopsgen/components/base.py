@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 
 from mlopsgen.plan import Edge, Grant, Parameter, Part, Value
 from mlopsgen.spec.models import ModelSpec
@@ -86,6 +87,14 @@ class Site:
         """The family of a workload's task definition."""
         return f"{self.prefix}-{workload}"
 
+    def schedule_group(self, trainer: str) -> str:
+        """The EventBridge Scheduler group of a trainer's schedule."""
+        return within(f"{self.prefix}-{trainer}", 64)
+
+    def rule(self, trainer: str, purpose: str) -> str:
+        """The EventBridge rule that does something about a trainer's runs."""
+        return within(f"{self.prefix}-{trainer}-{purpose}", 64)
+
     def log_group(self, workload: str) -> str:
         """The log group of a workload."""
         return f"/{self.prefix}/{workload}"
@@ -133,6 +142,13 @@ class Component(ABC):
     def bind(self, site: Site, workload: WorkloadSpec, stack: str) -> Binding:
         """What `workload`, in `stack`, gets because of what it names of this section."""
         return Binding()
+
+
+def within(name: str, limit: int) -> str:
+    """`name`, or as much of its start as `limit` allows and a digest that keeps it unique."""
+    if len(name) <= limit:
+        return name
+    return f"{name[: limit - 9].rstrip('-')}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def total(bindings: Iterable[Binding]) -> Binding:

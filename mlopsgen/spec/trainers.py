@@ -34,6 +34,9 @@ class TrainerSpec(WorkloadSpec):
     produces: Name | None = None
     """The model that it publishes."""
 
+    command: tuple[str, ...] = ()
+    """The command, as a list, instead of the image's own. An image given by `uri` needs it: the timeout takes the place of that image's entry point, and the image must contain `timeout` of GNU coreutils."""
+
     hyperparameters: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")], Json] = Field(
         default_factory=dict
     )
