@@ -85,24 +85,20 @@ def role(
     `max_session` is in seconds.
     """
     grants = tuple(grants)
-    body = iam.Role(
-        logical_id,
-        Description=description,
-        Path=site.role_path,
-        AssumeRolePolicyDocument=trust,
-        Policies=[iam.Policy(PolicyName="permissions", PolicyDocument=policy(grants))] if grants else None,
-        PermissionsBoundary=site.spec.aws.permissions_boundary,
-        MaxSessionDuration=max_session,
-        RoleName=role_name,
-    )
-    for key in ("Policies", "PermissionsBoundary", "MaxSessionDuration", "RoleName"):
-        if body.properties[key] is None:
-            del body.properties[key]
+    body = iam.Role(logical_id, Description=description, Path=site.role_path, AssumeRolePolicyDocument=trust)
+    if grants:
+        body.Policies = [iam.Policy(PolicyName="permissions", PolicyDocument=policy(grants))]
+    if site.spec.aws.permissions_boundary:
+        body.PermissionsBoundary = site.spec.aws.permissions_boundary
+    if max_session:
+        body.MaxSessionDuration = max_session
+    if role_name:
+        body.RoleName = role_name
     return Resource(stack, logical_id, body, origin), Principal(name, kind, stack, logical_id, grants)
 
 
 def trust_service(service: str, site: Site) -> dict[str, Any]:
-    """Lets `service` assume a role, on behalf of this account's own resources, or this environment's, only."""
+    """Lets `service` assume a role, on behalf of this account's or this environment's resources only."""
     source = _SOURCES[service]
     statement: dict[str, Any] = {
         "Sid": "Service",
