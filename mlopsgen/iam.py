@@ -78,11 +78,13 @@ def role(
     origin: Path,
     max_session: int | None = None,
     role_name: str | None = None,
+    deploys: bool = False,
 ) -> tuple[Resource, Principal]:
     """A role in the path of the environment, bounded if the pipeline says so, and its row of who may do what.
 
     `name` is what people read; `role_name` only where something outside must know the name in advance.
-    `max_session` is in seconds.
+    `max_session` is in seconds. A role that `deploys` makes other roles, and is held by the account's own
+    boundary alone.
     """
     grants = tuple(grants)
     body = iam.Role(logical_id, Description=description, Path=site.role_path, AssumeRolePolicyDocument=trust)
@@ -95,6 +97,19 @@ def role(
     if role_name:
         body.RoleName = role_name
     return Resource(stack, logical_id, body, origin), Principal(name, kind, stack, logical_id, grants)
+
+
+def boundary(site: Site) -> Value | None:
+    """What no role of the environment reaches beyond: the account's own policy, or the one made for delivery.
+
+    Who can create a role without a boundary can give it every right, so whatever deploys roles by itself
+    needs one.
+    """
+    if site.spec.aws.permissions_boundary:
+        return site.spec.aws.permissions_boundary
+    if site.spec.delivery.github:
+        return arn("iam", f"policy{site.role_path}{site.boundary}")
+    return None
 
 
 def trust_service(service: str, site: Site) -> dict[str, Any]:
@@ -116,14 +131,14 @@ def trust_service(service: str, site: Site) -> dict[str, Any]:
     return {"Version": VERSION, "Statement": [statement]}
 
 
-def trust_oidc(provider: Value, issuer: str, audience: str, subjects: Sequence[str]) -> dict[str, Any]:
-    """Lets a token of `issuer` assume a role, if made for `audience` and naming one of `subjects` exactly."""
+def trust_oidc(provider: Value, issuer: str, claims: dict[str, str | list[str]]) -> dict[str, Any]:
+    """Lets a token of `issuer` assume a role, if each claim has the value, or one of the values, given."""
     statement = {
         "Sid": "Workflow",
         "Effect": "Allow",
         "Principal": {"Federated": provider},
         "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": {f"{issuer}:aud": audience, f"{issuer}:sub": list(subjects)}},
+        "Condition": {"StringEquals": {f"{issuer}:{claim}": value for claim, value in claims.items()}},
     }
     return {"Version": VERSION, "Statement": [statement]}
 

@@ -75,6 +75,16 @@ class Site:
         """The name of the role that the delivery workflow assumes."""
         return f"{self.prefix}-delivery"
 
+    @property
+    def stack_role(self) -> str:
+        """The name of the role with which CloudFormation deploys on behalf of the delivery role."""
+        return f"{self.prefix}-stacks"
+
+    @property
+    def boundary(self) -> str:
+        """The name of the policy that bounds all other roles, where delivery makes one."""
+        return f"{self.prefix}-boundary"
+
     def repository(self, image: str) -> str:
         """The ECR repository of an image."""
         return f"{self.prefix}/{image}"
