@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from mlopsgen.plan import Edge, Grant, Parameter, Part, Value
+from mlopsgen.spec.delivery import GithubSpec
 from mlopsgen.spec.models import ModelSpec
 from mlopsgen.spec.pipeline import Pipeline, PipelineSpec
 from mlopsgen.spec.services import ServiceSpec
@@ -69,6 +70,12 @@ class Site:
     def metrics_namespace(self) -> str:
         """The CloudWatch namespace of what the programs measure themselves."""
         return f"{self.name}/{self.environment}"
+
+    @property
+    def github(self) -> GithubSpec | None:
+        """The workflow that deploys this environment, if one does."""
+        github = self.spec.delivery.github
+        return github if github and self.environment in (github.environments or (self.environment,)) else None
 
     @property
     def delivery_role(self) -> str:

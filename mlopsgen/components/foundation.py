@@ -27,7 +27,7 @@ class Foundation(Component):
             EnableKeyRotation=True,
             PendingWindowInDays=30,
             KeyPolicy={"Version": "2012-10-17", "Statement": list(_policy(site))},
-            DeletionPolicy="Retain",
+            DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
         )
         yield Resource(STACK, "Key", key, ORIGIN)

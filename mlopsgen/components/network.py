@@ -237,7 +237,7 @@ def _flow_logs(site: Site, spec: FlowLogsSpec) -> Iterator[Part]:
         LogGroupName=site.log_group("vpc-flow-logs"),
         RetentionInDays=spec.retention // DAY,
         KmsKeyId=key,
-        DeletionPolicy="Retain",
+        DeletionPolicy="RetainExceptOnCreate",
         UpdateReplacePolicy="Retain",
     )
     yield Resource(STACK, "FlowLogGroup", group, origin)

@@ -130,7 +130,7 @@ def _data_bucket(site: Site) -> Iterator[Part]:
         OwnershipControls=_owner(),
         PublicAccessBlockConfiguration=PRIVATE,
         VersioningConfiguration=s3.VersioningConfiguration(Status="Enabled"),
-        DeletionPolicy="Retain",
+        DeletionPolicy="RetainExceptOnCreate",
         UpdateReplacePolicy="Retain",
         **logging,
     )
@@ -162,7 +162,7 @@ def _log_bucket(site: Site) -> Iterator[Part]:
         OwnershipControls=_owner(),
         PublicAccessBlockConfiguration=PRIVATE,
         VersioningConfiguration=s3.VersioningConfiguration(Status="Enabled"),
-        DeletionPolicy="Retain",
+        DeletionPolicy="RetainExceptOnCreate",
         UpdateReplacePolicy="Retain",
     )
     yield Resource(STACK, "LogBucket", bucket, origin)
@@ -194,7 +194,7 @@ def _policy(bucket: str, statements: list[dict[str, Any]], origin: Path) -> Reso
         f"{bucket}Policy",
         Bucket=Ref(bucket),
         PolicyDocument={"Version": "2012-10-17", "Statement": statements},
-        DeletionPolicy="Retain",
+        DeletionPolicy="RetainExceptOnCreate",
         UpdateReplacePolicy="Retain",
     )
     return Resource(STACK, f"{bucket}Policy", body, origin)

@@ -16,5 +16,5 @@ class RegistrySpec(Spec):
     scan_on_push: bool = True
     """Scan each image for known vulnerabilities when it is pushed."""
 
-    encryption: Literal["AES256", "KMS"] = "AES256"
+    encryption: Literal["AES256", "KMS"] = "KMS"
     """`KMS` uses the pipeline's own key. It cannot be changed later."""
