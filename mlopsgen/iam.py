@@ -107,7 +107,7 @@ def boundary(site: Site) -> Value | None:
     """
     if site.spec.aws.permissions_boundary:
         return site.spec.aws.permissions_boundary
-    if site.spec.delivery.github:
+    if site.github:
         return arn("iam", f"policy{site.role_path}{site.boundary}")
     return None
 

@@ -14,7 +14,7 @@ from mlopsgen.spec.trainers import TrainerSpec
 INTERRUPTED = 143
 """The exit code of a program that SIGTERM ended, as docs/contracts.md asks of trainers."""
 
-# `TaskStopCode` of the ECS API: Fargate Spot took the capacity back, AWS retires it, or the host was unhealthy.
+# `TaskStopCode` of the ECS API: the host was unhealthy, Fargate Spot took it back, or AWS retires it.
 _LOST_CODES = ["InfrastructureHealth", "SpotInterruption", "TerminationNotice"]
 _LOST_HOST = "Host EC2 (instance "
 

@@ -45,7 +45,7 @@ def alarms(site: Site, trainer: TrainerSpec, stack: str, origin: Path) -> Iterat
 
 
 def missing_window(trainer: TrainerSpec) -> int | None:
-    """Hours without a word from the trainer after which a run is missing; None if CloudWatch cannot wait so long.
+    """Hours without a word from it after which a run is missing; None if CloudWatch cannot wait so long.
 
     A weekly schedule takes all of the seven days. Its runs are seen until they end, so that starting some
     minutes later than a week ago is no silence.
