@@ -49,7 +49,7 @@ def associate(site: Site, workloads: Iterable[WorkloadSpec], *, stack: str, orig
         CapacityProviders=[
             "FARGATE",
             "FARGATE_SPOT",
-            *(Ref(f"{logical(each.name)}Provider") for each in own),
+            *own,
         ],
         DefaultCapacityProviderStrategy=[ecs.CapacityProviderStrategy(CapacityProvider="FARGATE", Weight=1)],
     )
