@@ -35,25 +35,31 @@ class Joined:
     parameters: tuple[Parameter, ...]
 
 
-def join(site: Site, stack: str) -> Joined:
-    """The network, for `stack`, which must also yield the parameters."""
+def join(site: Site, stack: str, *, public: bool = False, private: bool = True) -> Joined:
+    """The network, for `stack`, which must also yield the parameters.
+
+    A stack takes in only the subnets that it asks for; the others are then empty.
+    """
     existing = site.spec.network.existing
     if existing:
         return Joined(
             existing.vpc_id,
-            list(existing.public_subnet_ids),
-            list(existing.private_subnet_ids),
+            list(existing.public_subnet_ids) if public else [],
+            list(existing.private_subnet_ids) if private else [],
             existing.cidr,
             (),
         )
     vpc_id, vpc = take(site, stack, "VpcId", VPC_ID, "AWS::EC2::VPC::Id", "The VPC")
-    public, public_parameter = take(
-        site, stack, "PublicSubnetIds", PUBLIC_SUBNETS, "List<AWS::EC2::Subnet::Id>", "For load balancers"
+    kind = "List<AWS::EC2::Subnet::Id>"
+    publics, for_balancers = take(site, stack, "PublicSubnetIds", PUBLIC_SUBNETS, kind, "For load balancers")
+    privates, for_tasks = take(site, stack, "PrivateSubnetIds", PRIVATE_SUBNETS, kind, "For tasks")
+    return Joined(
+        vpc_id,
+        publics if public else [],
+        privates if private else [],
+        vpc_of(site).cidr,
+        (vpc, *((for_balancers,) if public else ()), *((for_tasks,) if private else ())),
     )
-    private, private_parameter = take(
-        site, stack, "PrivateSubnetIds", PRIVATE_SUBNETS, "List<AWS::EC2::Subnet::Id>", "For tasks"
-    )
-    return Joined(vpc_id, public, private, vpc_of(site).cidr, (vpc, public_parameter, private_parameter))
 
 
 def vpc_of(site: Site) -> VpcSpec:

@@ -42,10 +42,10 @@ def load_balancer(site: Site, scheme: Scheme, services: Sequence[ServiceSpec]) -
     origin = (*ORIGIN, services[0].name, "ingress")
     ingresses = [service.ingress for service in services if service.ingress]
     certificates = sorted({each.certificate for each in ingresses if each.certificate})
-    network = join(site, STACK)
+    public = scheme == "internet-facing"
+    network = join(site, STACK, public=public, private=not public)
     yield from network.parameters
     yield _security_group(site, scheme, ingresses, network.vpc_id, bool(certificates), origin)
-    public = scheme == "internet-facing"
     attributes = {
         "access_logs.s3.enabled": "true",
         "access_logs.s3.bucket": Sub(site.log_bucket),
