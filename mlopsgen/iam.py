@@ -148,7 +148,8 @@ def trust_people(principals: Iterable[str]) -> dict[str, Any]:
 
     Sessions of a role carry no `aws:MultiFactorAuthPresent`: that role's own trust asks for the factor.
     """
-    roles = sorted({each for each in principals if ":role/" in each})
+    principals = tuple(principals)
+    roles = sorted({each for each in principals if ":role/" in each or ":assumed-role/" in each})
     others = sorted(set(principals) - set(roles))
     trusted: list[dict[str, Any]] = []
     if others:
@@ -205,7 +206,9 @@ def _order(grant: Grant) -> tuple[str, ...]:
 
 
 def _by_actions(grant: Grant) -> Any:
-    return grant.effect, grant.actions, grant.reason, key(grant.condition)
+    # Two confinements are narrower than one with the resources of both.
+    alone = key(grant.resources) if grant.effect == "Confine" else ""
+    return grant.effect, alone, grant.actions, grant.reason, key(grant.condition)
 
 
 def _by_resources(grant: Grant) -> Any:
@@ -239,7 +242,7 @@ def _union(grants: Sequence[Grant]) -> Grant:
 
 def _tidy(grant: Grant) -> Grant:
     """The same grant, each of its sets in one order. A `*` without a reason is our bug."""
-    assert grant.effect == "Deny" or grant.reason or "*" not in grant.resources, (
+    assert grant.effect != "Allow" or grant.reason or "*" not in grant.resources, (
         f"`*` needs a reason: {grant.because}"
     )
     return replace(
@@ -261,11 +264,12 @@ def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def _statement(grant: Grant, sid: str) -> dict[str, Any]:
+    confines = grant.effect == "Confine"
     statement: dict[str, Any] = {
         "Sid": sid,
-        "Effect": grant.effect,
+        "Effect": "Deny" if confines else grant.effect,
         "Action": _one_or_list(grant.actions),
-        "Resource": _one_or_list(grant.resources),
+        "NotResource" if confines else "Resource": _one_or_list(grant.resources),
     }
     for operator, name, value in grant.condition:
         by_name = statement.setdefault("Condition", {}).setdefault(operator, {})

@@ -77,8 +77,8 @@ class Grant:
     condition: tuple[tuple[str, str, Value | tuple[Value, ...]], ...] = ()
     """(operator, key, value), such as `("StringLike", "s3:prefix", ("raw/*",))`."""
     reason: str | None = None
-    effect: Literal["Allow", "Deny"] = "Allow"
-    """`Deny` holds whatever another policy may allow."""
+    effect: Literal["Allow", "Deny", "Confine"] = "Allow"
+    """`Deny` holds whatever another policy may allow; `Confine` denies the actions on all but `resources`."""
 
 
 @dataclass(frozen=True, slots=True)

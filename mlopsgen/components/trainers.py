@@ -22,6 +22,12 @@ from mlopsgen.plan import Command, Edge, Grant, Parameter, Part, Resource, Thing
 from mlopsgen.source.node import Path
 from mlopsgen.spec.trainers import TrainerSpec
 
+NETWORK = "network"
+TASK_ROLE = "task-role-arn"
+EXECUTION_ROLE = "execution-role-arn"
+
+_ROLES = (iam.role_arn("ExecutionRole"), iam.role_arn("TaskRole"))
+
 # How long EventBridge goes on trying to start a run when ECS does not answer well.
 _RETRY = {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 10}
 
@@ -93,11 +99,14 @@ def _network(site: Site, trainer: TrainerSpec, stack: str, origin: Path) -> Iter
         '"securityGroups":["${Group}"],"assignPublicIp":"DISABLED"}}'
     )
     place = Sub(text, Subnets=Join('","', joined.private_subnets), Group=GetAtt("SecurityGroup", "GroupId"))
-    yield publish(site, stack, "RunNetwork", _network_key(trainer), place, origin)
+    yield publish(site, stack, "RunNetwork", parameter_key(trainer, NETWORK), place, origin)
+    for role, what in (("TaskRole", TASK_ROLE), ("ExecutionRole", EXECUTION_ROLE)):
+        yield publish(site, stack, f"{role}Arn", parameter_key(trainer, what), iam.role_arn(role), origin)
 
 
-def _network_key(trainer: TrainerSpec) -> str:
-    return f"training/{trainer.name}/network"
+def parameter_key(trainer: TrainerSpec, what: str) -> str:
+    """Under which key a trainer's stack publishes `NETWORK`, `TASK_ROLE` or `EXECUTION_ROLE`."""
+    return f"training/{trainer.name}/{what}"
 
 
 def _schedule(site: Site, trainer: TrainerSpec, stack: str, origin: Path) -> Iterator[Part]:
@@ -116,7 +125,7 @@ def _schedule(site: Site, trainer: TrainerSpec, stack: str, origin: Path) -> Ite
         kind="service",
         trust=iam.trust_service("scheduler.amazonaws.com", site),
         grants=(
-            *_may_run(site, trainer, "starts the run"),
+            *may_run(site, trainer, _ROLES, "starts the run"),
             Grant(("sqs:SendMessage",), (queue,), "reports failed starts"),
             _key_grant(key, ("kms:Decrypt", "kms:GenerateDataKey"), "sqs", "reports failed starts"),
             _key_grant(key, ("kms:Decrypt",), "scheduler", "reads the encrypted schedule"),
@@ -170,7 +179,7 @@ def _retries(site: Site, trainer: TrainerSpec, stack: str, origin: Path) -> Iter
         name=f"{trainer.name}: retries",
         kind="service",
         trust=iam.trust_service("events.amazonaws.com", site),
-        grants=_may_run(site, trainer, "starts the run again"),
+        grants=may_run(site, trainer, _ROLES, "starts the run again"),
         description=f"Lets rules start trainer {trainer.name} of {site.prefix} again",
         origin=origin,
     )
@@ -223,8 +232,8 @@ def _cluster_arn(site: Site) -> Sub:
     return iam.arn("ecs", f"cluster/{site.cluster('training')}")
 
 
-def _may_run(site: Site, trainer: TrainerSpec, because: str) -> tuple[Grant, ...]:
-    """What it takes to start this trainer on its cluster, with its two roles, and nothing else."""
+def may_run(site: Site, trainer: TrainerSpec, roles: tuple[Value, ...], because: str) -> tuple[Grant, ...]:
+    """What it takes to start this trainer on its cluster, with its two `roles`, and nothing else."""
     family = iam.arn("ecs", f"task-definition/{site.family(trainer.name)}:*")
     return (
         Grant(("ecs:RunTask",), (family,), because, (("ArnEquals", "ecs:cluster", _cluster_arn(site)),)),
@@ -234,9 +243,7 @@ def _may_run(site: Site, trainer: TrainerSpec, because: str) -> tuple[Grant, ...
             because,
             (("StringEquals", "ecs:CreateAction", "RunTask"),),
         ),
-        iam.pass_role(
-            (iam.role_arn("ExecutionRole"), iam.role_arn("TaskRole")), "ecs-tasks.amazonaws.com", because
-        ),
+        iam.pass_role(roles, "ecs-tasks.amazonaws.com", because),
     )
 
 
@@ -247,6 +254,8 @@ def _key_grant(key: Value, actions: tuple[str, ...], service: str, because: str)
 
 def _commands(site: Site, trainer: TrainerSpec) -> Iterator[Part]:
     region, name = site.spec.aws.region, trainer.name
+    place = site.parameter(parameter_key(trainer, NETWORK))
+    asked = f"aws ssm get-parameter --region {region} --name {place} --query Parameter.Value --output text"
     yield Command(
         "training",
         f"Start `{name}` now",
@@ -256,8 +265,7 @@ def _commands(site: Site, trainer: TrainerSpec) -> Iterator[Part]:
             f"  --cluster {site.cluster('training')} \\",
             f"  --task-definition {site.family(name)} \\",
             f"  --capacity-provider-strategy capacityProvider={provider(site, trainer)},weight=1 \\",
-            f'  --network-configuration "$(aws ssm get-parameter --region {region}'
-            f' --name {site.parameter(_network_key(trainer))} --query Parameter.Value --output text)" \\',
+            f'  --network-configuration "$({asked})" \\',
             "  --enable-ecs-managed-tags --propagate-tags TASK_DEFINITION \\",
             "  --query 'tasks[0].taskArn' --output text",
         ),
