@@ -25,6 +25,7 @@ from mlopsgen.plan import (
     stack_order,
 )
 from mlopsgen.spec.pipeline import Pipeline
+from mlopsgen.tagging import tag
 
 DESCRIPTIONS = {
     "foundation": "encryption key, buckets and notifications",
@@ -42,6 +43,7 @@ def lower(pipeline: Pipeline, environment: str) -> Plan:
     """The plan of one environment. The pipeline has been checked, so any exception here is our bug."""
     site = Site(pipeline, environment)
     parts = tuple(part for component in components() for part in component.declare(site))
+    tag(of(Resource, parts), site.prefix, tags(site))
     return Plan(
         name=site.name,
         environment=environment,

@@ -5,17 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from mlopsgen.artifacts import Artifact
-from mlopsgen.plan import Parameter, Plan, Stack
+from mlopsgen.emit import yaml
+from mlopsgen.plan import Parameter, Plan, Resource, Stack
+
+ATTRIBUTES = ("DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy", "CreationPolicy")
 
 
 def emit(plan: Plan) -> Iterator[Artifact]:
     """One template per stack: `ENVIRONMENT/stacks/STACK.yaml`."""
     for stack in plan.stacks:
-        text = yaml.safe_dump(template(stack), sort_keys=False, width=110)
-        yield Artifact(f"{plan.environment}/stacks/{stack.name}.yaml", text)
+        yield Artifact(f"{plan.environment}/stacks/{stack.name}.yaml", write(stack))
+
+
+def write(stack: Stack) -> str:
+    """The template's text, with a blank line between resources."""
+    sections = template(stack)
+    resources = sections.pop("Resources")
+    outputs = sections.pop("Outputs", None)
+    text = "# Compiled by mlopsgen. Edit the pipeline, not this file.\n" + yaml.dump(sections)
+    text += "Resources:\n" + "\n".join(
+        _indented(yaml.dump({name: resource})) for name, resource in resources.items()
+    )
+    return text + yaml.dump({"Outputs": outputs}) if outputs else text
 
 
 def template(stack: Stack) -> dict[str, Any]:
@@ -24,12 +36,33 @@ def template(stack: Stack) -> dict[str, Any]:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": stack.description,
         "Parameters": {each.name: _parameter(each) for each in stack.parameters},
-        "Resources": {each.logical_id: each.body.to_dict() for each in stack.resources},
+        "Resources": {each.logical_id: _resource(each) for each in stack.resources},
         "Outputs": {
-            each.name: {"Description": each.description, "Value": _plain(each.value)} for each in stack.outputs
+            each.name: {"Description": each.description, "Value": _plain(each.value)}
+            for each in stack.outputs
         },
     }
     return {name: section for name, section in sections.items() if section}
+
+
+def path_text(origin: tuple[str | int, ...]) -> str:
+    """A path of the spec as people write it: `spec.services.sentiment-api.ingress`."""
+    return ".".join(map(str, origin))
+
+
+def _resource(resource: Resource) -> dict[str, Any]:
+    """The type first, then where it comes from, then what CloudFormation does with it, then what it is."""
+    body = resource.body.to_dict()
+    metadata = {"mlopsgen": {"from": path_text(resource.origin)}, **body.get("Metadata", {})}
+    result = {"Type": body["Type"], "Metadata": metadata}
+    result |= {name: body[name] for name in ATTRIBUTES if name in body}
+    if body.get("Properties"):
+        result["Properties"] = body["Properties"]
+    return result
+
+
+def _indented(text: str) -> str:
+    return "".join(f"  {line}\n" if line else "\n" for line in text.split("\n")[:-1])
 
 
 def _parameter(parameter: Parameter) -> dict[str, str]:
