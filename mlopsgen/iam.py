@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from troposphere import GetAtt, Sub, iam
+from troposphere import GetAtt, Ref, Sub, iam
 
 from mlopsgen.components.base import Site
-from mlopsgen.plan import Grant, Principal, Resource, Value
+from mlopsgen.plan import Grant, Part, Principal, Resource, Value
 from mlopsgen.source.node import Path
 
 VERSION = "2012-10-17"
@@ -33,6 +33,11 @@ _SOURCES: dict[str, str | None] = {
 _ANY_OF = frozenset({"StringEquals", "StringLike", "ArnEquals", "ArnLike"})
 
 _MAX_SID = 64
+
+# IAM allows 10,240 characters in the inline policies of a role and 6,144 in a managed one (IAM user guide,
+# "IAM and AWS STS quotas"); some room is left for the document around the statements.
+MAX_INLINE = 10_000
+MAX_MANAGED = 6_000
 
 
 def arn(service: str, resource: str) -> Sub:
@@ -79,24 +84,44 @@ def role(
     max_session: int | None = None,
     role_name: str | None = None,
     deploys: bool = False,
-) -> tuple[Resource, Principal]:
-    """A role in the path of the environment, bounded if the pipeline says so, and its row of who may do what.
+) -> tuple[Part, ...]:
+    """A role in the path of its stack, bounded if the pipeline says so, and its row of who may do what.
 
     `name` is what people read; `role_name` only where something outside must know the name in advance.
     `max_session` is in seconds. A role that `deploys` makes other roles, and is held by the account's own
-    boundary alone.
+    boundary alone. What does not fit into the role goes into managed policies beside it.
     """
     grants = tuple(grants)
-    body = iam.Role(logical_id, Description=description, Path=site.role_path, AssumeRolePolicyDocument=trust)
+    inline, *others = _documents(statements(grants))
+    path = role_path(site, stack)
+    policies = [
+        iam.ManagedPolicy(
+            f"{logical_id}Policy{number}", Path=path, Description=description, PolicyDocument=each
+        )
+        for number, each in enumerate(others, start=1)
+    ]
+    body = iam.Role(logical_id, Description=description, Path=path, AssumeRolePolicyDocument=trust)
     if grants:
-        body.Policies = [iam.Policy(PolicyName="permissions", PolicyDocument=policy(grants))]
-    if site.spec.aws.permissions_boundary:
-        body.PermissionsBoundary = site.spec.aws.permissions_boundary
+        body.Policies = [iam.Policy(PolicyName="permissions", PolicyDocument=inline)]
+    if policies:
+        body.ManagedPolicyArns = [Ref(each.title) for each in policies]
+    bound = site.spec.aws.permissions_boundary if deploys else boundary(site)
+    if bound:
+        body.PermissionsBoundary = bound
     if max_session:
         body.MaxSessionDuration = max_session
     if role_name:
         body.RoleName = role_name
-    return Resource(stack, logical_id, body, origin), Principal(name, kind, stack, logical_id, grants)
+    return (
+        *(Resource(stack, each.title, each, origin) for each in policies),
+        Resource(stack, logical_id, body, origin),
+        Principal(name, kind, stack, logical_id, grants),
+    )
+
+
+def role_path(site: Site, stack: str) -> str:
+    """The path of a stack's roles, so that one pattern says which roles may be passed: `/PREFIX/STACK/`."""
+    return f"{site.role_path}{stack}/"
 
 
 def boundary(site: Site) -> Value | None:
@@ -108,7 +133,7 @@ def boundary(site: Site) -> Value | None:
     if site.spec.aws.permissions_boundary:
         return site.spec.aws.permissions_boundary
     if site.github:
-        return arn("iam", f"policy{site.role_path}{site.boundary}")
+        return arn("iam", f"policy{role_path(site, 'access')}{site.boundary}")
     return None
 
 
@@ -187,6 +212,37 @@ def role_arn(logical_id: str) -> GetAtt:
 def key(value: Any) -> str:
     """A string that is equal for equal values, to sort and compare intrinsic functions by."""
     return json.dumps(value, sort_keys=True, default=lambda each: each.to_dict())
+
+
+def _documents(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The statements as one inline policy and as many managed ones as the rest takes."""
+    documents: list[list[dict[str, Any]]] = [[]]
+    room = MAX_INLINE
+    for piece in (piece for each in every for piece in _pieces(each)):
+        if _size(piece) > room:
+            documents.append([])
+            room = MAX_MANAGED
+        documents[-1].append(piece)
+        room -= _size(piece)
+    return [{"Version": VERSION, "Statement": each} for each in documents]
+
+
+def _pieces(statement: dict[str, Any]) -> list[dict[str, Any]]:
+    """A statement, or statements of fewer resources each that together say the same."""
+    resources = statement.get("Resource")
+    if _size(statement) <= MAX_MANAGED or not isinstance(resources, list) or len(resources) < 2:
+        return [statement]
+    half = len(resources) // 2
+    parts = ((statement["Sid"], resources[:half]), (statement["Sid"] + "And", resources[half:]))
+    return [piece for sid, some in parts for piece in _pieces(statement | {"Sid": sid, "Resource": some})]
+
+
+def _size(statement: dict[str, Any]) -> int:
+    """Its length in AWS at most: names of the account and region filled in, other values an ARN long."""
+    text = key(statement).replace(" ", "").replace('{"Fn::Sub":', "")
+    text = text.replace("${AWS::Partition}", "aws-us-gov").replace("${AWS::AccountId}", "123456789012")
+    text = text.replace("${AWS::Region}", "ap-southeast-1")
+    return len(text) + 120 * (text.count('{"Ref":') + text.count('{"Fn::GetAtt":'))
 
 
 def _merge(grants: Iterable[Grant]) -> list[Grant]:
@@ -283,7 +339,7 @@ def _one_or_list(values: tuple[Value, ...]) -> Value | list[Value]:
 
 def _sid(grant: Grant) -> str:
     """The words of the spec as a Sid, which takes letters and digits only: `reads raw/` is `ReadsRaw`."""
-    words = list(dict.fromkeys(re.findall(r"[A-Za-z0-9]+", grant.because)))
+    words = list(dict.fromkeys(re.findall(r"[A-Za-z0-9]+", grant.because.replace("'", ""))))
     name = ""
     for word in words:
         if len(name) + len(word) > _MAX_SID:

@@ -212,7 +212,6 @@ def _network(site: Site) -> Iterator[Grant]:
             "ec2:CreateVpcEndpoint",
             "ec2:DisassociateAddress",
             "ec2:DisassociateRouteTable",
-            "ec2:GetLaunchTemplateData",
             "ec2:ModifyLaunchTemplate",
             "ec2:ModifySecurityGroupRules",
             "ec2:ModifySubnetAttribute",
@@ -310,7 +309,6 @@ def _containers(site: Site) -> Iterator[Grant]:
             "autoscaling:Delete*",
             "autoscaling:Put*",
             "autoscaling:Set*",
-            "autoscaling:SuspendProcesses",
             "autoscaling:UpdateAutoScalingGroup",
         ),
         (iam.arn("autoscaling", f"autoScalingGroup:*:autoScalingGroupName/{site.prefix}-*"),),
@@ -422,7 +420,8 @@ def _roles(site: Site) -> Iterator[Grant]:
         (("StringEquals", "iam:AWSServiceName", _SERVICE_LINKED),),
     )
     deployers = tuple(
-        iam.arn("iam", f"role{site.role_path}{name}") for name in (site.delivery_role, site.stack_role)
+        iam.arn("iam", f"role{iam.role_path(site, 'access')}{name}")
+        for name in (site.delivery_role, site.stack_role)
     )
     yield Grant(
         (

@@ -9,25 +9,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from troposphere import GetAtt, Ref, Sub
+from troposphere import GetAtt, Sub
 
 from mlopsgen import iam
 from mlopsgen.components import registry, storage
 from mlopsgen.components.base import Component, Site
-from mlopsgen.components.trainers import EXECUTION_ROLE, NETWORK, TASK_ROLE, may_run, parameter_key
-from mlopsgen.components.wiring import take
-from mlopsgen.plan import Command, Edge, Grant, Output, Parameter, Part, Thing, Value
+from mlopsgen.components.trainers import may_run, network_key
+from mlopsgen.plan import Command, Edge, Grant, Output, Part, Thing, Value
 from mlopsgen.spec.access import RoleSpec
-from mlopsgen.spec.services import ServiceSpec
-from mlopsgen.spec.trainers import TrainerSpec
 
 STACK = "people"
 
 SESSION = 4 * 3600
 """Seconds that a person keeps a role before asking for it again; AWS cuts it to an hour from role to role."""
 
-_CANNOT_LIST = "listing tasks takes no resource; the condition holds it to the cluster"
-_CANNOT_READ = "CloudWatch gives or refuses all metrics and alarms of the account together"
+ALL = ("*",)
+"""Every one there is, now and later: one pattern, however many there are."""
+
+_CANNOT_LIST = "listing tasks names no task; the condition holds it to the cluster"
+_CANNOT_READ = "CloudWatch gives or refuses the metrics and alarms of the account as a whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Extent:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     images: tuple[str, ...]
-    services: tuple[ServiceSpec, ...]
-    trainers: tuple[TrainerSpec, ...]
+    services: tuple[str, ...]
+    trainers: tuple[str, ...]
 
 
 class Access(Component):
@@ -58,16 +58,14 @@ def extent(site: Site, role: RoleSpec) -> Extent:
     trainer to run, and the sight of every service.
     """
     prefixes = tuple(each.name for each in storage.prefixes(site))
-    images = {registry.image_name(each) for each in (*site.services, *site.trainers) if each.image.build}
-    usual_reads = {"developer": tuple(name for name in prefixes if name == "logs")}.get(role.name, prefixes)
-    usual_images = tuple(sorted(images)) if role.name == "developer" else ()
+    logs = tuple(name for name in prefixes if name == "logs")
     return Extent(
         kind=role.name,
-        reads=usual_reads if role.reads is None else tuple(sorted(set(role.reads))),
+        reads=_or(role.reads, logs if role.name == "developer" else prefixes),
         writes=_or(role.writes, ("models",) if role.name == "model-trainer" else ()),
-        images=_or(role.images, usual_images),
-        services=tuple(each for each in site.services if role.services is None or each.name in role.services),
-        trainers=tuple(each for each in site.trainers if role.trainers is None or each.name in role.trainers),
+        images=_or(role.images, ALL if role.name == "developer" else ()),
+        services=_or(role.services, ALL if site.services else ()),
+        trainers=_or(role.trainers, ALL if site.trainers else ()),
     )
 
 
@@ -77,20 +75,10 @@ def _or(given: tuple[str, ...] | None, usual: tuple[str, ...]) -> tuple[str, ...
 
 def _role(site: Site, spec: RoleSpec) -> Iterator[Part]:
     reach = extent(site, spec)
-    origin = ("spec", "access", "roles", spec.name)
-    logical_id = "".join(word.capitalize() for word in spec.name.split("-")) + "Role"
+    logical_id = registry.logical(spec.name) + "Role"
     data = (*storage.read(site, reach.reads), *storage.write(site, reach.writes))
     encryption = storage.encryption(site, STACK, data)
-    grants = [*data, *encryption.grants, *_images(site, reach), *_services(site, reach), *_never(site)]
     yield from encryption.parameters
-    for trainer in reach.trainers:
-        grants += _sees(site, "training", trainer.name)
-        if reach.kind == "model-trainer":
-            task_role, task_parameter = _taken(site, trainer, TASK_ROLE)
-            execution_role, execution_parameter = _taken(site, trainer, EXECUTION_ROLE)
-            yield task_parameter
-            yield execution_parameter
-            grants += _runs(site, trainer, (execution_role, task_role))
     name = f"{site.prefix}-{spec.name}"
     yield from iam.role(
         site,
@@ -99,35 +87,39 @@ def _role(site: Site, spec: RoleSpec) -> Iterator[Part]:
         name=spec.name,
         kind="person",
         trust=iam.trust_people(spec.principals),
-        grants=grants,
+        grants=(
+            *data,
+            *encryption.grants,
+            *_images(site, reach),
+            *_sees(site, reach),
+            *(_rolls_out(site, reach.services) if reach.kind == "developer" else ()),
+            *(_runs(site, reach.trainers) if reach.kind == "model-trainer" else ()),
+            *_never(site),
+        ),
         description=f"People: {spec.name} of {site.prefix}",
-        origin=origin,
+        origin=("spec", "access", "roles", spec.name),
         max_session=SESSION,
         role_name=name,
     )
     yield Output(STACK, f"{logical_id}Arn", GetAtt(logical_id, "Arn"), f"The role for people: {spec.name}")
-    yield from _arrows(reach)
+    yield from _arrows(site, reach)
     yield _command(site, spec.name, name)
 
 
 def _images(site: Site, reach: Extent) -> Iterator[Grant]:
     if not reach.images:
         return
-    pulls = (
+    pull = (
         "ecr:BatchCheckLayerAvailability",
         "ecr:BatchGetImage",
         "ecr:DescribeImageScanFindings",
         "ecr:DescribeImages",
         "ecr:GetDownloadUrlForLayer",
     )
-    pushes = ("ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart")
+    push = ("ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart")
     repositories = tuple(iam.arn("ecr", f"repository/{site.repository(name)}") for name in reach.images)
-    developer = reach.kind == "developer"
-    yield Grant(
-        pulls + pushes if developer else pulls,
-        repositories,
-        f"{'pushes' if developer else 'pulls'} images {' '.join(reach.images)}",
-    )
+    pushes = reach.kind == "developer"
+    yield Grant(pull + push if pushes else pull, repositories, "pushes images" if pushes else "pulls images")
     yield Grant(
         ("ecr:GetAuthorizationToken",),
         ("*",),
@@ -136,91 +128,103 @@ def _images(site: Site, reach: Extent) -> Iterator[Grant]:
     )
 
 
-def _services(site: Site, reach: Extent) -> Iterator[Grant]:
-    for service in reach.services:
-        yield from _sees(site, "serving", service.name)
-        arn = iam.arn("ecs", f"service/{site.cluster('serving')}/{service.name}")
-        yield Grant(("ecs:DescribeServices",), (arn,), f"sees service {service.name}")
-        if reach.kind == "developer":
-            yield from _rolls_out(site, service)
+def _sees(site: Site, reach: Extent) -> Iterator[Grant]:
+    """Tasks, logs, metrics and dashboards."""
+    if not reach.services and not reach.trainers:
+        return
+    kinds = [kind for kind, names in (("serving", reach.services), ("training", reach.trainers)) if names]
+    clusters = tuple(iam.arn("ecs", f"cluster/{site.cluster(kind)}") for kind in kinds)
+    in_clusters = (("ArnEquals", "ecs:cluster", clusters),)
+    yield Grant(("ecs:ListTasks",), ("*",), "lists tasks", in_clusters, reason=_CANNOT_LIST)
+    tasks = tuple(iam.arn("ecs", f"task/{site.cluster(kind)}/*") for kind in kinds)
+    yield Grant(("ecs:DescribeTasks",), tasks, "sees tasks")
+    yield Grant(
+        ("logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartQuery"),
+        _log_groups(site, reach),
+        "sees logs",
+    )
+    metrics = ("cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:ListMetrics")
+    yield Grant((*metrics, "logs:GetQueryResults"), ("*",), "sees metrics", reason=_CANNOT_READ)
+    if reach.services:
+        yield Grant(("ecs:DescribeServices",), _services(site, reach.services), "sees services")
+        dashboards = tuple(_dashboard(site.family(name)) for name in reach.services)
+        yield Grant(("cloudwatch:GetDashboard",), dashboards, "sees dashboards")
 
 
-def _rolls_out(site: Site, service: ServiceSpec) -> Iterator[Grant]:
-    """Start its tasks anew, go to another revision of its definition, or back; never a shell in a task."""
-    name, cluster = service.name, site.cluster("serving")
+def _log_groups(site: Site, reach: Extent) -> tuple[Value, ...]:
+    if (
+        (reach.services or ALL) == ALL
+        and (reach.trainers or ALL) == ALL
+        and reach.services
+        and reach.trainers
+    ):
+        return (iam.arn("logs", f"log-group:{site.log_group('*')}"),)
+    services = [each.name for each in site.services] if reach.services == ALL else reach.services
+    trainers = [each.name for each in site.trainers] if reach.trainers == ALL else reach.trainers
+    return tuple(
+        iam.arn("logs", f"log-group:{site.log_group(name)}{streams}")
+        for name in (*services, *trainers)
+        for streams in ("", ":*")
+    )
+
+
+def _dashboard(name: str) -> Sub:
+    """Dashboards belong to an account and no region."""
+    return Sub(f"arn:${{AWS::Partition}}:cloudwatch::${{AWS::AccountId}}:dashboard/{name}")
+
+
+def _services(site: Site, names: tuple[str, ...]) -> tuple[Value, ...]:
+    return tuple(iam.arn("ecs", f"service/{site.cluster('serving')}/{name}") for name in names)
+
+
+def _rolls_out(site: Site, services: tuple[str, ...]) -> Iterator[Grant]:
+    """Start tasks anew, go to another revision or back; never a shell in a task.
+
+    What a revision says comes from Git alone.
+    """
+    if not services:
+        return
+    families = tuple(iam.arn("ecs", f"task-definition/{site.family(name)}:*") for name in services)
     yield Grant(
         ("ecs:UpdateService",),
-        (iam.arn("ecs", f"service/{cluster}/{name}"),),
-        f"rolls out service {name}",
+        _services(site, services),
+        "rolls out services",
         (
-            (
-                "ArnLikeIfExists",
-                "ecs:task-definition",
-                iam.arn("ecs", f"task-definition/{site.family(name)}:*"),
-            ),
+            ("ArnLikeIfExists", "ecs:task-definition", families),
             ("StringEqualsIfExists", "ecs:enable-execute-command", "false"),
         ),
     )
+    cluster = site.cluster("serving")
     yield Grant(
         ("ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "ecs:StopServiceDeployment"),
         tuple(
             iam.arn("ecs", f"{kind}/{cluster}/{name}/*")
             for kind in ("service-deployment", "service-revision")
+            for name in services
         ),
-        f"rolls back service {name}",
+        "rolls back services",
     )
-    yield Grant(
-        ("ecs:ListServiceDeployments",),
-        (iam.arn("ecs", f"service/{cluster}/{name}"),),
-        f"rolls back service {name}",
-    )
+    yield Grant(("ecs:ListServiceDeployments",), _services(site, services), "rolls back services")
+    yield _passes(site, "serving", services, "rolls out services")
 
 
-def _sees(site: Site, kind: str, name: str) -> Iterator[Grant]:
-    """Its tasks, its logs, its metrics, its dashboard."""
-    cluster = iam.arn("ecs", f"cluster/{site.cluster(kind)}")
-    in_cluster = (("ArnEquals", "ecs:cluster", cluster),)
-    yield Grant(("ecs:ListTasks",), ("*",), "sees tasks", in_cluster, reason=_CANNOT_LIST)
-    tasks = iam.arn("ecs", f"task/{site.cluster(kind)}/*")
-    yield Grant(("ecs:DescribeTasks",), (tasks,), "sees tasks", in_cluster)
-    group = site.log_group(name)
-    yield Grant(
-        ("logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartQuery"),
-        (iam.arn("logs", f"log-group:{group}"), iam.arn("logs", f"log-group:{group}:*")),
-        f"sees logs {name}",
-    )
-    yield Grant(
-        (
-            "cloudwatch:DescribeAlarms",
-            "cloudwatch:GetMetricData",
-            "cloudwatch:ListMetrics",
-            "logs:GetQueryResults",
-        ),
-        ("*",),
-        "sees metrics",
-        reason=_CANNOT_READ,
-    )
-    dashboard = Sub(f"arn:${{AWS::Partition}}:cloudwatch::${{AWS::AccountId}}:dashboard/{site.family(name)}")
-    yield Grant(("cloudwatch:GetDashboard",), (dashboard,), f"sees dashboards {name}")
-
-
-def _taken(site: Site, trainer: TrainerSpec, what: str) -> tuple[Ref, Parameter]:
-    name = "".join(word.capitalize() for word in (*trainer.name.split("-"), *what.split("-")))
-    description = f"The {what.removesuffix('-arn').replace('-', ' ')} of {trainer.name}"
-    return take(site, STACK, name, parameter_key(trainer, what), "String", description)
-
-
-def _runs(site: Site, trainer: TrainerSpec, roles: tuple[Value, Value]) -> Iterator[Grant]:
-    yield from may_run(site, trainer, roles, f"runs trainer {trainer.name}")
+def _runs(site: Site, trainers: tuple[str, ...]) -> Iterator[Grant]:
+    if not trainers:
+        return
+    passes = _passes(site, "training", trainers, "runs trainers")
+    yield from may_run(site, trainers, passes.resources, "runs trainers")
     cluster = site.cluster("training")
-    yield Grant(
-        ("ecs:StopTask",),
-        (iam.arn("ecs", f"task/{cluster}/*"),),
-        "stops runs",
-        (("ArnEquals", "ecs:cluster", iam.arn("ecs", f"cluster/{cluster}")),),
+    yield Grant(("ecs:StopTask",), (iam.arn("ecs", f"task/{cluster}/*"),), "stops runs")
+    places = tuple(iam.arn("ssm", f"parameter{site.parameter(network_key(name))}") for name in trainers)
+    yield Grant(("ssm:GetParameter",), places, "runs trainers")
+
+
+def _passes(site: Site, kind: str, names: tuple[str, ...], because: str) -> Grant:
+    """The roles of these components' own stacks."""
+    paths = (iam.role_path(site, f"{kind}-{name}") for name in names)
+    return iam.pass_role(
+        (iam.arn("iam", f"role{path}*") for path in paths), "ecs-tasks.amazonaws.com", because
     )
-    place = iam.arn("ssm", f"parameter{site.parameter(parameter_key(trainer, NETWORK))}")
-    yield Grant(("ssm:GetParameter",), (place,), f"runs trainer {trainer.name}")
 
 
 def _never(site: Site) -> Iterator[Grant]:
@@ -233,7 +237,6 @@ def _never(site: Site) -> Iterator[Grant]:
             "kms:DisableKey",
             "kms:PutKeyPolicy",
             "kms:ScheduleKeyDeletion",
-            "s3:BypassGovernanceRetention",
             "s3:DeleteBucket*",
             "s3:DeleteObjectVersion",
             "s3:PutBucket*",
@@ -246,16 +249,20 @@ def _never(site: Site) -> Iterator[Grant]:
     )
 
 
-def _arrows(reach: Extent) -> Iterator[Part]:
+def _arrows(site: Site, reach: Extent) -> Iterator[Part]:
     person = f"person:{reach.kind}"
+    images = {registry.image_name(each) for each in (*site.services, *site.trainers) if each.image.build}
     yield Thing(person, reach.kind, "person")
     yield from (Edge(f"prefix:{name}", person, "reads") for name in reach.reads)
     yield from (Edge(person, f"prefix:{name}", "writes") for name in reach.writes)
     if reach.kind == "developer":
-        yield from (Edge(person, f"image:{name}", "pushes") for name in reach.images)
-        yield from (Edge(person, each.name, "rolls out") for each in reach.services)
+        pushed = sorted(images) if reach.images == ALL else reach.images
+        yield from (Edge(person, f"image:{name}", "pushes") for name in pushed)
+        rolled = [each.name for each in site.services] if reach.services == ALL else reach.services
+        yield from (Edge(person, name, "rolls out") for name in rolled)
     if reach.kind == "model-trainer":
-        yield from (Edge(person, each.name, "runs") for each in reach.trainers)
+        run = [each.name for each in site.trainers] if reach.trainers == ALL else reach.trainers
+        yield from (Edge(person, name, "runs") for name in run)
 
 
 def _command(site: Site, name: str, role_name: str) -> Command:
@@ -265,7 +272,7 @@ def _command(site: Site, name: str, role_name: str) -> Command:
         "people",
         f"Work as {name}",
         (
-            f"{profile}.role_arn arn:aws:iam::{account}:role{site.role_path}{role_name}",
+            f"{profile}.role_arn arn:aws:iam::{account}:role{iam.role_path(site, STACK)}{role_name}",
             f"{profile}.source_profile default",
             f"{profile}.mfa_serial ARN_OF_YOUR_MFA_DEVICE",
             f"aws sts get-caller-identity --profile {role_name}",

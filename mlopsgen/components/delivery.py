@@ -188,7 +188,7 @@ def _boundary(site: Site) -> Iterator[Part]:
     policy = aws_iam.ManagedPolicy(
         "Boundary",
         ManagedPolicyName=site.boundary,
-        Path=site.role_path,
+        Path=iam.role_path(site, STACK),
         Description=f"What the roles of {site.prefix} can have at most",
         PolicyDocument=iam.policy(_bounds(site, key)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from troposphere import GetAtt, Join, Ref, Sub, ec2, events, scheduler
@@ -21,10 +21,6 @@ from mlopsgen.ecs.training_alarms import alarms
 from mlopsgen.plan import Command, Edge, Grant, Parameter, Part, Resource, Thing, Value
 from mlopsgen.source.node import Path
 from mlopsgen.spec.trainers import TrainerSpec
-
-NETWORK = "network"
-TASK_ROLE = "task-role-arn"
-EXECUTION_ROLE = "execution-role-arn"
 
 _ROLES = (iam.role_arn("ExecutionRole"), iam.role_arn("TaskRole"))
 
@@ -65,7 +61,7 @@ def _trainer(site: Site, trainer: TrainerSpec, stack: str, origin: Path) -> Iter
         origin=origin,
         entry_point=entry_point(trainer),
         command=command(trainer),
-        environment=(("HYPERPARAMETERS", json.dumps(trainer.hyperparameters, sort_keys=True)),),
+        environment=(("HYPERPARAMETERS", _json(trainer)),),
     )
     yield from _network(site, trainer, stack, origin)
     if trainer.schedule:
@@ -74,6 +70,10 @@ def _trainer(site: Site, trainer: TrainerSpec, stack: str, origin: Path) -> Iter
         yield from _retries(site, trainer, stack, (*origin, "retries"))
     yield from alarms(site, trainer, stack, origin)
     yield from _commands(site, trainer)
+
+
+def _json(trainer: TrainerSpec) -> str:
+    return json.dumps(trainer.hyperparameters, sort_keys=True, separators=(",", ":"))
 
 
 def _network(site: Site, trainer: TrainerSpec, stack: str, origin: Path) -> Iterator[Part]:
@@ -99,14 +99,12 @@ def _network(site: Site, trainer: TrainerSpec, stack: str, origin: Path) -> Iter
         '"securityGroups":["${Group}"],"assignPublicIp":"DISABLED"}}'
     )
     place = Sub(text, Subnets=Join('","', joined.private_subnets), Group=GetAtt("SecurityGroup", "GroupId"))
-    yield publish(site, stack, "RunNetwork", parameter_key(trainer, NETWORK), place, origin)
-    for role, what in (("TaskRole", TASK_ROLE), ("ExecutionRole", EXECUTION_ROLE)):
-        yield publish(site, stack, f"{role}Arn", parameter_key(trainer, what), iam.role_arn(role), origin)
+    yield publish(site, stack, "RunNetwork", network_key(trainer.name), place, origin)
 
 
-def parameter_key(trainer: TrainerSpec, what: str) -> str:
-    """Under which key a trainer's stack publishes `NETWORK`, `TASK_ROLE` or `EXECUTION_ROLE`."""
-    return f"training/{trainer.name}/{what}"
+def network_key(trainer: str) -> str:
+    """Under which key a trainer's stack says where its tasks run, as `run-task` takes it."""
+    return f"training/{trainer}/network"
 
 
 def _schedule(site: Site, trainer: TrainerSpec, stack: str, origin: Path) -> Iterator[Part]:
@@ -125,7 +123,7 @@ def _schedule(site: Site, trainer: TrainerSpec, stack: str, origin: Path) -> Ite
         kind="service",
         trust=iam.trust_service("scheduler.amazonaws.com", site),
         grants=(
-            *may_run(site, trainer, _ROLES, "starts the run"),
+            *may_run(site, (trainer.name,), _ROLES, "starts the run"),
             Grant(("sqs:SendMessage",), (queue,), "reports failed starts"),
             _key_grant(key, ("kms:Decrypt", "kms:GenerateDataKey"), "sqs", "reports failed starts"),
             _key_grant(key, ("kms:Decrypt",), "scheduler", "reads the encrypted schedule"),
@@ -179,7 +177,7 @@ def _retries(site: Site, trainer: TrainerSpec, stack: str, origin: Path) -> Iter
         name=f"{trainer.name}: retries",
         kind="service",
         trust=iam.trust_service("events.amazonaws.com", site),
-        grants=may_run(site, trainer, _ROLES, "starts the run again"),
+        grants=may_run(site, (trainer.name,), _ROLES, "starts the run again"),
         description=f"Lets rules start trainer {trainer.name} of {site.prefix} again",
         origin=origin,
     )
@@ -232,11 +230,11 @@ def _cluster_arn(site: Site) -> Sub:
     return iam.arn("ecs", f"cluster/{site.cluster('training')}")
 
 
-def may_run(site: Site, trainer: TrainerSpec, roles: tuple[Value, ...], because: str) -> tuple[Grant, ...]:
-    """What it takes to start this trainer on its cluster, with its two `roles`, and nothing else."""
-    family = iam.arn("ecs", f"task-definition/{site.family(trainer.name)}:*")
+def may_run(site: Site, trainers: Iterable[str], roles: tuple[Value, ...], because: str) -> tuple[Grant, ...]:
+    """What it takes to start these trainers on their cluster, with these `roles`, and nothing else."""
+    families = tuple(iam.arn("ecs", f"task-definition/{site.family(name)}:*") for name in trainers)
     return (
-        Grant(("ecs:RunTask",), (family,), because, (("ArnEquals", "ecs:cluster", _cluster_arn(site)),)),
+        Grant(("ecs:RunTask",), families, because, (("ArnEquals", "ecs:cluster", _cluster_arn(site)),)),
         Grant(
             ("ecs:TagResource",),
             (iam.arn("ecs", f"task/{site.cluster('training')}/*"),),
@@ -254,7 +252,7 @@ def _key_grant(key: Value, actions: tuple[str, ...], service: str, because: str)
 
 def _commands(site: Site, trainer: TrainerSpec) -> Iterator[Part]:
     region, name = site.spec.aws.region, trainer.name
-    place = site.parameter(parameter_key(trainer, NETWORK))
+    place = site.parameter(network_key(trainer.name))
     asked = f"aws ssm get-parameter --region {region} --name {place} --query Parameter.Value --output text"
     yield Command(
         "training",
