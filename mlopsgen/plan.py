@@ -159,6 +159,13 @@ class Workflow:
     repository: str
     branch: str
     role_name: str
+    """The role that the job assumes."""
+    stack_role_name: str
+    """The role that CloudFormation deploys with."""
+    role_path: str
+    """The path of both."""
+    environments: tuple[str, ...] = ()
+    """The order of the environments; by name if it is empty."""
 
 
 Part: TypeAlias = Resource | Parameter | Output | Principal | Image | Task | Edge | Thing | Command | Workflow

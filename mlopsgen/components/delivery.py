@@ -16,7 +16,7 @@ from mlopsgen import iam
 from mlopsgen.aws import deployment
 from mlopsgen.components.base import Component, Site
 from mlopsgen.components.wiring import KEY_ARN, take
-from mlopsgen.plan import Grant, Output, Part, Resource, Value, Workflow
+from mlopsgen.plan import Command, Grant, Output, Part, Resource, Value, Workflow
 from mlopsgen.spec.delivery import GithubSpec
 
 STACK = "access"
@@ -41,7 +41,15 @@ class Delivery(Component):
             yield from _boundary(site)
         yield from _stack_role(site)
         yield from _delivery_role(site, github)
-        yield Workflow(github.repository, github.branch, site.delivery_role)
+        yield Workflow(
+            repository=github.repository,
+            branch=github.branch,
+            role_name=site.delivery_role,
+            stack_role_name=site.stack_role,
+            role_path=iam.role_path(site, STACK),
+            environments=github.environments,
+        )
+        yield _command(site, github)
 
 
 def subjects(github: GithubSpec, environment: str) -> list[str]:
@@ -55,6 +63,19 @@ def subjects(github: GithubSpec, environment: str) -> list[str]:
         owner, name = github.repository.split("/")
         forms.append(f"{owner}@{github.owner_id}/{name}@{github.repository_id}")
     return [f"repo:{form}:environment:{environment}" for form in forms]
+
+
+def _command(site: Site, github: GithubSpec) -> Command:
+    account = '"$(aws sts get-caller-identity --query Account --output text)"'
+    environment, repository = site.environment, github.repository
+    lines = [
+        "mkdir -p .github/workflows && cp generated/ci/deploy.yml .github/workflows/deploy.yml",
+        f"gh api --method PUT repos/{repository}/environments/{environment}",
+    ]
+    if not site.spec.aws.account:
+        variable = f"gh variable set AWS_ACCOUNT_ID --repo {repository} --env {environment}"
+        lines.append(f"{variable} --body {account}")
+    return Command("delivery", f"Let GitHub deliver to {environment}", tuple(lines))
 
 
 def _provider() -> Iterator[Part]:
