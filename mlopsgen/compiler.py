@@ -2,20 +2,79 @@
 
 from __future__ import annotations
 
-from mlopsgen.artifacts import Artifact
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlopsgen.artifacts import Artifact, digest
+from mlopsgen.checks import check
+from mlopsgen.checks.templates import check_plans
+from mlopsgen.diagnostics.diagnostic import Diagnostic, Rejected, errors
 from mlopsgen.emit import emit
-from mlopsgen.load import environments, load
+from mlopsgen.load import environments, load_all
 from mlopsgen.lower import lower
 from mlopsgen.plan import Plan
+from mlopsgen.source.node import Node
 from mlopsgen.source.parse import parse
+from mlopsgen.source.read import read
+from mlopsgen.spec.pipeline import Pipeline
 
 
-def compile_pipeline(text: str, file: str) -> tuple[Artifact, ...]:
-    """Compile one pipeline, or raise `Rejected` with everything that is wrong."""
-    return emit(plans(text, file))
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What one pipeline became, and what is worth a warning."""
+
+    artifacts: tuple[Artifact, ...]
+    environments: tuple[str, ...]
+    warnings: tuple[Diagnostic, ...]
 
 
-def plans(text: str, file: str) -> tuple[Plan, ...]:
-    """One plan per environment, in the order of the file. Raises `Rejected`."""
-    trees = environments(parse(text, file))
-    return tuple(lower(load(tree), name) for name, tree in trees.items())
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One environment of a pipeline that nothing is wrong with: its merged nodes and its meaning."""
+
+    environment: str
+    tree: Node
+    pipeline: Pipeline
+
+
+def compile_file(path: Path, name: str) -> Compiled:
+    """Compile the pipeline in `path`, called `name` in messages. Raises `Rejected` with everything wrong."""
+    text = read(path, name)
+    return compile_pipeline(text, name, path.parent)
+
+
+def compile_pipeline(text: str, name: str, folder: Path | None = None) -> Compiled:
+    """Compile one pipeline, or raise `Rejected` with everything that is wrong.
+
+    Build contexts are looked for below `folder`; without it they are taken on trust.
+    """
+    checked, warnings = examine(text, name, folder)
+    plans = tuple(lower(each.pipeline, each.environment) for each in checked)
+    settle(check_plans(plans, checked))
+    inputs = {Path(name).name: digest(text.encode())}
+    names = tuple(each.environment for each in checked)
+    return Compiled(emit(plans, inputs, files(plans)), names, warnings)
+
+
+def examine(text: str, name: str, folder: Path | None) -> tuple[tuple[Checked, ...], tuple[Diagnostic, ...]]:
+    """Every environment, checked, and the warnings. Raises `Rejected`."""
+    trees = environments(parse(text, name))
+    pipelines = load_all(trees)
+    checked = tuple(Checked(each, tree, pipelines[each]) for each, tree in sorted(trees.items()))
+    return checked, settle(check(checked, folder))
+
+
+def settle(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
+    """The warnings, if nothing else was found; else raises `Rejected` with all of it."""
+    if errors(diagnostics):
+        raise Rejected(diagnostics)
+    return diagnostics
+
+
+def files(plans: tuple[Plan, ...]) -> tuple[str, ...]:
+    """What has to be there, from the pipeline's folder, for the plans to hold."""
+    return tuple(
+        f"{image.context}/{image.dockerfile or image.requirements}"
+        for plan in plans
+        for image in plan.images
+    )

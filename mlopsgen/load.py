@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as Map
+from typing import TYPE_CHECKING, Any
+
 from pydantic import ValidationError
 
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label, Rejected
-from mlopsgen.source.node import Mapping, Node, place, plain
+from mlopsgen.source.node import Mapping, Node, Path, Scalar, Sequence, find, place, plain
 from mlopsgen.source.overlay import overlay
 from mlopsgen.spec.pipeline import Pipeline
+from mlopsgen.spec.reference import describe, fields
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 def environments(root: Node) -> dict[str, Node]:
-    """Each environment's whole document: the base with its partial spec laid over it."""
+    """Each environment's whole document: the base with its partial spec laid over it.
+
+    Without any there is one, called `default`. Raises `Rejected` where a partial spec is no map.
+    """
     spec = root.get("spec") if isinstance(root, Mapping) else None
-    declared = spec.get("environments") if isinstance(spec, Mapping) else None
     if not isinstance(root, Mapping) or not isinstance(spec, Mapping):
         return {"default": root}
+    declared = spec.get("environments")
     base = Mapping(tuple(pair for pair in spec.items if pair[0].value != "environments"), spec.span)
-    if not isinstance(declared, Mapping) or not declared.items:
+    if declared is None or (isinstance(declared, Scalar) and declared.value is None):
         return {"default": _with_spec(root, base)}
+    if not isinstance(declared, Mapping) or not declared.items:
+        at = Label(place(root, ("spec", "environments")))
+        message = "expected a map of environments, each with the part of `spec` that differs"
+        raise Rejected([Diagnostic("E103", "error", message, (at,), "such as `dev: {}`")])
+    faults = [
+        Diagnostic("E103", "error", f"environment `{key.value}` is not a map", (Label(key.span),), "use {}")
+        for key, part in declared.items
+        if not isinstance(part, Mapping) and not (isinstance(part, Scalar) and part.value is None)
+    ]
+    faults += [fault for key, _ in declared.items for fault in _name(key)]
+    if faults:
+        raise Rejected(faults)
     return {
         str(key.value): _with_spec(root, overlay(base, part) if isinstance(part, Mapping) else base)
         for key, part in declared.items
@@ -28,15 +52,191 @@ def environments(root: Node) -> dict[str, Node]:
 def load(root: Node) -> Pipeline:
     """The pipeline that `root` describes. Raises `Rejected` with everything that does not fit."""
     try:
-        return Pipeline.model_validate(plain(root))
+        return Pipeline.model_validate(plain(_without_nulls(root)))
     except ValidationError as error:
-        raise Rejected(
-            Diagnostic("E101", "error", each["msg"], (Label(place(root, each["loc"])),))
-            for each in error.errors(include_url=False)
-        ) from None
+        raise Rejected(_diagnostics(root, error.errors(include_url=False))) from None
+
+
+def load_all(trees: Map[str, Node]) -> dict[str, Pipeline]:
+    """The pipeline of each environment. A fault in the base is said once. Raises `Rejected`."""
+    pipelines: dict[str, Pipeline] = {}
+    faults: dict[Diagnostic, None] = {}
+    for name, tree in trees.items():
+        try:
+            pipelines[name] = load(tree)
+        except Rejected as rejected:
+            faults |= dict.fromkeys(rejected.diagnostics)
+    if faults:
+        raise Rejected(faults)
+    return pipelines
 
 
 def _with_spec(root: Mapping, spec: Node) -> Mapping:
     return Mapping(
         tuple((key, spec if key.value == "spec" else value) for key, value in root.items), root.span
     )
+
+
+def _without_nulls(node: Node) -> Node:
+    """`key: null` is as good as no key, as in Kubernetes, except where the language says what null means."""
+    match node:
+        case Mapping(items=pairs, span=span):
+            return Mapping(
+                tuple(
+                    (key, _without_nulls(value))
+                    for key, value in pairs
+                    if not (isinstance(value, Scalar) and value.value is None and key.value not in _NULLABLE)
+                ),
+                span,
+            )
+        case Sequence(items=items, span=span):
+            return Sequence(tuple(_without_nulls(item) for item in items), span)
+        case _:
+            return node
+
+
+# Fields with a default that `null` turns off.
+_NULLABLE = frozenset(
+    ("accessLogs", "flowLogs", "value", "cpu", "memory", "errorRate", "latency")
+)
+
+
+def _name(key: Scalar) -> Iterator[Diagnostic]:
+    text = key.text
+    if not (text and text[0].isalpha() and text.islower() and text.replace("-", "").isalnum()) or len(text) > 32:
+        message = f"`{text}` cannot be the name of an environment"
+        help_ = "use lowercase letters, digits and hyphens, at most 32"
+        yield Diagnostic("E104", "error", message, (Label(key.span),), help_)
+
+
+def _diagnostics(root: Node, details: Iterable[ErrorDetails]) -> Iterator[Diagnostic]:
+    for detail in details:
+        path = tuple(step for step in detail["loc"] if step != "[key]")
+        code, message, help_ = _explain(root, path, detail)
+        yield Diagnostic(code, "error", message, (Label(_where(root, path, detail)),), help_)
+
+
+def _where(root: Node, path: Path, detail: ErrorDetails) -> Any:
+    """The scalar that is wrong; the key that is too much; the thing that lacks something."""
+    if detail["type"] == "missing":
+        return place(root, path[:-1])
+    if detail["type"] == "extra_forbidden" or "[key]" in detail["loc"]:
+        parent, _, _ = find(root, path[:-1])
+        key = parent.key(str(path[-1])) if isinstance(parent, Mapping) else None
+        if key:
+            return key.span
+    return place(root, path)
+
+
+def _explain(root: Node, path: Path, detail: ErrorDetails) -> tuple[str, str, str | None]:
+    """Code, message and help for one of pydantic's errors."""
+    name, context = path[-1] if path else "the file", detail.get("ctx", {})
+    node, _, taken = find(root, path)
+    found = node if taken == len(path) else None
+    match detail["type"]:
+        case "extra_forbidden":
+            known = fields(path[:-1])
+            return "E101", f"unknown key `{name}`", _nearest(str(name), known, known)
+        case "missing":
+            at = ".".join(map(str, path[:-1])) or "the file"
+            return "E102", f"`{name}` is missing in {_named(root, path[:-1], at)}", f"add `{name}:`"
+        case "literal_error":
+            choices = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
+            word = str(detail["input"])
+            return "E106", f"`{word}` is not one of {', '.join(choices)}", _nearest(word, choices, ())
+        case "string_pattern_mismatch":
+            expected = describe(path)
+            return "E104", f"`{detail['input']}` does not fit `{name}`", expected
+        case "value_error":
+            return "E107", str(context.get("error", detail["msg"])), None
+        case (
+            "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal"
+            | "too_short" | "too_long" | "string_too_short" | "string_too_long"
+        ) as kind:
+            return "E105", f"`{name}`: {_range(kind, context)}", describe(path)
+        case kind:
+            return "E103", f"`{name}` should be {_expected(kind)}, not {_found(found)}", _quote(kind, found)
+
+
+def _range(kind: str, context: dict[str, Any]) -> str:
+    match kind:
+        case "greater_than":
+            return f"must be more than {context['gt']:g}"
+        case "greater_than_equal":
+            return f"must be at least {context['ge']:g}"
+        case "less_than":
+            return f"must be less than {context['lt']:g}"
+        case "less_than_equal":
+            return f"must be at most {context['le']:g}"
+        case "too_short" | "string_too_short":
+            return f"needs at least {context['min_length']} {'items' if kind == 'too_short' else 'characters'}"
+        case _:
+            return f"takes at most {context['max_length']} {'items' if kind == 'too_long' else 'characters'}"
+
+
+def _expected(kind: str) -> str:
+    words = {
+        "bool": "true or false",
+        "dict": "a map",
+        "float": "a number",
+        "int": "a whole number",
+        "model": "a map",
+        "string": "a string",
+        "tuple": "a list",
+    }
+    return words.get(kind.partition("_")[0], "something else")
+
+
+def _found(node: Node | None) -> str:
+    match node:
+        case Mapping():
+            return "a map"
+        case Sequence():
+            return "a list"
+        case Scalar(value=None):
+            return "nothing"
+        case Scalar(value=str(), text=text):
+            return f"the string `{_short(text)}`"
+        case Scalar(value=bool(), text=text):
+            return f"`{text}`, true or false"
+        case Scalar(text=text):
+            return f"the number `{_short(text)}`"
+        case None:
+            return "what stands here"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _quote(kind: str, node: Node | None) -> str | None:
+    match kind.partition("_")[0], node:
+        case "string", Scalar(value=int() | float() | bool(), text=text):
+            return f'put it in quotes: "{_short(text)}"'
+        case "tuple", Scalar(text=text):
+            return f"write a list: [{_short(text)}]"
+        case ("int" | "float" | "bool"), Scalar(value=str(), text=text):
+            return "write it without quotes" if text.lstrip("-").isdigit() else None
+        case _:
+            return None
+
+
+def _named(root: Node, path: Path, fallback: str) -> str:
+    """`spec.services[sentiment-api]` rather than `spec.services.0`."""
+    words: list[str] = []
+    for index, step in enumerate(path):
+        if isinstance(step, int):
+            item, _, _ = find(root, path[: index + 1])
+            name = item.get("name") if isinstance(item, Mapping) else None
+            words.append(f"[{name.text if isinstance(name, Scalar) else step}]")
+        else:
+            words.append(f".{step}" if words else str(step))
+    return f"`{''.join(words)}`" if words else fallback
+
+
+def _nearest(word: str, known: Iterable[str], listed: Iterable[str]) -> str | None:
+    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    names = sorted(listed)
+    return f"there are: {', '.join(names)}" if names else None

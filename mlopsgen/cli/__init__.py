@@ -1,31 +1,141 @@
-"""The command line: one file per command."""
+"""The command line: one file per command, imported only when it is called."""
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
-from pathlib import Path
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from mlopsgen.compiler import compile_pipeline
-from mlopsgen.diagnostics.diagnostic import Rejected
+from mlopsgen import __version__
+
+if TYPE_CHECKING:
+    import argparse
+
+    from mlopsgen.diagnostics.diagnostic import Rejected
+
+COMMANDS = {
+    "build": "compile the pipeline into generated/, or check that it is up to date",
+    "validate": "say everything that is wrong with the pipeline",
+    "render": "print one environment's merged pipeline, each value with the line it came from",
+    "explain": "tell the story of a code, or document a part of the language",
+    "schema": "print the language as JSON Schema, for editors",
+    "init": "start a new project that builds at once",
+    "local": "rehearse the deployment on an embedded AWS",
+    "completion": "print a shell's completion script",
+}
+
+GOOD, REJECTED, USAGE, BUG, INTERRUPTED = 0, 1, 2, 70, 130
+BUGS = "https://github.com/mlopsgen/mlopsgen/issues"
 
 
-def main() -> int:
-    """Run one command and return its exit code: 0 good, 1 rejected, 2 usage, 70 our own bug."""
-    parser = argparse.ArgumentParser(prog="mlopsgen")
-    commands = parser.add_subparsers(dest="command", required=True)
-    build = commands.add_parser("build")
-    build.add_argument("file", nargs="?", default="pipeline.yaml")
-    build.add_argument("-o", "--output", default="generated")
-    arguments = parser.parse_args()
+class Fault(Exception):
+    """The user's side is at fault, not the file: the text says what is wrong and what to do. Exit code 1."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command: 0 good; 1 rejected, stale or different; 2 usage; 70 our own bug; 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        artifacts = compile_pipeline(Path(arguments.file).read_text(), arguments.file)
-    except Rejected as rejected:
-        for each in rejected.diagnostics:
-            print(f"{each.labels[0].span}: {each.code} {each.message}", file=sys.stderr)
-        return 1
-    for artifact in artifacts:
-        target = Path(arguments.output, artifact.path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(artifact.text)
-    return 0
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+        return code
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else USAGE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has enough; nobody is to hear of it when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return GOOD
+    except Exception as error:
+        return _failed(error)
+
+
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all commands; only `command`, if given, has its options."""
+    import argparse
+
+    top = argparse.ArgumentParser(prog="mlopsgen", description="A declarative config compiler for AWS ECS.")
+    top.add_argument("--version", action="version", version=f"mlopsgen {__version__}")
+    subparsers = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        if name == command:
+            _module(name).configure(sub)
+    return top
+
+
+def _dispatch(arguments: list[str]) -> int:
+    command = next((word for word in arguments if not word.startswith("-")), None)
+    known = command if command in COMMANDS else None
+    parsed = parser(known).parse_args(arguments)
+    return int(_module(parsed.command).run(parsed))
+
+
+def _module(name: str) -> Any:
+    return import_module(f"{__name__}.{name}")
+
+
+def _failed(error: Exception) -> int:
+    """The one place where exceptions end: the user's fault is told, ours is reported."""
+    from mlopsgen.artifacts import Unwritable
+    from mlopsgen.diagnostics.diagnostic import Rejected
+
+    if isinstance(error, Rejected):
+        show(error)
+        return REJECTED
+    if isinstance(error, Fault | Unwritable):
+        print(f"mlopsgen: {error}", file=sys.stderr)
+        return REJECTED
+    if os.environ.get("MLOPSGEN_DEBUG"):
+        raise error
+    print(
+        f"mlopsgen: this is a bug of mlopsgen {__version__}, not a fault of yours: "
+        f"{type(error).__name__}: {error}\n"
+        f"Please report it at {BUGS}, with the pipeline and what MLOPSGEN_DEBUG=1 shows.",
+        file=sys.stderr,
+    )
+    return BUG
+
+
+def show(rejected: Rejected) -> None:
+    """Print what is wrong on standard error, with the lines of the files that it points to."""
+    from mlopsgen.diagnostics.text import render
+
+    diagnostics = rejected.diagnostics
+    print(render(diagnostics, sources(diagnostics), colour=colour(sys.stderr)), end="", file=sys.stderr)
+    codes = sorted({each.code for each in diagnostics})
+    print(f"`mlopsgen explain {codes[0]}` says more.", file=sys.stderr)
+
+
+def sources(diagnostics: Sequence[Any]) -> dict[str, str]:
+    """The text of each file that is pointed to, as far as it can be read."""
+    from contextlib import suppress
+    from pathlib import Path
+
+    texts: dict[str, str] = {}
+    for name in {label.span.file for each in diagnostics for label in each.labels}:
+        with suppress(OSError, ValueError):
+            texts[name] = Path(name).read_text("utf-8-sig", "replace")
+    return texts
+
+
+def colour(stream: Any) -> bool:
+    """Whether `stream` is a terminal that wants colour."""
+    return bool(stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
+
+
+def add_file(sub: argparse.ArgumentParser) -> None:
+    """The file that a command reads: as an argument or with `-f`; `pipeline.yaml` by default."""
+    sub.add_argument("file", nargs="?", metavar="FILE", help="the pipeline (default: pipeline.yaml)")
+    sub.add_argument("-f", "--file", dest="option_file", metavar="FILE", help="the same")
+
+
+def file_of(arguments: argparse.Namespace) -> str:
+    """The file that the command is to read. Raises `Fault` if two are named."""
+    named = {name for name in (arguments.file, arguments.option_file) if name is not None}
+    if len(named) > 1:
+        raise Fault(f"two files are named: {' and '.join(sorted(named))}; give one")
+    return named.pop() if named else "pipeline.yaml"

@@ -1,0 +1,43 @@
+"""Rules between components and AWS's limits; presence of a module here is registration of its rules."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlopsgen.checks.rule import RULES, Finding, Scene
+from mlopsgen.components.base import Site
+from mlopsgen.diagnostics.diagnostic import Diagnostic, Label, Severity
+from mlopsgen.source.node import Node, place
+
+if TYPE_CHECKING:
+    from mlopsgen.compiler import Checked
+
+_PLAN_LEVEL = {"rule", "templates"}
+
+for _module in sorted(pkgutil.iter_modules(__path__), key=lambda each: each.name):
+    if _module.name not in _PLAN_LEVEL:
+        import_module(f"{__name__}.{_module.name}")
+
+
+def check(environments: Iterable[Checked], folder: Path | None) -> tuple[Diagnostic, ...]:
+    """Everything that the rules find in any environment, each fault once."""
+    found: dict[Diagnostic, None] = {}
+    for each in environments:
+        scene = Scene(Site(each.pipeline, each.environment), folder)
+        for code, severity, rule in RULES:
+            for finding in rule(scene):
+                found[diagnostic(each.tree, code, severity, finding)] = None
+    return tuple(sorted(found, key=lambda each: each.order))
+
+
+def diagnostic(tree: Node, code: str, severity: Severity, finding: Finding) -> Diagnostic:
+    """A finding at its place in the file."""
+    labels = (
+        Label(place(tree, finding.path)),
+        *(Label(place(tree, path), text) for path, text in finding.also),
+    )
+    return Diagnostic(code, severity, finding.message, labels, finding.help)

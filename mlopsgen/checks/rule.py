@@ -1,0 +1,62 @@
+"""What a rule is: a small function that yields findings, each at a path of the spec. It never raises."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path as Folder
+from typing import TypeAlias
+
+from mlopsgen.components.base import Site
+from mlopsgen.diagnostics.diagnostic import Severity
+from mlopsgen.source.node import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong at `path`, a path of the merged document, and what to do."""
+
+    path: Path
+    message: str
+    help: str | None = None
+    also: tuple[tuple[Path, str], ...] = ()
+    """Places that explain it, each with what is to be seen there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a rule looks at: one environment, and the folder of the file if there is one."""
+
+    site: Site
+    folder: Folder | None
+
+
+Rule: TypeAlias = Callable[[Scene], Iterable[Finding]]
+
+RULES: list[tuple[str, Severity, Rule]] = []
+
+
+def rule(code: str) -> Callable[[Rule], Rule]:
+    """Register a rule under its code; codes that start with W are warnings."""
+
+    def register(function: Rule) -> Rule:
+        RULES.append((code, "warning" if code.startswith("W") else "error", function))
+        return function
+
+    return register
+
+
+def nearest(word: str, known: Iterable[str], kind: str) -> str:
+    """The help for an unknown name: the nearest that is known, or all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    return f"known {kind}: {', '.join(names)}" if names else f"declare {kind} first"
+
+
+def listed(scene: Scene, section: str) -> Iterator[tuple[Path, str]]:
+    """The path and name of each named thing in `spec.SECTION`."""
+    for index, each in enumerate(getattr(scene.site.spec, section)):
+        yield ("spec", section, index), each.name

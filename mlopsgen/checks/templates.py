@@ -1,0 +1,115 @@
+"""Rules on the plan: the limits of CloudFormation and of the services, once everything is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from mlopsgen.checks.rule import Finding
+from mlopsgen.diagnostics.diagnostic import Diagnostic
+from mlopsgen.emit.cloudformation import write
+from mlopsgen.plan import Plan, Stack
+
+if TYPE_CHECKING:
+    from mlopsgen.compiler import Checked
+
+# What `aws cloudformation deploy` takes without a bucket, and what CloudFormation takes at all (AWS
+# CloudFormation user guide, "Understand CloudFormation quotas").
+TEMPLATE_BYTES = 51_200
+RESOURCES = 500
+PARAMETERS = 200
+OUTPUTS = 200
+# IAM user guide, "IAM and AWS STS quotas": the inline policies of a role, all together, without white space.
+INLINE_POLICY = 10_240
+MANAGED_POLICY = 6_144
+# Amazon ECS developer guide, "Amazon ECS service quotas".
+TASK_DEFINITION_BYTES = 65_536
+
+
+def check_plans(plans: Iterable[Plan], environments: Iterable[Checked]) -> tuple[Diagnostic, ...]:
+    """What of the plans AWS would not take, at the component that causes it."""
+    from mlopsgen.checks import diagnostic
+
+    found: dict[Diagnostic, None] = {}
+    for plan, environment in zip(plans, environments, strict=True):
+        for stack in plan.stacks:
+            for code, finding in _limits(stack):
+                found[diagnostic(environment.tree, code, "error", finding)] = None
+    return tuple(found)
+
+
+def _limits(stack: Stack) -> Iterator[tuple[str, Finding]]:
+    origin = stack.resources[0].origin
+    size = len(write(stack).encode())
+    if size > TEMPLATE_BYTES:
+        yield (
+            "E301",
+            Finding(
+                origin,
+                f"stack `{stack.name}` becomes {size:,} bytes; `aws cloudformation deploy` takes {TEMPLATE_BYTES:,}",
+                "split the pipeline in two, or say less in this component",
+            ),
+        )
+    counts = (
+        ("resources", len(stack.resources), RESOURCES),
+        ("parameters", len(stack.parameters), PARAMETERS),
+        ("outputs", len(stack.outputs), OUTPUTS),
+    )
+    for what, count, limit in counts:
+        if count > limit:
+            message = f"stack `{stack.name}` has {count} {what}; CloudFormation takes {limit}"
+            yield "E302", Finding(origin, message, "split the pipeline in two")
+    for resource in stack.resources:
+        kind = resource.body.resource_type
+        if kind in _SIZED:
+            key, limit, what = _SIZED[kind]
+            size = sum(_length(each) for each in _found(resource.body.to_dict()["Properties"], key))
+            if size > limit:
+                message = f"{what} of `{resource.logical_id}` has {size:,} characters; AWS takes {limit:,}"
+                yield "E303", Finding(resource.origin, message, "let it do less, or split it in two")
+
+
+_SIZED = {
+    "AWS::ECS::TaskDefinition": ("ContainerDefinitions", TASK_DEFINITION_BYTES, "the task definition"),
+    "AWS::IAM::ManagedPolicy": ("PolicyDocument", MANAGED_POLICY, "the policy"),
+    "AWS::IAM::Role": ("Policies", INLINE_POLICY, "the policy"),
+}
+
+
+def _found(properties: dict[str, Any], key: str) -> Iterator[Any]:
+    value = properties.get(key)
+    if key == "Policies":
+        yield from (policy["PolicyDocument"] for policy in value or ())
+    elif value is not None:
+        yield value
+
+
+def _length(value: Any) -> int:
+    """Characters without white space, once CloudFormation has put in the longest values there can be."""
+    return len(json.dumps(_resolved(value), separators=(",", ":")))
+
+
+def _resolved(value: Any) -> Any:
+    match value:
+        case {"Fn::Sub": str(text)}:
+            for name, longest in _LONGEST.items():
+                text = text.replace(f"${{{name}}}", longest)
+            return text
+        case {"Ref": _} | {"Fn::GetAtt": _}:
+            return "x" * _ARN
+        case dict():
+            return {name: _resolved(item) for name, item in value.items()}
+        case list():
+            return [_resolved(item) for item in value]
+        case _:
+            return value
+
+
+_ARN = 100
+_LONGEST = {
+    "AWS::AccountId": "0" * 12,
+    "AWS::Partition": "aws-us-gov",
+    "AWS::Region": "ap-southeast-1",
+    "AWS::URLSuffix": "amazonaws.com.cn",
+}

@@ -1,0 +1,97 @@
+"""Diagnostics for programs: JSON, SARIF and GitHub's annotations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlopsgen import __version__
+from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
+
+
+def to_json(diagnostics: Sequence[Diagnostic]) -> str:
+    """One JSON object with a list; lines and columns count from 1, ends are exclusive."""
+    items = [
+        {
+            "code": each.code,
+            "severity": each.severity,
+            "message": each.message,
+            "help": each.help,
+            "labels": [_label(label) for label in each.labels],
+        }
+        for each in diagnostics
+    ]
+    return json.dumps({"diagnostics": items}, indent=2) + "\n"
+
+
+def to_sarif(diagnostics: Sequence[Diagnostic], titles: Mapping[str, str]) -> str:
+    """SARIF 2.1.0, as code scanning reads it."""
+    codes = sorted({each.code for each in diagnostics})
+    rules = [{"id": code, "shortDescription": {"text": titles.get(code, code)}} for code in codes]
+    run = {
+        "tool": {"driver": {"name": "mlopsgen", "version": __version__, "rules": rules}},
+        "columnKind": "unicodeCodePoints",
+        "results": [
+            {
+                "ruleId": each.code,
+                "ruleIndex": codes.index(each.code),
+                "level": each.severity,
+                "message": {"text": f"{each.message}. {each.help}" if each.help else each.message},
+                "locations": [_location(label) for label in each.labels[:1]],
+                "relatedLocations": [_location(label) for label in each.labels[1:]],
+            }
+            for each in diagnostics
+        ],
+    }
+    document = {
+        "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [run],
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def to_github(diagnostics: Sequence[Diagnostic]) -> str:
+    """Workflow commands that GitHub Actions shows beside the line."""
+    return "".join(_command(each) for each in diagnostics)
+
+
+def _command(diagnostic: Diagnostic) -> str:
+    text = f"{diagnostic.message}\n{diagnostic.help}" if diagnostic.help else diagnostic.message
+    properties = {"title": f"mlopsgen {diagnostic.code}"}
+    if diagnostic.labels:
+        span = diagnostic.labels[0].span
+        properties = {"file": span.file, "line": str(span.line), "col": str(span.column)} | properties
+    listed = ",".join(f"{name}={_escape(value, ':,')}" for name, value in properties.items())
+    return f"::{diagnostic.severity} {listed}::{_escape(text)}\n"
+
+
+def _escape(text: str, more: str = "") -> str:
+    for char in "%\r\n" + more:
+        text = text.replace(char, f"%{ord(char):02X}")
+    return text
+
+
+def _label(label: Label) -> dict[str, Any]:
+    span = label.span
+    return {
+        "file": span.file,
+        "line": span.line,
+        "column": span.column,
+        "endLine": span.end_line,
+        "endColumn": span.end_column,
+        "text": label.text or None,
+    }
+
+
+def _location(label: Label) -> dict[str, Any]:
+    span = label.span
+    region = {
+        "startLine": span.line,
+        "startColumn": span.column,
+        "endLine": span.end_line,
+        "endColumn": span.end_column,
+    }
+    physical = {"artifactLocation": {"uri": span.file}, "region": region}
+    return {"physicalLocation": physical} | ({"message": {"text": label.text}} if label.text else {})

@@ -1,0 +1,33 @@
+"""Dockerfiles: small, without root, dependencies before the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+from mlopsgen.artifacts import Artifact
+from mlopsgen.emit.render import render
+from mlopsgen.plan import Image, Plan
+
+
+def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
+    """`images/NAME/Dockerfile` and its `.dockerignore`, once for all environments.
+
+    An image whose context brings a Dockerfile of its own gets none.
+    """
+    for image in images(plans):
+        if image.dockerfile:
+            continue
+        package = PurePosixPath(image.context).name
+        ask = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{image.port}{image.health_path}')"
+        text = render("Dockerfile.j2", image=image, package=package, health=ask)
+        yield Artifact(f"images/{image.name}/Dockerfile", text)
+        # BuildKit reads the file of this name for a Dockerfile outside the context.
+        ignored = render("dockerignore.j2", image=image)
+        yield Artifact(f"images/{image.name}/Dockerfile.dockerignore", ignored)
+
+
+def images(plans: Sequence[Plan]) -> tuple[Image, ...]:
+    """The images of all environments by name; environments that differ in one are told apart by E2 rules."""
+    by_name = {image.name: image for plan in plans for image in plan.images}
+    return tuple(by_name[name] for name in sorted(by_name))

@@ -1,0 +1,27 @@
+"""Deployment files for CloudFormation's Git sync, for teams that deploy by merging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlopsgen.artifacts import Artifact
+from mlopsgen.emit import yaml
+from mlopsgen.plan import Plan
+
+
+def emit(plan: Plan) -> Iterator[Artifact]:
+    """`ENVIRONMENT/deployments/STACK.yaml`, with the keys of the CloudFormation user guide.
+
+    Stacks that take an image's digest have none: it is not in Git, and Git sync passes only what is.
+    """
+    for stack in plan.stacks:
+        if any(parameter.default is None for parameter in stack.parameters):
+            continue
+        document = {
+            # From the root of the repository, as Git sync reads it.
+            "template-file-path": f"generated/{plan.environment}/stacks/{stack.name}.yaml",
+            "parameters": {},
+            "tags": dict(plan.tags),
+        }
+        text = "# Compiled by mlopsgen. Edit the pipeline, not this file.\n" + yaml.dump(document)
+        yield Artifact(f"{plan.environment}/deployments/{stack.name}.yaml", text)

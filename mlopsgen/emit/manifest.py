@@ -1,0 +1,34 @@
+"""`manifest.json`: which compiler made what, from what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from mlopsgen import __version__
+from mlopsgen.artifacts import MANIFEST, Artifact, digest
+from mlopsgen.plan import Plan
+
+SCHEMA = "mlopsgen.io/manifest/v1"
+
+
+def emit(
+    plans: Sequence[Plan], artifacts: Iterable[Artifact], inputs: Mapping[str, str], files: Iterable[str]
+) -> Artifact:
+    """The manifest of `artifacts`.
+
+    `inputs` gives the SHA-256 of each file that was read, `files` names those that only had to be there;
+    both are paths from the folder of the pipeline.
+    """
+    document = {
+        "schema": SCHEMA,
+        "compiler": {"name": "mlopsgen", "version": __version__},
+        "inputs": dict(sorted(inputs.items())),
+        "files": sorted(set(files)),
+        "environments": {
+            plan.environment: {"region": plan.region, "stacks": [stack.name for stack in plan.stacks]}
+            for plan in plans
+        },
+        "outputs": {each.path: digest(each.content) for each in artifacts},
+    }
+    return Artifact(MANIFEST, json.dumps(document, indent=2) + "\n")

@@ -1,0 +1,106 @@
+"""`README.md`: what is here, how it is deployed, and who may do what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mlopsgen.artifacts import Artifact
+from mlopsgen.emit.cloudformation import path_text
+from mlopsgen.emit.dockerfile import images
+from mlopsgen.emit.render import mermaid, render
+from mlopsgen.emit.task_definition import PLACEHOLDERS
+from mlopsgen.plan import Grant, Plan, Stack
+
+SHAPES = {
+    "balancer": "{{{}}}", "image": "[/{}/]", "model": "[({})]", "person": "(({}))", "schedule": "([{}])",
+    "service": "[{}]", "store": "[({})]", "topic": "[\\{}/]", "trainer": "[[{}]]",
+}  # fmt: skip
+
+
+def emit(plans: Sequence[Plan]) -> Artifact:
+    """One page for all environments; what differs between them is told apart."""
+    text = render(
+        "README.md.j2",
+        plans=plans,
+        images=images(plans),
+        diagrams=_grouped(plans, diagram),
+        permissions=_grouped(plans, _permissions),
+        wildcards=_grouped(plans, _wildcards),
+        resources=_grouped(plans, _resources),
+        commands=[(plan.environment, _commands(plan)) for plan in plans if plan.commands],
+        placeholders=PLACEHOLDERS,
+    )
+    return Artifact("README.md", text)
+
+
+def diagram(plan: Plan) -> str:
+    """The data flow as a Mermaid flowchart."""
+    numbers = {thing.id: f"n{number}" for number, thing in enumerate(plan.things)}
+    lines = ["flowchart LR"]
+    for thing in plan.things:
+        shape = SHAPES[thing.kind]
+        left, right = shape.split("{}", 1) if thing.kind != "balancer" else ("{{", "}}")
+        lines.append(f"  {numbers[thing.id]}{left}{mermaid(thing.label)}{right}")
+    for edge in plan.edges:
+        if edge.source in numbers and edge.target in numbers:
+            label = f"|{mermaid(edge.label)}|" if edge.label else ""
+            lines.append(f"  {numbers[edge.source]} -->{label} {numbers[edge.target]}")
+    return "\n".join(lines)
+
+
+def _grouped(plans: Sequence[Plan], view: Any) -> list[tuple[str, Any]]:
+    """The view of each environment, those that look alike under one heading.
+
+    The environment's own name in it counts as alike: it is shown as ENVIRONMENT.
+    """
+    groups: dict[str, tuple[list[str], Any]] = {}
+    for plan in plans:
+        shown = view(plan)
+        groups.setdefault(repr(shown).replace(plan.prefix, "PREFIX"), ([], shown))[0].append(plan.environment)
+    return [(", ".join(names), shown) for names, shown in groups.values()]
+
+
+def _permissions(plan: Plan) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": each.name,
+            "role": f"{each.stack}.{each.logical_id}",
+            "may": list(dict.fromkeys(_words(grant) for grant in each.grants)),
+        }
+        for each in plan.principals
+    ]
+
+
+def _words(grant: Grant) -> str:
+    return ("must not: " if grant.effect == "Deny" else "") + grant.because
+
+
+def _wildcards(plan: Plan) -> list[dict[str, str]]:
+    """Each action that AWS cannot limit to a resource, who has it, and why."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for principal in plan.principals:
+        for grant in principal.grants:
+            if "*" in grant.resources and grant.effect == "Allow":
+                key = (", ".join(grant.actions), grant.reason or "")
+                found.setdefault(key, []).append(principal.name)
+    return [
+        {"actions": actions, "reason": reason, "who": ", ".join(dict.fromkeys(names))}
+        for (actions, reason), names in found.items()
+    ]
+
+
+def _resources(plan: Plan) -> list[tuple[Stack, list[tuple[str, str, str]]]]:
+    return [
+        (
+            stack,
+            [(each.logical_id, each.body.resource_type, path_text(each.origin)) for each in stack.resources],
+        )
+        for stack in plan.stacks
+    ]
+
+
+def _commands(plan: Plan) -> Iterator[tuple[str, list[Any]]]:
+    topics = dict.fromkeys(command.topic for command in plan.commands)
+    for topic in topics:
+        yield topic, [command for command in plan.commands if command.topic == topic]

@@ -1,0 +1,78 @@
+"""Task definitions as `aws ecs register-task-definition --cli-input-json` takes them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from mlopsgen.artifacts import Artifact
+from mlopsgen.plan import Plan, Stack, Task
+
+PLACEHOLDERS = {
+    "AWS_ACCOUNT_ID": "the account",
+    "EXECUTION_ROLE_ARN": "the role ExecutionRole of the stack",
+    "IMAGE_DIGEST": "the digest of the image: sha256:…",
+    "MODEL_VERSION": "the version of the model, or `current`",
+    "TASK_ROLE_ARN": "the role TaskRole of the stack",
+}
+"""What stands in for values that exist only once something is deployed, for `envsubst`."""
+
+# Maps whose keys are the user's own, not words of the API.
+_OPAQUE = frozenset({"DockerLabels", "Options", "DriverOpts", "Labels"})
+
+
+def emit(plan: Plan) -> Iterator[Artifact]:
+    """`ENVIRONMENT/task-definitions/NAME.json`, equal to what the template holds."""
+    for task in plan.tasks:
+        text = json.dumps(document(plan, task), indent=2) + "\n"
+        yield Artifact(f"{plan.environment}/task-definitions/{task.name}.json", text)
+
+
+def document(plan: Plan, task: Task) -> dict[str, Any]:
+    """The request of the ECS API: the template's properties in camelCase, its functions resolved."""
+    stack = next(each for each in plan.stacks if each.name == task.stack)
+    bodies = {each.logical_id: each.body.to_dict() for each in stack.resources}
+    resolve = _Resolver(plan, stack, bodies)
+    properties = bodies[task.logical_id]["Properties"]
+    return {_lower(key): resolve(value, key) for key, value in properties.items()}
+
+
+def _lower(key: str) -> str:
+    return key[0].lower() + key[1:]
+
+
+class _Resolver:
+    """Gives intrinsic functions their values, or a placeholder where only AWS knows it."""
+
+    def __init__(self, plan: Plan, stack: Stack, bodies: dict[str, Any]) -> None:
+        china = plan.region.startswith("cn-")
+        self.names = {
+            "AWS::AccountId": plan.account or "${AWS_ACCOUNT_ID}",
+            "AWS::Partition": "aws-cn" if china else "aws",
+            "AWS::Region": plan.region,
+            "AWS::URLSuffix": "amazonaws.com.cn" if china else "amazonaws.com",
+            "ExecutionRole.Arn": "${EXECUTION_ROLE_ARN}",
+            "ImageDigest": "${IMAGE_DIGEST}",
+            "ModelVersion": "${MODEL_VERSION}",
+            "TaskRole.Arn": "${TASK_ROLE_ARN}",
+        }
+        if "LogGroup" in bodies:
+            self.names["LogGroup"] = bodies["LogGroup"]["Properties"]["LogGroupName"]
+
+    def __call__(self, value: Any, key: str = "") -> Any:
+        match value:
+            case {"Ref": str(name)} if len(value) == 1:
+                return self.names[name]
+            case {"Fn::GetAtt": [str(name), str(attribute)]}:
+                return self.names[f"{name}.{attribute}"]
+            case {"Fn::Sub": str(text)}:
+                return re.sub(r"\$\{([^}!]+)\}", lambda found: self.names[found[1]], text)
+            case dict():
+                rename = (lambda name: name) if key in _OPAQUE else _lower
+                return {rename(name): self(item, name) for name, item in value.items()}
+            case list():
+                return [self(item) for item in value]
+            case _:
+                return value
