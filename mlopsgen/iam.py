@@ -228,13 +228,29 @@ def _documents(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _pieces(statement: dict[str, Any]) -> list[dict[str, Any]]:
-    """A statement, or statements of fewer resources each that together say the same."""
-    resources = statement.get("Resource")
-    if _size(statement) <= MAX_MANAGED or not isinstance(resources, list) or len(resources) < 2:
+    """A statement, or several that together say the same: of fewer resources, or of fewer values each."""
+    if _size(statement) <= MAX_MANAGED:
         return [statement]
-    half = len(resources) // 2
-    parts = ((statement["Sid"], resources[:half]), (statement["Sid"] + "And", resources[half:]))
-    return [piece for sid, some in parts for piece in _pieces(statement | {"Sid": sid, "Resource": some})]
+    resources = statement.get("Resource")
+    halves: list[dict[str, Any]]
+    if isinstance(resources, list):
+        halves = [{"Resource": each} for each in _halves(resources)]
+    else:
+        conditions = [
+            (operator, name, value)
+            for operator, names in statement.get("Condition", {}).items()
+            for name, value in names.items()
+        ]
+        if len(conditions) != 1 or conditions[0][0] not in _ANY_OF or not isinstance(conditions[0][2], list):
+            return [statement]
+        operator, name, values = conditions[0]
+        halves = [{"Condition": {operator: {name: each}}} for each in _halves(values)]
+    first, second = halves
+    return [*_pieces(statement | first), *_pieces(statement | {"Sid": statement["Sid"] + "And"} | second)]
+
+
+def _halves(values: list[Any]) -> tuple[list[Any], list[Any]]:
+    return values[: len(values) // 2], values[len(values) // 2 :]
 
 
 def _size(statement: dict[str, Any]) -> int:
