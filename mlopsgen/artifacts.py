@@ -129,7 +129,9 @@ def _read(output: Path, path: str) -> bytes | None:
         return target.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         if target.parent.exists() and not target.parent.is_dir():
-            raise Unwritable(f"{target.parent} is a file where a folder has to be. Move it elsewhere.") from None
+            raise Unwritable(
+                f"{target.parent} is a file where a folder has to be. Move it elsewhere."
+            ) from None
         return None
     except IsADirectoryError:
         raise Unwritable(f"{target} is a folder where a file has to be. Move it elsewhere.") from None

@@ -74,7 +74,5 @@ def settle(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
 def files(plans: tuple[Plan, ...]) -> tuple[str, ...]:
     """What has to be there, from the pipeline's folder, for the plans to hold."""
     return tuple(
-        f"{image.context}/{image.dockerfile or image.requirements}"
-        for plan in plans
-        for image in plan.images
+        f"{image.context}/{image.dockerfile or image.requirements}" for plan in plans for image in plan.images
     )

@@ -96,14 +96,15 @@ def _without_nulls(node: Node) -> Node:
 
 
 # Fields with a default that `null` turns off.
-_NULLABLE = frozenset(
-    ("accessLogs", "flowLogs", "value", "cpu", "memory", "errorRate", "latency")
-)
+_NULLABLE = frozenset(("accessLogs", "flowLogs", "value", "cpu", "memory", "errorRate", "latency"))
 
 
 def _name(key: Scalar) -> Iterator[Diagnostic]:
     text = key.text
-    if not (text and text[0].isalpha() and text.islower() and text.replace("-", "").isalnum()) or len(text) > 32:
+    if (
+        not (text and text[0].isalpha() and text.islower() and text.replace("-", "").isalnum())
+        or len(text) > 32
+    ):
         message = f"`{text}` cannot be the name of an environment"
         help_ = "use lowercase letters, digits and hyphens, at most 32"
         yield Diagnostic("E104", "error", message, (Label(key.span),), help_)
@@ -150,8 +151,14 @@ def _explain(root: Node, path: Path, detail: ErrorDetails) -> tuple[str, str, st
         case "value_error":
             return "E107", str(context.get("error", detail["msg"])), None
         case (
-            "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal"
-            | "too_short" | "too_long" | "string_too_short" | "string_too_long"
+            "greater_than"
+            | "greater_than_equal"
+            | "less_than"
+            | "less_than_equal"
+            | "too_short"
+            | "too_long"
+            | "string_too_short"
+            | "string_too_long"
         ) as kind:
             return "E105", f"`{name}`: {_range(kind, context)}", describe(path)
         case kind:
@@ -169,7 +176,9 @@ def _range(kind: str, context: dict[str, Any]) -> str:
         case "less_than_equal":
             return f"must be at most {context['le']:g}"
         case "too_short" | "string_too_short":
-            return f"needs at least {context['min_length']} {'items' if kind == 'too_short' else 'characters'}"
+            return (
+                f"needs at least {context['min_length']} {'items' if kind == 'too_short' else 'characters'}"
+            )
         case _:
             return f"takes at most {context['max_length']} {'items' if kind == 'too_long' else 'characters'}"
 
@@ -215,7 +224,7 @@ def _quote(kind: str, node: Node | None) -> str | None:
             return f'put it in quotes: "{_short(text)}"'
         case "tuple", Scalar(text=text):
             return f"write a list: [{_short(text)}]"
-        case ("int" | "float" | "bool"), Scalar(value=str(), text=text):
+        case (("int" | "float" | "bool"), Scalar(value=str(), text=text)):
             return "write it without quotes" if text.lstrip("-").isdigit() else None
         case _:
             return None

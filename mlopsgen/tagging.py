@@ -18,6 +18,11 @@ _NAMELESS = frozenset(
 )  # fmt: skip
 
 
+# These take the stack's own tags, which deploy.sh and the Git sync files give; moto, on which a deployment
+# is rehearsed, cannot create them with tags in the template.
+_BY_STACK = frozenset({"AWS::KMS::Key", "AWS::SSM::Parameter"})
+
+
 def tag(resources: Iterable[Resource], prefix: str, tags: tuple[tuple[str, str], ...]) -> None:
     """Put `tags` on each resource that takes them; tags that it has already stay."""
     for resource in resources:
@@ -26,12 +31,10 @@ def tag(resources: Iterable[Resource], prefix: str, tags: tuple[tuple[str, str],
             own = (("Name", f"{prefix}-{resource.logical_id}"), *tags)
         if body.resource_type == "AWS::EC2::LaunchTemplate":
             _tag_launched(body, own)
-        elif "Tags" not in body.props or "Tags" in body.properties:
+        elif "Tags" not in body.props or "Tags" in body.properties or body.resource_type in _BY_STACK:
             continue
         elif body.resource_type == "AWS::AutoScaling::AutoScalingGroup":
             body.Tags = _propagated(own)
-        elif body.props["Tags"][0] is dict:
-            body.Tags = dict(own)
         else:
             body.Tags = _list(own)
 

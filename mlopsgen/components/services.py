@@ -98,7 +98,7 @@ def _service(site: Site, service: ServiceSpec, priority: int | None) -> Iterator
     if service.ingress:
         yield from _rollback_alarms(site, service, stack)
         yield from _infrastructure_role(site, service, stack, origin)
-        groups = [GetAtt(group, "TargetGroupFullName") for group in target_groups(service)]
+        groups = [metrics.target_group(group) for group in target_groups(service)]
         for name, group in zip(("TargetGroup", "AlternateTargetGroup"), groups, strict=False):
             what = group_key(service, name)
             yield publish(site, stack, f"{name}Parameter", what, group, (*origin, "ingress"))
@@ -324,7 +324,7 @@ def _rollback_alarms(site: Site, service: ServiceSpec, stack: str) -> Iterator[P
     topic, parameter = take(site, stack, "TopicArn", TOPIC_ARN, "String", "Who hears of alarms")
     yield parameter
     balancer = Ref("LoadBalancerFullName")
-    groups = [GetAtt(group, "TargetGroupFullName") for group in target_groups(service)]
+    groups = [metrics.target_group(group) for group in target_groups(service)]
     if spec.error_rate is not None:
         errors = metrics.over_targets("HTTPCode_Target_5XX_Count", "Sum", balancer, groups, prefix="e")
         requests = metrics.over_targets("RequestCount", "Sum", balancer, groups, prefix="r")

@@ -12,6 +12,7 @@ from troposphere import elasticloadbalancingv2 as elb
 from mlopsgen.components.base import Site
 from mlopsgen.components.network import EVERYWHERE, join, vpc_of
 from mlopsgen.components.wiring import publish
+from mlopsgen.ecs import metrics
 from mlopsgen.plan import Edge, Output, Part, Resource, Thing, Value
 from mlopsgen.spec.services import IngressSpec, ServiceSpec
 
@@ -69,7 +70,7 @@ def load_balancer(site: Site, scheme: Scheme, services: Sequence[ServiceSpec]) -
     yield Resource(STACK, f"{name}LoadBalancer", body, origin)
     yield from _listeners(name, certificates, origin)
     listener = Ref(f"{name}HttpsListener" if certificates else f"{name}HttpListener")
-    full_name = body.get_att("LoadBalancerFullName")
+    full_name = metrics.load_balancer(f"{name}LoadBalancer")
     group = Ref(f"{name}LoadBalancerSecurityGroup")
     for suffix, what, value in (
         ("ListenerArn", "listener-arn", listener),

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from troposphere import cloudwatch
+from troposphere import Ref, Select, Split, cloudwatch
 
 from mlopsgen.plan import Value
 
 MINUTE = 60
 Dimensions = tuple[tuple[str, Value], ...]
+
+
+def target_group(logical_id: str) -> Select:
+    """A target group of the same stack as metrics name it: `targetgroup/NAME/ID`, the last part of its ARN."""
+    return Select(5, Split(":", Ref(logical_id)))
+
+
+def load_balancer(logical_id: str) -> Select:
+    """A load balancer of the same stack as metrics name it: `app/NAME/ID`, the end of its ARN."""
+    return Select(1, Split("loadbalancer/", Ref(logical_id)))
 
 
 def alarm(

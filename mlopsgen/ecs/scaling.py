@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from troposphere import GetAtt, Join, Ref, applicationautoscaling
+from troposphere import Join, Ref, applicationautoscaling
 
 from mlopsgen.aws.cron import to_eventbridge
 from mlopsgen.components.base import Site
+from mlopsgen.ecs import metrics
 from mlopsgen.plan import Part, Resource
 from mlopsgen.source.node import Path
 from mlopsgen.spec.services import AutoscalingSpec, ReplicasSpec, ServiceSpec
@@ -90,13 +91,13 @@ def _tracking(
 
 
 def _target_group() -> Join:
-    return Join("/", [Ref("LoadBalancerFullName"), GetAtt("TargetGroup", "TargetGroupFullName")])
+    return Join("/", [Ref("LoadBalancerFullName"), metrics.target_group("TargetGroup")])
 
 
 def _latency() -> applicationautoscaling.CustomizedMetricSpecification:
     dimensions = {
         "LoadBalancer": Ref("LoadBalancerFullName"),
-        "TargetGroup": GetAtt("TargetGroup", "TargetGroupFullName"),
+        "TargetGroup": metrics.target_group("TargetGroup"),
     }
     metric = applicationautoscaling.TargetTrackingMetric(
         Namespace="AWS/ApplicationELB",

@@ -18,9 +18,7 @@ from mlopsgen.emit import (
 from mlopsgen.plan import Plan
 
 
-def emit(
-    plans: Sequence[Plan], inputs: Mapping[str, str], files: Iterable[str]
-) -> tuple[Artifact, ...]:
+def emit(plans: Sequence[Plan], inputs: Mapping[str, str], files: Iterable[str]) -> tuple[Artifact, ...]:
     """Every file that the plans become, sorted by path; the manifest, which lists the others, comes last."""
     artifacts = [*dockerfile.emit(plans), *workflow.emit(plans), readme.emit(plans)]
     for plan in plans:

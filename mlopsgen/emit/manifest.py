@@ -26,9 +26,24 @@ def emit(
         "inputs": dict(sorted(inputs.items())),
         "files": sorted(set(files)),
         "environments": {
-            plan.environment: {"region": plan.region, "stacks": [stack.name for stack in plan.stacks]}
+            plan.environment: {
+                "afterImages": after_images(plan),
+                "prefix": plan.prefix,
+                "region": plan.region,
+                "repositories": [image.repository for image in plan.images],
+                "stacks": [stack.name for stack in plan.stacks],
+            }
             for plan in plans
         },
         "outputs": {each.path: digest(each.content) for each in artifacts},
     }
     return Artifact(MANIFEST, json.dumps(document, indent=2) + "\n")
+
+
+def after_images(plan: Plan) -> str | None:
+    """The first stack that comes after the images were pushed."""
+    names = [stack.name for stack in plan.stacks]
+    if "registry" not in names:
+        return None
+    rest = names[names.index("registry") + 1 :]
+    return rest[0] if rest else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,8 +51,11 @@ def embedded_aws(region: str) -> Iterator[EmbeddedAws]:
         raise Unavailable(
             f"the package `{error.name}` is missing: install the extra with `pip install 'mlopsgen[local]'`"
         ) from None
-    # A line per request would drown the progress of the stacks.
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    # A line per request, and one per resource type that moto only pretends to create, would drown the
+    # progress of the stacks.
+    for name in ("werkzeug", "moto"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"moto\..*")
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:

@@ -147,7 +147,9 @@ class _Builder:
             name = key.text
             if name == "<<" and key.value == "<<":
                 self.faults.append(
-                    _fault("E008", key.span, "merge keys are not part of the language", "write the values out")
+                    _fault(
+                        "E008", key.span, "merge keys are not part of the language", "write the values out"
+                    )
                 )
                 continue
             if name in seen:

@@ -27,7 +27,11 @@ def docstrings(model: type[BaseModel]) -> dict[str, str]:
             continue
         module = ast.parse(inspect.getsource(sys.modules[base.__module__]))
         body = next(
-            (each.body for each in module.body if isinstance(each, ast.ClassDef) and each.name == base.__name__),
+            (
+                each.body
+                for each in module.body
+                if isinstance(each, ast.ClassDef) and each.name == base.__name__
+            ),
             [],
         )
         for field, text in zip(body, body[1:], strict=False):

@@ -1,0 +1,100 @@
+"""The generated `deploy.sh`, run for real against the embedded AWS."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from mlopsgen.local.embedded import EmbeddedAws
+
+BEFORE_IMAGES = "registry"
+
+
+class DeploymentFailed(Exception):  # noqa: N818 - what happened
+    """`deploy.sh` ended with an error; it has already said which."""
+
+
+def deploy(
+    aws: EmbeddedAws,
+    environment: Path,
+    repositories: Iterable[str],
+    after: str | None,
+    say: Callable[[str], None],
+) -> None:
+    """Deploy every stack of `environment`, with a pushed image in each of `repositories` half-way.
+
+    `after` is the first stack that needs images. `say` gets each line that `deploy.sh` prints. Raises
+    `DeploymentFailed`.
+    """
+    names = sorted(repositories)
+    if not names or after is None:
+        _run(aws, environment, [], {}, say)
+        return
+    _run(aws, environment, ["--until", BEFORE_IMAGES], {}, say)
+    for name in names:
+        digest = push(aws, name)
+        say(f"{name} ... pushed {digest[:19]}…")
+    _run(aws, environment, ["--from", after], {"IMAGE_TAG": TAG}, say)
+
+
+TAG = "rehearsal"
+
+
+def push(aws: EmbeddedAws, repository: str) -> str:
+    """Put an image's manifest into the registry under `TAG`, and return the digest that the registry gives.
+
+    The rehearsal is of the deployment; the layers stay empty.
+    """
+    import boto3
+
+    def blob(text: str, kind: str) -> dict[str, Any]:
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return {"mediaType": kind, "size": len(text), "digest": f"sha256:{digest}"}
+
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "config": blob(repository, "application/vnd.docker.container.image.v1+json"),
+        "layers": [],
+    }
+    client = boto3.client(
+        "ecr",
+        aws_access_key_id="rehearsal",
+        aws_secret_access_key="rehearsal",
+        endpoint_url=aws.endpoint,
+        region_name=aws.region,
+    )
+    answer = client.put_image(repositoryName=repository, imageManifest=json.dumps(manifest), imageTag=TAG)
+    return str(answer["image"]["imageId"]["imageDigest"])
+
+
+def _run(
+    aws: EmbeddedAws,
+    environment: Path,
+    options: list[str],
+    variables: dict[str, str],
+    say: Callable[[str], None],
+) -> None:
+    process = subprocess.Popen(
+        ["bash", str(environment / "deploy.sh"), *options],
+        env=aws.environment | variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        bufsize=1,
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            say(line.rstrip("\n"))
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait()
+    if process.returncode:
+        raise DeploymentFailed(f"deploy.sh ended with exit code {process.returncode}")
