@@ -152,12 +152,7 @@ def _sees(site: Site, reach: Extent) -> Iterator[Grant]:
 
 
 def _log_groups(site: Site, reach: Extent) -> tuple[Value, ...]:
-    if (
-        (reach.services or ALL) == ALL
-        and (reach.trainers or ALL) == ALL
-        and reach.services
-        and reach.trainers
-    ):
+    if (reach.services == ALL or not site.services) and (reach.trainers == ALL or not site.trainers):
         return (iam.arn("logs", f"log-group:{site.log_group('*')}"),)
     services = [each.name for each in site.services] if reach.services == ALL else reach.services
     trainers = [each.name for each in site.trainers] if reach.trainers == ALL else reach.trainers

@@ -1,4 +1,4 @@
-"""A trainer starts by its schedule or by hand, again when it lost its capacity, and people hear of the rest."""
+"""A trainer starts by schedule or by hand, again when it lost its capacity, and people hear of the rest."""
 
 from __future__ import annotations
 
