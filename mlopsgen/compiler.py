@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlopsgen.artifacts import Artifact, digest
-from mlopsgen.checks import check
+from mlopsgen.checks import check, diagnostic
 from mlopsgen.checks.templates import check_plans
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Rejected, errors
 from mlopsgen.emit import emit
 from mlopsgen.load import environments, load_all
 from mlopsgen.lower import lower
+from mlopsgen.patches import patch
 from mlopsgen.plan import Plan
 from mlopsgen.source.node import Node
 from mlopsgen.source.parse import parse
@@ -49,11 +50,18 @@ def compile_pipeline(text: str, name: str, folder: Path | None = None) -> Compil
     Build contexts are looked for below `folder`; without it they are taken on trust.
     """
     checked, warnings = examine(text, name, folder)
-    plans = tuple(lower(each.pipeline, each.environment) for each in checked)
+    plans = tuple(plan_of(each) for each in checked)
     settle(check_plans(plans, checked))
     inputs = {Path(name).name: digest(text.encode())}
     names = tuple(each.environment for each in checked)
     return Compiled(emit(plans, inputs, files(plans)), names, warnings)
+
+
+def plan_of(checked: Checked) -> Plan:
+    """One environment's plan, with its patches. Raises `Rejected` where a patch has nothing to change."""
+    plan, findings = patch(lower(checked.pipeline, checked.environment), checked.pipeline.spec.patches)
+    settle(tuple(diagnostic(checked.tree, code, "error", finding) for code, finding in findings))
+    return plan
 
 
 def examine(text: str, name: str, folder: Path | None) -> tuple[tuple[Checked, ...], tuple[Diagnostic, ...]]:

@@ -26,6 +26,7 @@ from mlopsgen.plan import (
 )
 from mlopsgen.spec.pipeline import Pipeline
 from mlopsgen.tagging import tag
+from mlopsgen.waivers import waive
 
 DESCRIPTIONS = {
     "foundation": "encryption key, buckets and notifications",
@@ -43,7 +44,9 @@ def lower(pipeline: Pipeline, environment: str) -> Plan:
     """The plan of one environment. The pipeline has been checked, so any exception here is our bug."""
     site = Site(pipeline, environment)
     parts = tuple(part for component in components() for part in component.declare(site))
-    tag(of(Resource, parts), site.prefix, tags(site))
+    resources = of(Resource, parts)
+    tag(resources, site.prefix, tags(site))
+    waive(resources)
     return Plan(
         name=site.name,
         environment=environment,

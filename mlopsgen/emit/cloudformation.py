@@ -53,7 +53,8 @@ def path_text(origin: tuple[str | int, ...]) -> str:
 def _resource(resource: Resource) -> dict[str, Any]:
     """The type first, then where it comes from, then what CloudFormation does with it, then what it is."""
     body = resource.body.to_dict()
-    metadata = {"mlopsgen": {"from": path_text(resource.origin)}, **body.get("Metadata", {})}
+    own = body.get("Metadata", {})
+    metadata = {**own, "mlopsgen": {"from": path_text(resource.origin), **own.get("mlopsgen", {})}}
     result = {"Type": body["Type"], "Metadata": metadata}
     result |= {name: body[name] for name in ATTRIBUTES if name in body}
     if body.get("Properties"):
