@@ -54,9 +54,6 @@ def _dead_letters(site: Site) -> Iterator[Part]:
         # Kept, it would be in the way of the next queue of this name; its messages live two weeks anyway.
         DeletionPolicy="Delete",
         UpdateReplacePolicy="Delete",
-        # What could not be started is in the alarms too; an empty queue is worth nothing.
-        DeletionPolicy="Delete",
-        UpdateReplacePolicy="Delete",
     )
     yield Resource(STACK, "DeadLetters", queue, ORIGIN)
     policy = sqs.QueuePolicy(
