@@ -9,12 +9,12 @@ from 0; names mean the same to all.
 from __future__ import annotations
 
 import re
-from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_LENGTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _DAY = 86400
 
@@ -124,8 +124,7 @@ def _days(cron: Cron) -> list[int]:
 
 
 def _possible(days: tuple[int, ...], months: tuple[int, ...] | None) -> bool:
-    # 2024 is a leap year, so that 29 February counts as a day that comes.
-    return min(days) <= max(monthrange(2024, month)[1] for month in months or range(1, 13))
+    return min(days) <= max(_LENGTHS[month - 1] for month in months or range(1, 13))
 
 
 def _values(word: str, field: _Field) -> tuple[int, ...] | None:

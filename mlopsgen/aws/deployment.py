@@ -436,10 +436,10 @@ def _roles(site: Site) -> Iterator[Grant]:
             "iam:Update*",
         ),
         (*deployers, iam.arn("iam", f"policy{site.role_path}*")),
-        "never changes its own rights",
+        "change its own rights",
         effect="Deny",
     )
-    yield Grant(("iam:DeleteRolePermissionsBoundary",), ("*",), "never unbinds a role", effect="Deny")
+    yield Grant(("iam:DeleteRolePermissionsBoundary",), ("*",), "unbind a role", effect="Deny")
 
 
 def public_parameters() -> Grant:

@@ -226,7 +226,7 @@ def _never(site: Site) -> Iterator[Grant]:
     """Whatever another policy may come to allow these people."""
     bucket = iam.arn("s3", site.data_bucket)
     objects = iam.arn("s3", f"{site.data_bucket}/*")
-    yield Grant(("s3:*",), (bucket, objects), "no other data", effect="Confine")
+    yield Grant(("s3:*",), (bucket, objects), "reaches no other data", effect="Confine")
     yield Grant(
         (
             "kms:DisableKey",
@@ -239,7 +239,7 @@ def _never(site: Site) -> Iterator[Grant]:
             "s3:PutLifecycleConfiguration",
         ),
         ("*",),
-        "nothing that data cannot come back from",
+        "destroy data for good",
         effect="Deny",
     )
 
@@ -264,8 +264,8 @@ def _command(site: Site, name: str, role_name: str) -> Command:
     account = '"$(aws sts get-caller-identity --query Account --output text)"'
     profile = f"aws configure set profile.{role_name}"
     return Command(
-        "people",
-        f"Work as {name}",
+        "People",
+        f"Work as {name} in {site.environment}",
         (
             f"{profile}.role_arn arn:aws:iam::{account}:role{iam.role_path(site, STACK)}{role_name}",
             f"{profile}.source_profile default",

@@ -75,7 +75,7 @@ def _command(site: Site, github: GithubSpec) -> Command:
     if not site.spec.aws.account:
         variable = f"gh variable set AWS_ACCOUNT_ID --repo {repository} --env {environment}"
         lines.append(f"{variable} --body {account}")
-    return Command("delivery", f"Let GitHub deliver to {environment}", tuple(lines))
+    return Command("Delivery", f"Let GitHub deliver to {environment}", tuple(lines))
 
 
 def _provider() -> Iterator[Part]:

@@ -10,7 +10,7 @@ from troposphere import Ref, Sub
 from mlopsgen import iam
 from mlopsgen.components import storage
 from mlopsgen.components.base import Binding, Component, Site
-from mlopsgen.plan import Edge, Grant, Parameter, Part, Thing
+from mlopsgen.plan import Command, Edge, Grant, Parameter, Part, Thing
 from mlopsgen.spec.models import PromotionSpec
 from mlopsgen.spec.services import ServiceSpec
 from mlopsgen.spec.trainers import TrainerSpec
@@ -25,6 +25,7 @@ class Models(Component):
     def declare(self, site: Site) -> Iterator[Part]:
         for model in site.models:
             yield Thing(f"model:{model.name}", f"models/{model.name}/", "model")
+            yield from _commands(site, model.name)
 
     def bind(self, site: Site, workload: WorkloadSpec, stack: str) -> Binding:
         """What a trainer may write because it `produces`, and a service may read because it `serves`."""
@@ -35,6 +36,27 @@ class Models(Component):
                 return _serves(site, workload, name, stack)
             case _:
                 return Binding()
+
+
+def _commands(site: Site, model: str) -> Iterator[Command]:
+    """What a person does to look at versions and to make one current, as docs/contracts.md describes."""
+    account = "$(aws sts get-caller-identity --query Account --output text)"
+    bucket = site.data_bucket.replace("${AWS::AccountId}", account)
+    store = f'"s3://{bucket}/{folder(model)}'
+    region = f"--region {site.spec.aws.region}"
+    yield Command(
+        "Models",
+        f"See the versions of {model} in {site.environment}, and what one of them measured",
+        (f'aws s3 ls {store}/" {region}', f'aws s3 cp {store}/VERSION/metrics.json" - {region}'),
+    )
+    yield Command(
+        "Models",
+        f"Promote a version of {model} in {site.environment}",
+        (
+            """printf '{"version": "%s"}\\n' VERSION |""",
+            f'  aws s3 cp - {store}/current.json" --content-type application/json {region}',
+        ),
+    )
 
 
 def folder(model: str) -> str:

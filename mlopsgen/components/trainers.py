@@ -255,8 +255,8 @@ def _commands(site: Site, trainer: TrainerSpec) -> Iterator[Part]:
     place = site.parameter(network_key(trainer.name))
     asked = f"aws ssm get-parameter --region {region} --name {place} --query Parameter.Value --output text"
     yield Command(
-        "training",
-        f"Start `{name}` now",
+        "Training",
+        f"Start {name} in {site.environment}",
         (
             "aws ecs run-task \\",
             f"  --region {region} \\",
@@ -269,7 +269,7 @@ def _commands(site: Site, trainer: TrainerSpec) -> Iterator[Part]:
         ),
     )
     yield Command(
-        "training",
-        f"Follow what `{name}` logs",
+        "Training",
+        f"Follow what {name} logs in {site.environment}",
         (f"aws logs tail {site.log_group(name)} --region {region} --follow",),
     )

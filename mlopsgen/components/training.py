@@ -83,8 +83,8 @@ def _dead_letters(site: Site) -> Iterator[Part]:
         ' --query QueueUrl --output text)"'
     )
     yield Command(
-        "training",
-        "See why a run could not be started",
+        "Training",
+        f"See why a run could not be started in {site.environment}",
         (f"aws sqs receive-message --region {region} --max-number-of-messages 10 --queue-url {url}",),
     )
 

@@ -251,7 +251,7 @@ def test_every_parameter_is_used(weekly: Plan):
 
 
 def test_the_commands_for_people_are_whole_shell_commands(weekly: Plan):
-    commands = [each for each in weekly.commands if isinstance(each, Command) and each.topic == "training"]
+    commands = [each for each in weekly.commands if isinstance(each, Command) and each.topic == "Training"]
     start = next(each for each in commands if each.title.startswith("Start"))
     text = "\n".join(start.lines)
     assert "--capacity-provider-strategy capacityProvider=demo-default-trainer,weight=1" in text
