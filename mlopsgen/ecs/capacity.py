@@ -15,6 +15,7 @@ from mlopsgen.components.registry import logical
 from mlopsgen.ecs.task_definition import architecture
 from mlopsgen.plan import Grant, Parameter, Part, Resource
 from mlopsgen.source.node import Path
+from mlopsgen.spec.trainers import TrainerSpec
 from mlopsgen.spec.workload import WorkloadSpec
 
 # The public parameters that name the newest ECS-optimised image (Amazon ECS developer guide, "Retrieving
@@ -25,6 +26,30 @@ _IMAGES = {
     ("x86_64", True): "/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id",
     ("arm64", True): "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/gpu/recommended/image_id",
 }
+
+# ECS drains a spot instance that is about to go of the tasks of services, and leaves other tasks to their
+# fate (Amazon ECS developer guide, "Draining Amazon ECS container instances"). So the instance itself ends the
+# run when its notice comes, two minutes ahead, and the program has time to save.
+_WATCH = """\
+cat >/usr/local/sbin/watch-spot <<'WATCH'
+#!/bin/bash
+metadata=http://169.254.169.254/latest
+token() {
+  curl --silent --fail --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' "$metadata/api/token"
+}
+until curl --silent --fail --output /dev/null --header "X-aws-ec2-metadata-token: $(token)" \\
+  "$metadata/meta-data/spot/instance-action"; do
+  sleep 5
+done
+docker ps --quiet --filter label=com.amazonaws.ecs.container-name=NAME |
+  xargs --no-run-if-empty docker stop --time SECONDS
+WATCH
+chmod 755 /usr/local/sbin/watch-spot
+systemd-run --unit=watch-spot --collect /usr/local/sbin/watch-spot
+"""
+
+# Seconds of the two minutes; the others are for ECS to hear how the run ended.
+_NOTICE = 110
 
 
 def strategy(site: Site, workload: WorkloadSpec) -> list[ecs.CapacityProviderStrategyItem]:
@@ -83,7 +108,7 @@ def capacity(site: Site, workload: WorkloadSpec, *, stack: str, cluster: str, or
         VPCZoneIdentifier=network.private_subnets,
         # ECS protects instances that run tasks, and takes the protection away when they are empty.
         NewInstancesProtectedFromScaleIn=True,
-        **_purchase(name, spec.purchase, spec.instance_type),
+        **_purchase(name, workload),
     )
     yield Resource(stack, f"{name}AutoScalingGroup", group, origin)
     body = ecs.CapacityProvider(
@@ -101,15 +126,18 @@ def capacity(site: Site, workload: WorkloadSpec, *, stack: str, cluster: str, or
     yield Resource(stack, f"{name}Provider", body, origin)
 
 
-def _purchase(name: str, purchase: str, instance_type: str) -> dict[str, Any]:
+def _purchase(name: str, workload: WorkloadSpec) -> dict[str, Any]:
+    spec = workload.compute.ec2
+    assert spec is not None
     template = {
         "LaunchTemplateId": Ref(f"{name}LaunchTemplate"),
         "Version": GetAtt(f"{name}LaunchTemplate", "LatestVersionNumber"),
     }
-    if purchase == "on-demand":
+    if spec.purchase == "on-demand":
         return {"LaunchTemplate": autoscaling.LaunchTemplateSpecification(**template)}
     return {
-        "CapacityRebalance": True,
+        # A replacement that comes early helps a service; it would end a run before its time.
+        "CapacityRebalance": not isinstance(workload, TrainerSpec),
         "MixedInstancesPolicy": autoscaling.MixedInstancesPolicy(
             InstancesDistribution=autoscaling.InstancesDistribution(
                 OnDemandBaseCapacity=0,
@@ -118,7 +146,7 @@ def _purchase(name: str, purchase: str, instance_type: str) -> dict[str, Any]:
             ),
             LaunchTemplate=autoscaling.LaunchTemplate(
                 LaunchTemplateSpecification=autoscaling.LaunchTemplateSpecification(**template),
-                Overrides=[autoscaling.LaunchTemplateOverrides(InstanceType=instance_type)],
+                Overrides=[autoscaling.LaunchTemplateOverrides(InstanceType=spec.instance_type)],
             ),
         ),
     }
@@ -229,4 +257,9 @@ def _user_data(workload: WorkloadSpec, cluster: str) -> str:
     if workload.resources.gpu:
         settings["ECS_ENABLE_GPU_SUPPORT"] = "true"
     lines = "".join(f"{name}={value}\n" for name, value in sorted(settings.items()))
-    return f"#!/bin/bash\nset -eu\ncat >>/etc/ecs/ecs.config <<'SETTINGS'\n{lines}SETTINGS\n"
+    watch = ""
+    if isinstance(workload, TrainerSpec) and workload.compute.ec2 and workload.compute.ec2.purchase == "spot":
+        watch = _WATCH.replace("NAME", workload.name).replace(
+            "SECONDS", str(min(workload.stop_timeout, _NOTICE))
+        )
+    return f"#!/bin/bash\nset -eu\ncat >>/etc/ecs/ecs.config <<'SETTINGS'\n{lines}SETTINGS\n{watch}"

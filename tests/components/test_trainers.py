@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from typing import Any
 
@@ -270,3 +271,22 @@ def test_where_it_runs_is_json_as_run_task_takes_it(weekly: Plan):
             "assignPublicIp": "DISABLED",
         }
     }
+
+
+def test_a_spot_instance_ends_the_run_when_its_notice_comes(weekly: Plan):
+    """ECS stops only tasks of services by itself; a run would be cut off without a SIGTERM."""
+    data = properties(weekly, "training", "TrainerLaunchTemplate")["LaunchTemplateData"]
+    script = data["UserData"]["Fn::Base64"]
+    assert subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0
+    _, watch, _ = re.split(r"<<'WATCH'\n|\nWATCH\n", script)
+    assert subprocess.run(["bash", "-n"], input=watch, text=True).returncode == 0
+    assert "label=com.amazonaws.ecs.container-name=trainer" in watch
+    assert watch.endswith("docker stop --time 90")
+    group = properties(weekly, "training", "TrainerAutoScalingGroup")
+    assert (group["MinSize"], group["CapacityRebalance"]) == ("0", False)
+
+
+def test_an_instance_on_demand_watches_nothing():
+    steady = plan(trainer(compute="{ec2: {instanceType: g4dn.xlarge}}"))
+    data = properties(steady, "training", "TrainerLaunchTemplate")["LaunchTemplateData"]
+    assert "watch-spot" not in data["UserData"]["Fn::Base64"]
