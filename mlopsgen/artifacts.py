@@ -1,18 +1,28 @@
-"""Files: what is to be written, what is there, and how one becomes the other."""
+"""Files: what is to be written, what is there, and how one becomes the other.
+
+A build writes all or nothing, and only what differs. What it may replace or remove is what the manifest of
+the last build lists; every other file is somebody else's, and is never touched.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import fcntl
 import json
 import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+import signal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-MANIFEST = "manifest.json"
+from mlopsgen.manifest import MANIFEST, Unwritable, digest, read_manifest
+
+STAGE = ".mlopsgen"
+"""The folder in the output folder where files are written before they are moved to their places."""
+
+# How many files a message names.
+_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,159 +35,297 @@ class Artifact:
 
     @property
     def content(self) -> bytes:
+        """The file's bytes."""
         return self.text.encode()
 
 
-Kind = Literal["written", "updated", "edited", "missing", "stale", "left over", "kept", "removed"]
+Kind = Literal[
+    "written", "updated", "overwritten", "removed", "kept",
+    "missing", "stale", "edited", "left over", "in the way",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happened, or would have to happen, to one file."""
+    """What happened (`written` to `kept`), or would have to happen, to one file."""
 
     kind: Kind
     path: str
 
 
-class Unwritable(Exception):  # noqa: N818 - the state of the folder, as the user reads it
-    """The output folder cannot be written as it is; nothing was changed. The text says what to do."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What stands at a path: a file, a link (whose content is not looked at), or a folder."""
+
+    content: bytes | None
+    executable: bool = False
+    folder: bool = False
+
+    def holds(self, artifact: Artifact) -> bool:
+        """Whether it is what the artifact is to be."""
+        return self.content == artifact.content and (self.executable or not artifact.executable)
+
+    def was(self, expected: str | None) -> bool:
+        """Whether it is as a build left it, whose digest `expected` is."""
+        return self.content is not None and digest(self.content) == expected
 
 
-def digest(content: bytes) -> str:
-    """SHA-256 in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a build has to do."""
+
+    changes: tuple[Change, ...]
+    pending: tuple[Artifact, ...]
+    removed: tuple[str, ...]
 
 
-def read_manifest(output: Path) -> dict[str, Any]:
-    """What the last build says that it wrote; empty if there was none, or if it cannot be read."""
-    try:
-        manifest = json.loads((output / MANIFEST).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return manifest if isinstance(manifest, dict) and isinstance(manifest.get("outputs"), dict) else {}
+def narrow(artifacts: Sequence[Artifact], output: Path, environment: str) -> tuple[Artifact, ...]:
+    """The artifacts of one environment, and those that all share.
 
-
-def write(artifacts: Iterable[Artifact], output: Path, *, only: str | None = None) -> tuple[Change, ...]:
-    """Make `output` hold exactly `artifacts`, touching only what differs; returns what was changed.
-
-    Everything is written beside its place first and moved there last, the manifest at the very end, so that
-    a full disk or a kill leaves the old files. Files that no build wrote are never touched: one that is in
-    the way raises `Unwritable`. With `only`, files outside that folder are left as they are.
+    Of other environments the manifest goes on saying what it said. Raises `Unwritable`.
     """
-    wanted = {each.path: each for each in artifacts}
-    ours = read_manifest(output).get("outputs", {})
-    changes: list[Change] = []
-    pending: list[Artifact] = []
-    for path, artifact in wanted.items():
-        if only is not None and not path.startswith((f"{only}/", MANIFEST)):
-            continue
-        present = _read(output, path)
-        if present == artifact.content and _mode_is_right(output, artifact):
-            continue
-        if present is not None and path not in ours and path != MANIFEST and present != artifact.content:
-            raise Unwritable(
-                f"{output / path} is in the way: no build wrote it. Move it elsewhere, or choose another folder with -o."
-            )
-        edited = present is not None and path in ours and digest(present) != ours[path]
-        kind: Kind = "written" if present is None else "edited" if edited else "updated"
-        if path != MANIFEST:
-            changes.append(Change(kind, path))
-        pending.append(artifact)
-    stale = [path for path in ours if path not in wanted and (only is None or path.startswith(f"{only}/"))]
-    _replace(output, sorted(pending, key=lambda each: each.path == MANIFEST))
-    changes.extend(_remove(output, stale, ours))
-    return tuple(sorted(changes, key=lambda each: each.path))
+    *files, last = artifacts
+    old, new = read_manifest(output), json.loads(last.text)
+    others = {*new["environments"], *old.get("environments", ())} - {environment}
+
+    def elsewhere(path: str) -> bool:
+        return path.split("/")[0] in others
+
+    def merged(key: str) -> dict[str, Any]:
+        kept = {name: value for name, value in old.get(key, {}).items() if elsewhere(name)}
+        mine = {name: value for name, value in new[key].items() if not elsewhere(name)}
+        return dict(sorted((kept | mine).items()))
+
+    new |= {key: merged(key) for key in ("environments", "outputs")}
+    manifest = Artifact(last.path, json.dumps(new, indent=2) + "\n")
+    return (*(each for each in files if not elsewhere(each.path)), manifest)
 
 
-def compare(artifacts: Iterable[Artifact], output: Path) -> tuple[Change, ...]:
-    """How `output` differs from `artifacts`: what is missing, stale, edited by hand, or left over."""
-    wanted = {each.path: each for each in artifacts}
-    ours = read_manifest(output).get("outputs", {})
-    found = []
-    for path, artifact in wanted.items():
-        present = _read(output, path)
-        if present is None:
-            found.append(Change("missing", path))
-        elif present != artifact.content:
-            edited = path in ours and digest(present) != ours[path]
-            found.append(Change("edited" if edited else "stale", path))
-    found.extend(
-        Change("left over", path) for path in ours if path not in wanted and _read(output, path) is not None
-    )
-    return tuple(sorted(found, key=lambda each: each.path))
+def write(artifacts: Sequence[Artifact], output: Path) -> tuple[Change, ...]:
+    """Make `output` hold exactly `artifacts`, of which the last is the manifest; returns what was changed.
 
-
-def intact(manifest: Mapping[str, Any], output: Path) -> bool:
-    """Whether every file that the manifest lists is there, byte for byte."""
-    with suppress(OSError, Unwritable):
-        return all(
-            (content := _read(output, path)) is not None and digest(content) == expected
-            for path, expected in manifest["outputs"].items()
-        )
-    return False
-
-
-def _read(output: Path, path: str) -> bytes | None:
-    """The content of a file below `output`; None if there is none. Raises `Unwritable` at links and folders."""
-    target = output / path
-    for part in (target, *target.parents):
-        if part == output:
-            break
-        if part.is_symlink():
-            raise Unwritable(f"{part} is a symbolic link: mlopsgen writes through none. Take it away.")
+    Everything is written to a folder of its own first and moved to its place last, so that a full disk
+    leaves all as it was, and a kill leaves each file as it was or as it is to be. Raises `Unwritable`,
+    and then nothing has changed.
+    """
     try:
-        return target.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        if target.parent.exists() and not target.parent.is_dir():
-            raise Unwritable(
-                f"{target.parent} is a file where a folder has to be. Move it elsewhere."
-            ) from None
-        return None
-    except IsADirectoryError:
-        raise Unwritable(f"{target} is a folder where a file has to be. Move it elsewhere.") from None
-
-
-def _mode_is_right(output: Path, artifact: Artifact) -> bool:
-    return not artifact.executable or os.access(output / artifact.path, os.X_OK)
-
-
-def _replace(output: Path, artifacts: Iterable[Artifact]) -> None:
-    """Write each file beside its place, then move them all there. Raises `Unwritable` with the reason."""
-    staged: list[tuple[str, Path]] = []
-    try:
-        for artifact in artifacts:
-            target = output / artifact.path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".mlopsgen-")
-            staged.append((temporary, target))
-            with os.fdopen(handle, "wb") as file:
-                file.write(artifact.content)
-            Path(temporary).chmod(0o755 if artifact.executable else 0o644)
-        while staged:
-            temporary, target = staged[0]
-            os.replace(temporary, target)  # noqa: PTH105 - atomic on every system
-            staged.pop(0)
+        if output.exists() and not output.is_dir():
+            raise Unwritable(f"{output} is a file. Choose a folder with -o.")
+        return _write(artifacts, output)
     except OSError as error:
         raise Unwritable(f"cannot write {error.filename or output}: {error.strerror}") from None
-    finally:
-        for temporary, _ in staged:
+
+
+def compare(artifacts: Sequence[Artifact], output: Path) -> tuple[Change, ...]:
+    """How `output` differs from `artifacts`: what is missing, stale, edited by hand, left over, in the way.
+
+    Raises `Unwritable` if it cannot be told.
+    """
+    try:
+        ours = read_manifest(output).get("outputs", {})
+        return tuple(_differences(artifacts, output, ours))
+    except OSError as error:
+        raise Unwritable(f"cannot read {error.filename or output}: {error.strerror}") from None
+
+
+def _differences(artifacts: Sequence[Artifact], output: Path, ours: Mapping[str, str]) -> Iterator[Change]:
+    for artifact in artifacts:
+        path = artifact.path
+        found = _look(output, path)
+        if found is None:
+            yield Change("missing", path)
+        elif found.holds(artifact):
+            continue
+        elif found.folder or (path not in ours and path != MANIFEST and found.content != artifact.content):
+            yield Change("in the way", path)
+        elif path in ours and not found.was(ours[path]):
+            yield Change("edited", path)
+        else:
+            yield Change("stale", path)
+    for path in sorted(ours.keys() - {each.path for each in artifacts}):
+        if _look(output, path) is not None:
+            yield Change("left over", path)
+
+
+def _look(output: Path, path: str) -> _Found | None:
+    """What stands at `path`, or None. Raises `Unwritable` if the way there leads through a link or a file."""
+    at = output
+    for part in PurePosixPath(path).parts[:-1]:
+        at /= part
+        if at.is_symlink():
+            raise Unwritable(f"{at} is a symbolic link, and mlopsgen writes through none. Take it away.")
+        if not at.is_dir():
+            if at.exists():
+                raise Unwritable(f"{at} is a file where a folder has to be. Move it elsewhere.")
+            return None
+    at = output / path
+    if at.is_symlink():
+        return _Found(None)
+    if at.is_dir():
+        return _Found(None, folder=True)
+    try:
+        with at.open("rb") as file:
+            return _Found(file.read(), bool(os.fstat(file.fileno()).st_mode & 0o100))
+    except FileNotFoundError:
+        return None
+
+
+def _write(artifacts: Sequence[Artifact], output: Path) -> tuple[Change, ...]:
+    if not _work(artifacts, output).pending:
+        return ()
+    with _made(output), _stage(output) as stage:
+        # Only now is nobody else building here.
+        work = _work(artifacts, output)
+        _replace(output, stage, (*_journal(artifacts, output), *work.pending), work.removed)
+    return work.changes
+
+
+def _work(artifacts: Sequence[Artifact], output: Path) -> _Work:
+    """What is to be done so that `output` holds `artifacts`. Raises `Unwritable` if it must not be done."""
+    ours = read_manifest(output).get("outputs", {})
+    found = tuple(_differences(artifacts, output, ours))
+    if strangers := [each.path for each in found if each.kind == "in the way"]:
+        raise Unwritable(_refusal(output, strangers))
+    left = [each.path for each in found if each.kind == "left over"]
+    removed = tuple(path for path in left if (at := _look(output, path)) and at.was(ours[path]))
+    changes = [Change(_DONE[each.kind], each.path) for each in found if each.kind in _DONE]
+    changes += [Change("removed" if path in removed else "kept", path) for path in left]
+    differing = {each.path for each in found}
+    return _Work(
+        tuple(sorted((each for each in changes if each.path != MANIFEST), key=lambda each: each.path)),
+        tuple(each for each in artifacts if each.path in differing),
+        removed,
+    )
+
+
+_DONE: dict[Kind, Kind] = {"missing": "written", "stale": "updated", "edited": "overwritten"}
+
+
+def _refusal(output: Path, strangers: Sequence[str]) -> str:
+    named = ", ".join(str(output / path) for path in strangers[:_NAMED])
+    more = f" and {len(strangers) - _NAMED} more" if len(strangers) > _NAMED else ""
+    advice = "Move what is there elsewhere, or choose another folder with -o"
+    return f"in the way, and not written by mlopsgen: {named}{more}. {advice}."
+
+
+def _journal(artifacts: Sequence[Artifact], output: Path) -> Iterator[Artifact]:
+    """A manifest of all files, old and new, to be there first: so the next build knows what a kill left."""
+    ours = read_manifest(output).get("outputs", {})
+    manifest = artifacts[-1]
+    document = json.loads(manifest.text)
+    if document["outputs"].keys() - ours.keys():
+        document["outputs"] = dict(sorted((document["outputs"] | ours).items()))
+        yield Artifact(manifest.path, json.dumps(document, indent=2) + "\n")
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """`folder`, which is taken away again if what is done in it fails and it did not exist."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for each in missing:
             with suppress(OSError):
-                Path(temporary).unlink()
+                each.rmdir()
+        raise
 
 
-def _remove(output: Path, paths: Iterable[str], ours: Mapping[str, str]) -> Iterator[Change]:
-    """Take away what an earlier build wrote and this one does not, unless somebody has edited it since."""
-    for path in paths:
-        content = _read(output, path)
-        if content is None:
-            continue
-        if digest(content) != ours[path]:
-            yield Change("kept", path)
-            continue
-        target = output / path
-        target.unlink()
-        yield Change("removed", path)
-        for parent in target.parents:
-            if parent == output or any(parent.iterdir()):
+@contextmanager
+def _stage(output: Path) -> Iterator[Path]:
+    """An empty folder in `output` that only this process uses; what a killed build left is thrown away."""
+    stage = output / STAGE
+    while True:
+        stage.mkdir(exist_ok=True)
+        handle = os.open(stage, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        # Whoever had it before us may have taken the folder away.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), stage.stat()):
                 break
-            parent.rmdir()
+        os.close(handle)
+    try:
+        _clear(stage)
+        yield stage
+    finally:
+        with suppress(OSError):
+            _clear(stage)
+            stage.rmdir()
+        os.close(handle)
+
+
+def _clear(stage: Path) -> None:
+    for each in stage.iterdir():
+        each.unlink()
+
+
+def _replace(output: Path, stage: Path, artifacts: Iterable[Artifact], removed: Iterable[str]) -> None:
+    """Put the artifacts in their places, one after the other, and take `removed` away before the last."""
+    moves: list[tuple[Path | None, Path]] = []
+    for number, artifact in enumerate(artifacts):
+        fresh = stage / f"new-{number}"
+        mode = 0o777 if artifact.executable else 0o666
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(artifact.content)
+        moves.append((fresh, output / artifact.path))
+    gone: list[tuple[Path | None, Path]] = [(None, output / path) for path in sorted(removed)]
+    with _uninterrupted():
+        _move(stage, [*moves[:-1], *gone, *moves[-1:]])
+    for _, target in gone:
+        for folder in target.parents:
+            if folder == output:
+                break
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _move(stage: Path, moves: Sequence[tuple[Path | None, Path]]) -> None:
+    """Each file to its place, or away for None; all back again if one cannot be moved."""
+    done: list[tuple[Path, Path | None]] = []
+    made: list[Path] = []
+    try:
+        for number, (fresh, target) in enumerate(moves):
+            missing = [each for each in target.parents if not each.exists()]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            made += reversed(missing)
+            backup = stage / f"old-{number}" if target.is_symlink() or target.exists() else None
+            if backup:
+                _keep(target, backup)
+            if fresh:
+                fresh.replace(target)
+            else:
+                target.unlink()
+            done.append((target, backup))
+    except OSError:
+        for target, backup in reversed(done):
+            with suppress(OSError):
+                if backup:
+                    backup.replace(target)
+                else:
+                    target.unlink()
+        for folder in reversed(made):
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _keep(target: Path, backup: Path) -> None:
+    try:
+        os.link(target, backup, follow_symlinks=False)
+    except OSError:
+        # Not every file system knows hard links.
+        import shutil
+
+        shutil.copy2(target, backup, follow_symlinks=False)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Signals wait for these few milliseconds, so that an impatient Ctrl-C leaves no mixture."""
+    waiting = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlopsgen.artifacts import Artifact, digest
+from mlopsgen.artifacts import Artifact
 from mlopsgen.checks import check, diagnostic
 from mlopsgen.checks.templates import check_plans
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Rejected, errors
 from mlopsgen.emit import emit
 from mlopsgen.load import environments, load_all
 from mlopsgen.lower import lower
+from mlopsgen.manifest import digest
 from mlopsgen.patches import patch
 from mlopsgen.plan import Plan
 from mlopsgen.source.node import Node

@@ -85,7 +85,8 @@ def _stack(site: Site, name: str, parts: tuple[Part, ...]) -> Stack:
     what = f"{component} ({base})" if component else DESCRIPTIONS[base]
     return Stack(
         name=name,
-        description=f"{site.name} in {site.environment}: {what}. Compiled by mlopsgen; edit the pipeline, not this file.",
+        description=f"{site.name} in {site.environment}: {what}. "
+        "Compiled by mlopsgen; edit the pipeline, not this file.",
         resources=of(Resource, parts),
         parameters=tuple(dict.fromkeys(of(Parameter, parts))),
         outputs=of(Output, parts),

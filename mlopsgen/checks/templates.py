@@ -47,7 +47,8 @@ def _limits(stack: Stack) -> Iterator[tuple[str, Finding]]:
             "E301",
             Finding(
                 origin,
-                f"stack `{stack.name}` becomes {size:,} bytes; `aws cloudformation deploy` takes {TEMPLATE_BYTES:,}",
+                f"stack `{stack.name}` becomes {size:,} bytes; "
+                f"`aws cloudformation deploy` takes {TEMPLATE_BYTES:,}",
                 "split the pipeline in two, or say less in this component",
             ),
         )

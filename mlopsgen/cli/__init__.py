@@ -80,8 +80,8 @@ def _module(name: str) -> Any:
 
 def _failed(error: Exception) -> int:
     """The one place where exceptions end: the user's fault is told, ours is reported."""
-    from mlopsgen.artifacts import Unwritable
     from mlopsgen.diagnostics.diagnostic import Rejected
+    from mlopsgen.manifest import Unwritable
 
     if isinstance(error, Rejected):
         show(error)

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
-from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlopsgen.artifacts import Change, compare, digest, intact, read_manifest, write
 from mlopsgen.cli import GOOD, REJECTED, Fault, add_file, file_of
+from mlopsgen.manifest import known, remember, state
 
 if TYPE_CHECKING:
-    from mlopsgen.diagnostics.diagnostic import Diagnostic
+    import argparse
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from mlopsgen.artifacts import Change
+    from mlopsgen.compiler import Compiled
 
 OUTPUT = "generated"
 
-SAID = {
-    "edited": "overwritten, though edited by hand",
-    "kept": "left alone: edited by hand, and no longer built",
+DONE = {
+    "overwritten": "had been edited by hand, and was overwritten",
+    "kept": "is no longer built, but was edited by hand: left alone",
+}
+DIFFERENT = {
+    "edited": "edited by hand",
+    "in the way": "not written by mlopsgen",
     "left over": "no longer built",
     "missing": "missing",
-    "removed": "removed",
     "stale": "stale",
-    "updated": "updated",
-    "written": "written",
 }
 
 
@@ -32,109 +36,74 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add_file(parser)
     parser.add_argument("-o", "--output", metavar="FOLDER", help="where to write (default: generated)")
-    parser.add_argument("--env", metavar="NAME", help="write only this environment")
+    parser.add_argument("--env", metavar="NAME", help="only this environment")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if something is stale")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Build, or check. Exit code 1 if the pipeline is rejected, or something is stale."""
     name = file_of(arguments)
-    path = Path(name)
-    output = Path(arguments.output) if arguments.output else path.parent / OUTPUT
-    if not arguments.check and not arguments.env and unchanged(path, output):
-        print(f"{output}: unchanged")
+    output = arguments.output or os.path.join(os.path.dirname(name), OUTPUT)
+    if known(state(name, output, arguments.env)):
+        print(f"{output}: {'up to date' if arguments.check else 'unchanged'}")
         return GOOD
-    act = _check if arguments.check else _build
-    return act(path, name, output, arguments.env)
+    code = _compile(name, output, arguments.env, check=arguments.check)
+    if code == GOOD:
+        remember(state(name, output, arguments.env))
+    return code
 
 
-def unchanged(path: Path, output: Path) -> bool:
-    """Whether the last build read what is there now, by this compiler, and all that it wrote is intact.
+def _compile(name: str, output: str, environment: str | None, *, check: bool) -> int:
+    from pathlib import Path
 
-    This is decided without the compiler, so that an unchanged build costs next to nothing.
-    """
-    from mlopsgen import __version__
-
-    manifest = read_manifest(output)
-    if not manifest or manifest.get("compiler") != {"name": "mlopsgen", "version": __version__}:
-        return False
-    inputs = manifest.get("inputs")
-    if not isinstance(inputs, dict) or set(inputs) != {path.name}:
-        return False
-    try:
-        if digest(path.read_bytes()) != inputs[path.name]:
-            return False
-    except OSError:
-        return False
-    needed = all((path.parent / each).is_file() for each in manifest.get("files", ()))
-    return needed and not _compiler_is_newer(output / "manifest.json") and intact(manifest, output)
-
-
-def _compiler_is_newer(manifest: Path) -> bool:
-    """Whether a file of the compiler has changed since the build: in a checkout the version does not tell."""
-    import os
-
-    built = manifest.stat().st_mtime
-    package = Path(__file__).parent.parent
-    return any(
-        os.stat(f"{root}/{name}").st_mtime > built  # noqa: PTH116 - a hundred files in a millisecond
-        for folder in (package, package.parent / "templates")
-        for root, _, names in os.walk(folder)
-        for name in names
-        if name.endswith((".py", ".j2"))
-    )
-
-
-def _build(path: Path, name: str, output: Path, environment: str | None) -> int:
+    from mlopsgen.artifacts import narrow
     from mlopsgen.compiler import compile_file
 
-    compiled = compile_file(path, name)
-    _known(environment, compiled.environments)
-    changes = write(compiled.artifacts, output, only=environment)
-    _warn(compiled.warnings)
-    for change in changes:
-        if change.kind in ("edited", "kept"):
-            print(f"{output / change.path}: {SAID[change.kind]}", file=sys.stderr)
-    print(f"{output}: {_summary(changes)}")
+    compiled = compile_file(Path(name), name)
+    artifacts = compiled.artifacts
+    if environment is not None:
+        if environment not in compiled.environments:
+            there = ", ".join(compiled.environments)
+            raise Fault(f"there is no environment `{environment}`; there are: {there}")
+        artifacts = narrow(artifacts, Path(output), environment)
+    _warn(compiled)
+    if check:
+        from mlopsgen.artifacts import compare
+
+        return _differs(compare(artifacts, Path(output)), Path(output), name)
+    from mlopsgen.artifacts import write
+
+    _report(write(artifacts, Path(output)), Path(output))
     return GOOD
 
 
-def _check(path: Path, name: str, output: Path, environment: str | None) -> int:
-    from mlopsgen.compiler import compile_file
-
-    compiled = compile_file(path, name)
-    _known(environment, compiled.environments)
-    _warn(compiled.warnings)
-    found = [
-        change
-        for change in compare(compiled.artifacts, output)
-        if environment is None or change.path.startswith(f"{environment}/")
-    ]
-    if not found:
-        print(f"{output}: up to date")
-        return GOOD
+def _differs(found: tuple[Change, ...], output: Path, name: str) -> int:
     for change in found:
-        said = "edited by hand" if change.kind == "edited" else SAID[change.kind]
-        print(f"{output / change.path}: {said}", file=sys.stderr)
-    print(f"`mlopsgen build {name}` brings {output} up to date.", file=sys.stderr)
-    return REJECTED
+        print(f"{output / change.path}: {DIFFERENT[change.kind]}", file=sys.stderr)
+    if found:
+        print(f"`mlopsgen build {name}` brings {output} up to date.", file=sys.stderr)
+        return REJECTED
+    print(f"{output}: up to date")
+    return GOOD
 
 
-def _known(environment: str | None, environments: tuple[str, ...]) -> None:
-    if environment is not None and environment not in environments:
-        raise Fault(f"there is no environment `{environment}`; there are: {', '.join(environments)}")
+def _report(changes: tuple[Change, ...], output: Path) -> None:
+    for change in changes:
+        if change.kind in DONE:
+            print(f"{output / change.path} {DONE[change.kind]}", file=sys.stderr)
+    print(f"{output}: {_summary(change.kind for change in changes)}")
 
 
-def _warn(warnings: tuple[Diagnostic, ...]) -> None:
-    if warnings:
+def _summary(kinds: Iterable[str]) -> str:
+    words = {"written": "written", "updated": "updated", "overwritten": "updated", "removed": "removed"}
+    said = [words[kind] for kind in kinds if kind in words]
+    return ", ".join(f"{said.count(word)} {word}" for word in dict.fromkeys(said)) or "unchanged"
+
+
+def _warn(compiled: Compiled) -> None:
+    if compiled.warnings:
         from mlopsgen.cli import colour, sources
         from mlopsgen.diagnostics.text import render
 
-        text = render(warnings, sources(warnings), colour=colour(sys.stderr))
+        text = render(compiled.warnings, sources(compiled.warnings), colour=colour(sys.stderr))
         print(text, end="", file=sys.stderr)
-
-
-def _summary(changes: tuple[Change, ...]) -> str:
-    words = {"written": "written", "updated": "updated", "edited": "updated", "removed": "removed"}
-    counts = Counter(words[change.kind] for change in changes if change.kind in words)
-    return ", ".join(f"{count} {word}" for word, count in counts.items()) or "unchanged"

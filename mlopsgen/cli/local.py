@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from mlopsgen.artifacts import read_manifest
 from mlopsgen.cli import GOOD, Fault
+from mlopsgen.manifest import read_manifest
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -150,7 +150,7 @@ class Binding:
 
 
 class Component(ABC):
-    """One thing that can be declared. A module in this package that defines one is registered by being there."""
+    """One thing that can be declared. A module of this package that defines one is registered by that."""
 
     @abstractmethod
     def declare(self, site: Site) -> Iterator[Part]:

@@ -136,8 +136,15 @@ def _widgets(site: Site, service: ServiceSpec) -> Iterator[dict[str, Any]]:
 
         def targets(name: str, stat: str, label: str) -> list[Any]:
             return [
-                ["AWS/ApplicationELB", name, "LoadBalancer", "${LoadBalancerFullName}", "TargetGroup", group]
-                + [{"stat": stat, "label": label}]
+                [
+                    "AWS/ApplicationELB",
+                    name,
+                    "LoadBalancer",
+                    "${LoadBalancerFullName}",
+                    "TargetGroup",
+                    group,
+                    {"stat": stat, "label": label},
+                ]
                 for group in groups
             ]
 

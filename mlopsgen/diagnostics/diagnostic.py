@@ -41,7 +41,7 @@ class Diagnostic:
         return (span.file, span.line, span.column, self.code, self.message)
 
 
-class Rejected(Exception):  # noqa: N818 - the word that the user reads
+class Rejected(Exception):
     """The user's file is at fault: everything wrong in the first failing phase."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:

@@ -28,8 +28,8 @@ _IMAGES = {
 }
 
 # ECS drains a spot instance that is about to go of the tasks of services, and leaves other tasks to their
-# fate (Amazon ECS developer guide, "Draining Amazon ECS container instances"). So the instance itself ends the
-# run when its notice comes, two minutes ahead, and the program has time to save.
+# fate (Amazon ECS developer guide, "Draining Amazon ECS container instances"). So the instance itself ends
+# the run when its notice comes, two minutes ahead, and the program has time to save.
 _WATCH = """\
 cat >/usr/local/sbin/watch-spot <<'WATCH'
 #!/bin/bash

@@ -14,7 +14,7 @@ Dimensions = tuple[tuple[str, Value], ...]
 
 
 def target_group(logical_id: str) -> Select:
-    """A target group of the same stack as metrics name it: `targetgroup/NAME/ID`, the last part of its ARN."""
+    """A target group of the same stack, as metrics name it: `targetgroup/NAME/ID`, the end of its ARN."""
     return Select(5, Split(":", Ref(logical_id)))
 
 

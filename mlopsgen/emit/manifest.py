@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from mlopsgen import __version__
-from mlopsgen.artifacts import MANIFEST, Artifact, digest
+from mlopsgen.artifacts import Artifact
+from mlopsgen.manifest import MANIFEST, SCHEMA, digest
 from mlopsgen.plan import Plan
-
-SCHEMA = "mlopsgen.io/manifest/v1"
 
 
 def emit(

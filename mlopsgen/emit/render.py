@@ -39,7 +39,8 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "cell": cell, "json": to_json, "line": line, "mermaid": mermaid, "sh": shlex.quote, "variable": variable,
+        "cell": cell, "json": to_json, "line": line, "mermaid": mermaid, "sh": shlex.quote,
+        "variable": variable,
     }  # fmt: skip
     return environment
 

@@ -14,7 +14,7 @@ from mlopsgen.local.embedded import EmbeddedAws
 BEFORE_IMAGES = "registry"
 
 
-class DeploymentFailed(Exception):  # noqa: N818 - what happened
+class DeploymentFailed(Exception):
     """`deploy.sh` ended with an error; it has already said which."""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-class Unavailable(Exception):  # noqa: N818 - it names a state
+class Unavailable(Exception):
     """The user's machine lacks something that the rehearsal needs; the text says what to do."""
 
 

@@ -11,7 +11,7 @@ Path: TypeAlias = tuple[str | int, ...]
 `("spec", "services", 0, "port")` or `("spec", "services", "sentiment-api", "port")`.
 """
 
-Plain: TypeAlias = None | bool | int | float | str | tuple["Plain", ...] | dict[str, "Plain"]
+Plain: TypeAlias = bool | int | float | str | tuple["Plain", ...] | dict[str, "Plain"] | None
 """A document without its places, as the language's models take it."""
 
 
@@ -33,7 +33,7 @@ class Span:
 class Scalar:
     """A string, number, boolean or null; `text` is what the author wrote."""
 
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
     span: Span
     text: str
 

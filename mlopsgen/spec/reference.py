@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import sys
 from functools import cache
 from typing import Any, get_args, get_origin
@@ -34,7 +35,7 @@ def docstrings(model: type[BaseModel]) -> dict[str, str]:
             ),
             [],
         )
-        for field, text in zip(body, body[1:], strict=False):
+        for field, text in itertools.pairwise(body):
             match field, text:
                 case (
                     ast.AnnAssign(target=ast.Name(id=name)),
