@@ -69,7 +69,8 @@ def _service(site: Site, service: ServiceSpec, priority: int | None) -> Iterator
     depends: tuple[str, ...] = ()
     if service.ingress and priority:
         yield from _ingress(site, service, service.ingress, priority, network, stack)
-        depends = ("ListenerRule",)
+        # A target group that no rule leads to takes no service; who shifts traffic names the rule itself.
+        depends = () if shifts(service) else ("ListenerRule",)
     body = ecs.Service(
         "Service",
         ServiceName=service.name,
