@@ -1,0 +1,1 @@
+"""A service for text classification: one model from the store, behind HTTP."""

@@ -1,0 +1,143 @@
+"""A version's manifest: what it is, how it runs, and the digest of each of its files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.settings import NAME
+from app.store import Missing, Store, Unusable
+
+SCHEMA = "mlopsgen.io/model/v1"
+SHA256 = re.compile(r"[0-9a-f]{64}")
+READABLE = (".onnx", ".onnx_data", ".data", ".safetensors", ".json", ".txt", ".html", ".png", ".csv", ".md")
+"""What a version may hold. Formats that run code when they are loaded (pickle) are not among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a file of the version has to be."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a reader needs to know of a version."""
+
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    max_tokens: int
+    tokenizer: str
+    runtime: Mapping[str, str]
+    inputs: tuple[str, ...]
+    files: Mapping[str, File]
+    document: Mapping[str, Any]
+    """All of it, for people."""
+
+
+def current_version(store: Store) -> str:
+    """The version that `current.json` points to. Raises `Unusable`."""
+    try:
+        document = _object(store.read("current.json"), "current.json")
+    except Missing as error:
+        raise Missing(f"{error}: no version has been promoted yet") from error
+    version = document.get("version")
+    if not isinstance(version, str) or not NAME.fullmatch(version):
+        raise Unusable("current.json: `version` is not the name of a version")
+    return version
+
+
+def read_manifest(store: Store, version: str, name: str) -> Manifest:
+    """The manifest of `version`, every value checked. Raises `Unusable`."""
+    place = f"{version}/manifest.json"
+    try:
+        document = _object(store.read(place), place)
+    except Missing as error:
+        raise Missing(f"{error}: version {version} was never finished, or its name is wrong") from error
+    try:
+        return _manifest(document, version, name)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
+        raise Unusable(f"{place}: {reason}") from error
+
+
+def _object(data: bytes, place: str) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Unusable(f"{place} is no JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise Unusable(f"{place} is no JSON object")
+    return document
+
+
+def _manifest(document: dict[str, Any], version: str, name: str) -> Manifest:
+    for key, wanted in (("schema", SCHEMA), ("name", name), ("version", version)):
+        if document[key] != wanted:
+            raise ValueError(f"`{key}` is {document[key]!r}, not {wanted!r}")
+    files = {_file(each): _expected(each, facts) for each, facts in _map(document, "files").items()}
+    labels = _texts(document, "labels")
+    if len(labels) < 2 or len(set(labels)) != len(labels):
+        raise ValueError("`labels` needs two or more different names")
+    max_tokens = document["maxTokens"]
+    if not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or not 1 <= max_tokens <= 1 << 20:
+        raise ValueError("`maxTokens` is no number of tokens")
+    runtime = {key: _listed(files, file) for key, file in _map(document, "runtime").items()}
+    inputs = _texts(document, "inputs")
+    if not inputs or not set(inputs) <= {"input_ids", "attention_mask"}:
+        raise ValueError("`inputs` may name input_ids and attention_mask")
+    return Manifest(
+        name=name,
+        version=version,
+        labels=labels,
+        max_tokens=max_tokens,
+        tokenizer=_listed(files, document["tokenizer"]),
+        runtime=runtime,
+        inputs=inputs,
+        files=files,
+        document=document,
+    )
+
+
+def _map(document: dict[str, Any], key: str) -> dict[str, Any]:
+    value = document[key]
+    if not isinstance(value, dict):
+        raise ValueError(f"`{key}` is no object")
+    return value
+
+
+def _texts(document: dict[str, Any], key: str) -> tuple[str, ...]:
+    value = document[key]
+    if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+        raise ValueError(f"`{key}` is no list of names")
+    return tuple(value)
+
+
+def _file(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError(f"`files` names {name!r}, which is no plain file name")
+    if not name.endswith(READABLE):
+        raise ValueError(f"`files` names {name!r}; of its kind no file is loaded (pickle can run code)")
+    return name
+
+
+def _listed(files: Mapping[str, File], name: object) -> str:
+    if not isinstance(name, str) or name not in files:
+        raise ValueError(f"{name!r} is not listed in `files`")
+    return name
+
+
+def _expected(name: str, facts: Any) -> File:
+    sha256 = facts.get("sha256") if isinstance(facts, dict) else None
+    size = facts.get("bytes") if isinstance(facts, dict) else None
+    if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
+        raise ValueError(f"`files`: {name} has no `sha256` of 64 hexadecimal digits")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise ValueError(f"`files`: {name} has no `bytes`")
+    return File(sha256, size)

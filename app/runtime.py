@@ -1,0 +1,53 @@
+"""What computes logits from token ids. ONNX Runtime by default; torch where it is installed and asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from app.store import Unusable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Ids = NDArray[np.int64]
+    Logits = NDArray[np.float32]
+
+
+class Runtime(Protocol):
+    """A loaded network. Safe to call from several threads at once."""
+
+    def logits(self, input_ids: Ids, attention_mask: Ids) -> Logits:
+        """Logits, texts by labels, of token ids and their mask, both texts by tokens."""
+
+
+class OnnxRuntime:
+    """An ONNX graph on the CPU."""
+
+    def __init__(self, file: Path, inputs: Sequence[str], threads: int) -> None:
+        """Raises `Unusable` if the file holds no graph that this version of ONNX Runtime can run."""
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # A thread that spins between two runs takes the core from the event loop.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise Unusable(f"{file.name} is no graph that ONNX Runtime can run: {error}") from error
+        known = {each.name for each in self._session.get_inputs()}
+        if not known <= set(inputs):
+            raise Unusable(
+                f"{file.name} takes {', '.join(sorted(known))}; the manifest names {', '.join(inputs)}"
+            )
+        self._inputs = known
+
+    def logits(self, input_ids: Ids, attention_mask: Ids) -> Logits:
+        given = {"input_ids": input_ids, "attention_mask": attention_mask}
+        found: Logits = self._session.run(None, {name: given[name] for name in self._inputs})[0]
+        return found

@@ -1,0 +1,111 @@
+"""What the environment says, read once. Names are those of docs/contracts.md."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""A model, a version or a file of it: never a path."""
+
+Runtime = Literal["onnx", "torch"]
+Precision = Literal["auto", "fp32", "int8"]
+
+
+class Misconfigured(Exception):
+    """An environment variable is missing or cannot be used; the message says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this process serves. Times are in seconds, sizes in bytes unless named otherwise."""
+
+    model_name: str
+    model_uri: str
+    model_version: str = "current"
+    host: str = "0.0.0.0"
+    port: int = 8080
+    runtime: Runtime = "onnx"
+    precision: Precision = "auto"
+    threads: int = 1
+    max_body: int = 1 << 20
+    max_characters: int = 20_000
+    max_texts: int = 64
+    queue_time: float = 2.0
+    request_timeout: float = 10.0
+    poll_interval: float = 30.0
+    drain_time: float = 3.0
+    stop_timeout: float = 25.0
+    metrics_namespace: str | None = None
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Settings:
+        """The settings in `environ`. Raises `Misconfigured`."""
+        return cls(
+            model_name=_name(environ, "MODEL_NAME"),
+            model_uri=_location(environ, "MODEL_URI"),
+            model_version=_name(environ, "MODEL_VERSION", "current"),
+            host=environ.get("HOST") or "0.0.0.0",
+            port=int(_number(environ, "PORT", 8080, 0, 65535)),
+            runtime=cast(Runtime, _choice(environ, "RUNTIME", ("onnx", "torch"))),
+            precision=cast(Precision, _choice(environ, "PRECISION", ("auto", "fp32", "int8"))),
+            threads=int(_number(environ, "THREADS", cores(), 1, 256)),
+            max_body=int(_number(environ, "MAX_BODY_BYTES", 1 << 20, 1024, 1 << 28)),
+            max_characters=int(_number(environ, "MAX_TEXT_CHARACTERS", 20_000, 1, 10_000_000)),
+            max_texts=int(_number(environ, "MAX_TEXTS", 64, 1, 1024)),
+            queue_time=_number(environ, "QUEUE_SECONDS", 2, 0.01, 600),
+            request_timeout=_number(environ, "REQUEST_TIMEOUT_SECONDS", 10, 0.1, 3600),
+            poll_interval=_number(environ, "POLL_SECONDS", 30, 0.1, 86_400),
+            drain_time=_number(environ, "DRAIN_SECONDS", 3, 0, 110),
+            stop_timeout=_number(environ, "STOP_TIMEOUT_SECONDS", 25, 1, 110),
+            metrics_namespace=environ.get("METRICS_NAMESPACE") or None,
+        )
+
+
+def cores() -> int:
+    """The cores that this process may use: those it is bound to, or fewer where its container has a quota."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return available
+    return available if quota == "max" else max(1, min(available, math.ceil(int(quota) / int(period))))
+
+
+def _name(environ: Mapping[str, str], variable: str, default: str = "") -> str:
+    value = environ.get(variable) or default
+    if not value:
+        raise Misconfigured(f"{variable} is not set")
+    if not NAME.fullmatch(value):
+        raise Misconfigured(f"{variable} is {value!r}; it may hold letters, digits, '.', '_' and '-'")
+    return value
+
+
+def _location(environ: Mapping[str, str], variable: str) -> str:
+    value = environ.get(variable, "")
+    if not value:
+        raise Misconfigured(f"{variable} is not set; give s3://BUCKET/PREFIX/ or a folder")
+    return value if value.endswith("/") else value + "/"
+
+
+def _choice(environ: Mapping[str, str], variable: str, choices: tuple[str, ...]) -> str:
+    value = environ.get(variable) or choices[0]
+    if value not in choices:
+        raise Misconfigured(f"{variable} is {value!r}; choose one of {', '.join(choices)}")
+    return value
+
+
+def _number(environ: Mapping[str, str], variable: str, default: float, least: float, most: float) -> float:
+    text = environ.get(variable) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise Misconfigured(f"{variable} is {text!r}; give a number from {least:g} to {most:g}")
+    return value

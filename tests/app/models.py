@@ -1,0 +1,96 @@
+"""Tiny models for tests: a few known words, weighed and added up by a real ONNX graph."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.normalizers import Lowercase
+from tokenizers.pre_tokenizers import Whitespace
+
+WEIGHTS = {"[PAD]": 0.0, "[UNK]": 0.0, "wonderful": 3.0, "good": 1.5, "dull": -1.5, "awful": -3.0}
+
+
+def publish(
+    store: Path, version: str, *, name: str = "sentiment", flip: bool = False, current: bool = True
+) -> Path:
+    """Write a version into the model store at `store`, as the contract says; its folder."""
+    folder = store / version
+    folder.mkdir(parents=True)
+    _tokenizer().save(str(folder / "tokenizer.json"))
+    (folder / "model.onnx").write_bytes(graph(-1.0 if flip else 1.0).SerializeToString())
+    (folder / "metrics.json").write_text("{}")
+    finish(folder, name=name)
+    if current:
+        promote(store, version)
+    return folder
+
+
+def finish(folder: Path, *, name: str = "sentiment", **changes: object) -> None:
+    """Write the manifest over what the folder holds now."""
+    files = {
+        file.name: {"sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "bytes": file.stat().st_size}
+        for file in sorted(folder.iterdir())
+        if file.name != "manifest.json"
+    }
+    manifest = {
+        "schema": "mlopsgen.io/model/v1",
+        "name": name,
+        "version": folder.name,
+        "createdAt": "2026-11-23T08:15:00Z",
+        "architecture": "bow",
+        "labels": ["negative", "positive"],
+        "maxTokens": 256,
+        "tokenizer": "tokenizer.json",
+        "runtime": {"onnx": "model.onnx"},
+        "inputs": ["input_ids", "attention_mask"],
+        "metrics": {"accuracy": 0.9},
+        "files": files,
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest | changes, indent=2))
+
+
+def promote(store: Path, version: str) -> None:
+    """Let `current.json` point to a version."""
+    (store / "current.json").write_text(json.dumps({"version": version}))
+
+
+def _tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer(WordLevel({word: number for number, word in enumerate(WEIGHTS)}, unk_token="[UNK]"))
+    tokenizer.normalizer = Lowercase()
+    tokenizer.pre_tokenizer = Whitespace()
+    return tokenizer
+
+
+def graph(sign: float) -> onnx.ModelProto:
+    """Logits are minus and plus the sum of the words' weights."""
+    weights = np.array([[-sign * w / 2, sign * w / 2] for w in WEIGHTS.values()], dtype=np.float32)
+    nodes = [
+        helper.make_node("Gather", ["weights", "input_ids"], ["each"]),
+        helper.make_node("Cast", ["attention_mask"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", ["floats", "last"], ["mask"]),
+        helper.make_node("Mul", ["each", "mask"], ["masked"]),
+        helper.make_node("ReduceSum", ["masked", "tokens"], ["logits"], keepdims=0),
+    ]
+    shape = ["batch", "tokens"]
+    body = helper.make_graph(
+        nodes,
+        "weigh",
+        [
+            helper.make_tensor_value_info(name, TensorProto.INT64, shape)
+            for name in ("input_ids", "attention_mask")
+        ],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 2])],
+        [
+            numpy_helper.from_array(weights, "weights"),
+            numpy_helper.from_array(np.array([2], dtype=np.int64), "last"),
+            numpy_helper.from_array(np.array([1], dtype=np.int64), "tokens"),
+        ],
+    )
+    return helper.make_model(body, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
