@@ -5,15 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Map
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label, Rejected
 from mlopsgen.source.node import Mapping, Node, Path, Scalar, Sequence, find, place, plain
 from mlopsgen.source.overlay import overlay
 from mlopsgen.spec.pipeline import Pipeline
-from mlopsgen.spec.reference import describe, fields
+from mlopsgen.spec.reference import describe, fields, submodel
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -29,7 +31,7 @@ def environments(root: Node) -> dict[str, Node]:
         return {"default": root}
     declared = spec.get("environments")
     base = Mapping(tuple(pair for pair in spec.items if pair[0].value != "environments"), spec.span)
-    if declared is None or (isinstance(declared, Scalar) and declared.value is None):
+    if declared is None or _is_null(declared):
         return {"default": _with_spec(root, base)}
     if not isinstance(declared, Mapping) or not declared.items:
         at = Label(place(root, ("spec", "environments")))
@@ -38,7 +40,7 @@ def environments(root: Node) -> dict[str, Node]:
     faults = [
         Diagnostic("E103", "error", f"environment `{key.value}` is not a map", (Label(key.span),), "use {}")
         for key, part in declared.items
-        if not isinstance(part, Mapping) and not (isinstance(part, Scalar) and part.value is None)
+        if not isinstance(part, Mapping) and not _is_null(part)
     ]
     faults += [fault for key, _ in declared.items for fault in _name(key)]
     if faults:
@@ -52,7 +54,7 @@ def environments(root: Node) -> dict[str, Node]:
 def load(root: Node) -> Pipeline:
     """The pipeline that `root` describes. Raises `Rejected` with everything that does not fit."""
     try:
-        return Pipeline.model_validate(plain(_without_nulls(root)))
+        return Pipeline.model_validate(plain(without_nulls(root)))
     except ValidationError as error:
         raise Rejected(_diagnostics(root, error.errors(include_url=False))) from None
 
@@ -77,26 +79,51 @@ def _with_spec(root: Mapping, spec: Node) -> Mapping:
     )
 
 
-def _without_nulls(node: Node) -> Node:
-    """`key: null` is as good as no key, as in Kubernetes, except where the language says what null means."""
+def without_nulls(node: Node, model: type[BaseModel] | None = Pipeline) -> Node:
+    """`key: null` is as good as no key, as in Kubernetes, except where `null` turns a default off.
+
+    `model` is what the language knows of the map; a key that it does not know stays.
+    """
     match node:
         case Mapping(items=pairs, span=span):
+            below = _fields(model) if model else {}
             return Mapping(
                 tuple(
-                    (key, _without_nulls(value))
+                    (key, without_nulls(value, below.get(key.text, _UNKNOWN).model))
                     for key, value in pairs
-                    if not (isinstance(value, Scalar) and value.value is None and key.value not in _NULLABLE)
+                    if not _is_null(value) or (model is not None and below.get(key.text, _UNKNOWN).keeps_null)
                 ),
                 span,
             )
         case Sequence(items=items, span=span):
-            return Sequence(tuple(_without_nulls(item) for item in items), span)
+            return Sequence(tuple(without_nulls(item, model) for item in items), span)
         case _:
             return node
 
 
-# Fields with a default that `null` turns off.
-_NULLABLE = frozenset(("accessLogs", "flowLogs", "value", "cpu", "memory", "errorRate", "latency"))
+@dataclass(frozen=True, slots=True)
+class _Field:
+    model: type[BaseModel] | None
+    keeps_null: bool
+
+
+_UNKNOWN = _Field(None, True)
+
+
+@cache
+def _fields(model: type[BaseModel]) -> dict[str, _Field]:
+    return {
+        field.alias or name: _Field(
+            submodel(field.annotation),
+            type(None) in get_args(field.annotation)
+            and field.get_default(call_default_factory=True) is not None,
+        )
+        for name, field in model.model_fields.items()
+    }
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None
 
 
 def _name(key: Scalar) -> Iterator[Diagnostic]:

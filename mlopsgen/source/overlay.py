@@ -6,9 +6,10 @@ from mlopsgen.source.node import Mapping, Node, Scalar, Sequence
 
 
 def overlay(base: Node, patch: Node) -> Node:
-    """`patch` laid over `base`: maps merge, lists of named things merge by `name`, `null` deletes.
+    """`patch` laid over `base`: maps merge, lists of named things merge by `name`.
 
-    Every other value of `patch` takes the place of the one in `base`.
+    Every other value of `patch` takes the place of the one in `base`, `null` too: loading takes it away, or
+    reads it as "off" where the language has a default to turn off.
     """
     match base, patch:
         case Mapping(), Mapping():
@@ -16,7 +17,7 @@ def overlay(base: Node, patch: Node) -> Node:
         case Sequence(), Sequence() if _named(base) and _named(patch):
             return _lists(base, patch)
         case _:
-            return _strip(patch)
+            return patch
 
 
 def _maps(base: Mapping, patch: Mapping) -> Mapping:
@@ -27,28 +28,20 @@ def _maps(base: Mapping, patch: Mapping) -> Mapping:
             pairs.append((key, value))
             continue
         new_key, new = changes.pop(key.value)
-        if isinstance(new, Scalar) and new.value is None:
-            continue
         kept = key if isinstance(value, Mapping | Sequence) and type(new) is type(value) else new_key
         pairs.append((kept, overlay(value, new)))
-    pairs += [
-        (key, _strip(value))
-        for key, value in changes.values()
-        if not (isinstance(value, Scalar) and value.value is None)
-    ]
+    pairs += changes.values()
     return Mapping(tuple(pairs), base.span)
 
 
 def _lists(base: Sequence, patch: Sequence) -> Sequence:
-    changes = {_name(item): item for item in patch.items}
+    changes: dict[str | None, Node] = {}
+    # A name that the environment gives twice stays twice, for a rule to find.
+    twice = [item for item in patch.items if changes.setdefault(_name(item), item) is not item]
     items = [
         overlay(item, changes.pop(_name(item))) if _name(item) in changes else item for item in base.items
     ]
-    return Sequence((*items, *(_strip(item) for item in changes.values())), base.span)
-
-
-def _strip(node: Node) -> Node:
-    return node
+    return Sequence((*items, *changes.values(), *twice), base.span)
 
 
 def _named(node: Sequence) -> bool:
