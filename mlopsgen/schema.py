@@ -74,6 +74,8 @@ def _whole(raw: Schema, model: type[BaseModel]) -> Schema:
         text = documented.get(name, "")
         properties[word] = {"description": text, "markdownDescription": text}
         properties[word] |= value if word in required else _nullable(value)
+        if "pattern" in value:
+            properties[word].setdefault("patternErrorMessage", text)
         if (said := default(field)) not in (None, [], {}):
             properties[word]["default"] = said
     return {

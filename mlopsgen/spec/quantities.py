@@ -78,7 +78,15 @@ def _in_largest(amount: int, units: dict[str, int]) -> str:
 
 
 def _text(pattern: str, *examples: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": list(examples)})
+    *others, last = examples
+    return WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": pattern,
+            "patternErrorMessage": f"Write a quantity with its unit, such as {', '.join(others)} or {last}.",
+            "examples": list(examples),
+        }
+    )
 
 
 Cpu = Annotated[
@@ -88,6 +96,7 @@ Cpu = Annotated[
         {
             "type": ["string", "number"],
             "pattern": CPU_PATTERN,
+            "patternErrorMessage": 'Write a CPU quantity such as "1", "0.5" or 500m.',
             "exclusiveMinimum": 0,
             "examples": ["1", "500m", "0.25"],
         }
