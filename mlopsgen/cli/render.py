@@ -1,0 +1,101 @@
+"""`mlopsgen render`: one environment's pipeline, and where each value of it was written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlopsgen.cli import GOOD, Fault, add_file, file_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from mlopsgen.source.node import Node, Span
+    from mlopsgen.source.show import Origin
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    add_file(parser)
+    parser.add_argument("--env", metavar="NAME", help="the environment (default: the only one)")
+    parser.add_argument("--defaults", action="store_true", help="write out what the file leaves to defaults")
+    parser.add_argument(
+        "-o", "--output", choices=("yaml", "json"), default="yaml", help="the form (default: yaml)"
+    )
+    parser.epilog = (
+        "The output is a pipeline itself. A comment says the line that a value was written on, with the "
+        "environment in brackets if that was in one; `default` stands for no line at all. The pipeline has "
+        "to fit the language, but is not checked further."
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit code 1 if the file does not fit the language, or there is no such environment."""
+    from pathlib import Path
+
+    from mlopsgen.load import environments, load, without_nulls
+    from mlopsgen.source.parse import parse
+    from mlopsgen.source.read import read
+
+    name = file_of(arguments)
+    root = parse(read(Path(name), name), name)
+    trees = environments(root)
+    chosen = _choose(arguments.env, sorted(trees))
+    pipeline = load(trees[chosen])
+    tree = without_nulls(trees[chosen])
+    if arguments.defaults:
+        from mlopsgen.spec.defaults import with_defaults
+
+        tree = with_defaults(tree, pipeline)
+    if arguments.output == "json":
+        import json
+
+        from mlopsgen.source.node import plain
+
+        print(json.dumps(plain(tree), indent=2, ensure_ascii=False))
+        return GOOD
+    from mlopsgen.source.show import show
+
+    print(show(tree, _origin(root, chosen)), end="")
+    return GOOD
+
+
+def _choose(wanted: str | None, known: Sequence[str]) -> str:
+    """The environment to show. Raises `Fault` if there is none of the name, or several without one."""
+    if wanted is None and len(known) == 1:
+        return known[0]
+    if wanted is None:
+        raise Fault(f"choose an environment with --env: {', '.join(known)}")
+    if wanted in known:
+        return wanted
+    from difflib import get_close_matches
+
+    close = get_close_matches(wanted, known, n=1)
+    hint = f"did you mean `{close[0]}`?" if close else f"there are: {', '.join(known)}"
+    raise Fault(f"there is no environment `{wanted}`; {hint}")
+
+
+def _origin(root: Node, environment: str) -> Origin:
+    from mlopsgen.source.node import find
+    from mlopsgen.spec.defaults import DEFAULT
+
+    path = ("spec", "environments", environment)
+    node, _, taken = find(root, path)
+    part = node.span if taken == len(path) else None
+
+    def origin(span: Span) -> str:
+        if span == DEFAULT:
+            return "default"
+        here = f"{span.file}:{span.line}"
+        return f"{here} ({environment})" if part and _within(span, part) else here
+
+    return origin
+
+
+def _within(span: Span, whole: Span) -> bool:
+    start, place, end = (
+        (whole.line, whole.column),
+        (span.line, span.column),
+        (whole.end_line, whole.end_column),
+    )
+    return start <= place < end
