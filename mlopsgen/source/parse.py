@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -26,14 +27,15 @@ _CONSTANTS: dict[str, bool | None] = {
 def resolve(text: str) -> bool | int | float | str | None:
     """A plain scalar by YAML 1.2's core schema, but for digits with a leading zero, which stay a string.
 
-    `no`, `22:22` and `017` are strings: an account such as 012345678901 must not lose its zero.
+    `no`, `22:22` and `017` are strings: an account such as 012345678901 must not lose its zero. So are
+    numbers that are too large for a computer: none becomes infinite, which JSON cannot say.
     """
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if _INTEGER.fullmatch(text) and len(text) <= 20:
         return int(text)
-    if _FLOAT.fullmatch(text) and len(text) <= 40:
-        return float(text)
+    if _FLOAT.fullmatch(text) and len(text) <= 40 and math.isfinite(number := float(text)):
+        return number
     return text
 
 
