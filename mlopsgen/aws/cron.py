@@ -105,6 +105,22 @@ def longest_gap(text: str) -> int:
     return max(within, between * _DAY - times[-1] + times[0])
 
 
+def shortest_gap(text: str) -> int:
+    """The shortest time between one start and the next, in seconds, when no clock is set forward or back.
+
+    Raises ValueError as `parse` does.
+    """
+    cron = parse(text)
+    times = sorted(
+        hour * 3600 + minute * 60
+        for hour in cron.hours or range(24)
+        for minute in (range(60) if cron.minutes is None else cron.minutes)
+    )
+    gaps = [after - before for before, after in pairwise(times)]
+    overnight = min(after - before for before, after in pairwise(_days(cron)))
+    return min(*gaps, overnight * _DAY - times[-1] + times[0], overnight * _DAY)
+
+
 def _days(cron: Cron) -> list[int]:
     """The days on which it happens, as ordinals, over a span in which each pattern of dates comes up."""
     # Days of the week and leap years repeat together every 28 years, as long as no century comes between.

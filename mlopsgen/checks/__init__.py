@@ -16,7 +16,7 @@ from mlopsgen.source.node import Node, place
 if TYPE_CHECKING:
     from mlopsgen.compiler import Checked
 
-_PLAN_LEVEL = {"rule", "templates"}
+_PLAN_LEVEL = {"rule", "structure", "templates"}
 
 for _module in sorted(pkgutil.iter_modules(__path__), key=lambda each: each.name):
     if _module.name not in _PLAN_LEVEL:
@@ -26,8 +26,10 @@ for _module in sorted(pkgutil.iter_modules(__path__), key=lambda each: each.name
 def check(environments: Iterable[Checked], folder: Path | None) -> tuple[Diagnostic, ...]:
     """Everything that the rules find in any environment, each fault once."""
     found: dict[Diagnostic, None] = {}
-    for each in environments:
-        scene = Scene(Site(each.pipeline, each.environment), folder)
+    environments = tuple(environments)
+    sites = tuple(Site(each.pipeline, each.environment) for each in environments)
+    for each, site in zip(environments, sites, strict=True):
+        scene = Scene(site, folder, sites)
         for code, severity, rule in RULES:
             for finding in rule(scene):
                 found[diagnostic(each.tree, code, severity, finding)] = None

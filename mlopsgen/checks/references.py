@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 from mlopsgen.checks.rule import Finding, Scene, nearest, rule
 from mlopsgen.components.registry import image_name
@@ -80,14 +80,20 @@ def same_name(scene: Scene) -> Iterable[Finding]:
                 "give each trainer and service a name of its own",
                 (((*first, "name"), "first given here"),),
             )
-    for section in (("storage", "prefixes"), ("models",), ("access", "roles")):
-        yield from _twice(scene, ("spec", *section))
+    spec = scene.site.spec
+    yield from _twice(("spec", "storage", "prefixes"), spec.storage.prefixes)
+    yield from _twice(("spec", "models"), spec.models)
+    yield from _twice(("spec", "access", "roles"), spec.access.roles)
+    for place, service in enumerate(spec.services):
+        yield from _twice(("spec", "services", place, "scheduledScaling"), service.scheduled_scaling)
 
 
-def _twice(scene: Scene, path: Path) -> Iterator[Finding]:
-    items: Any = scene.site.spec
-    for step in path[1:]:
-        items = getattr(items, str(step))
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+def _twice(path: Path, items: Sequence[_Named]) -> Iterator[Finding]:
     seen: dict[str, int] = {}
     for index, each in enumerate(items):
         first = seen.setdefault(each.name, index)

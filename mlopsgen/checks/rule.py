@@ -26,10 +26,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a rule looks at: one environment, and the folder of the file if there is one."""
+    """What a rule looks at: one environment among all, and the folder of the file if there is one."""
 
     site: Site
     folder: Folder | None
+    sites: tuple[Site, ...]
+    """All environments by name, this one among them."""
+
+    @property
+    def before(self) -> tuple[Site, ...]:
+        """The environments whose names come before: what holds between two is looked at once."""
+        return tuple(each for each in self.sites if each.environment < self.site.environment)
 
 
 Rule: TypeAlias = Callable[[Scene], Iterable[Finding]]

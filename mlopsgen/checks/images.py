@@ -1,0 +1,132 @@
+"""What images are built from: folders beside the pipeline, and nothing outside them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path as Folder
+
+from mlopsgen.checks.references import workloads
+from mlopsgen.checks.rule import Finding, Scene, rule
+from mlopsgen.components.registry import image_name
+from mlopsgen.source.node import Path
+from mlopsgen.spec.workload import BuildSpec
+
+
+def _builds(scene: Scene) -> Iterator[tuple[Path, BuildSpec]]:
+    for path, workload in workloads(scene):
+        if workload.image.build:
+            yield (*path, "image", "build"), workload.image.build
+
+
+def _escapes(path: str) -> bool:
+    """Whether a step of the path goes up."""
+    return ".." in path.split("/")
+
+
+def _files(build: BuildSpec) -> Iterator[tuple[str, str]]:
+    """The files that a build needs, each with its key; a Dockerfile of one's own installs what it likes."""
+    if build.dockerfile:
+        yield "dockerfile", build.dockerfile
+    else:
+        yield "requirements", build.requirements
+
+
+@rule("E231")
+def leaves_the_folder(scene: Scene) -> Iterable[Finding]:
+    """A context lies below the pipeline's folder and its files lie in it, links followed."""
+    for path, build in _builds(scene):
+        inside = [("context", build.context), ("requirements", build.requirements)]
+        if build.dockerfile:
+            inside.append(("dockerfile", build.dockerfile))
+        for field, value in inside:
+            if _escapes(value):
+                help_ = "name a path that goes down only"
+                yield Finding((*path, field), f"`{value}` goes up with `..`", help_)
+        if scene.folder is None or any(_escapes(value) for _, value in inside):
+            continue
+        context = scene.folder / build.context
+        if _outside(context, scene.folder):
+            message = f"`{build.context}` leads out of the pipeline's folder through a link"
+            yield Finding((*path, "context"), message, "put the files themselves there")
+            continue
+        for field, value in _files(build):
+            if _outside(context / value, context):
+                message = f"`{value}` leads out of `{build.context}` through a link"
+                yield Finding((*path, field), message, "put the file itself there")
+
+
+def _outside(path: Folder, folder: Folder) -> bool:
+    """Whether `path` lies outside `folder` once links are followed; a loop of links does."""
+    real = os.path.realpath(path)
+    return not Folder(real).is_relative_to(os.path.realpath(folder))
+
+
+# @rule("E230")
+def missing_context(scene: Scene) -> Iterable[Finding]:
+    """The context is a folder that is there."""
+    if scene.folder is None:
+        return
+    for path, build in _builds(scene):
+        if _escapes(build.context) or _outside(scene.folder / build.context, scene.folder):
+            continue
+        context = scene.folder / build.context
+        if not context.is_dir():
+            what = "is no folder" if os.path.lexists(context) else "is not there"
+            yield Finding(
+                (*path, "context"), f"`{build.context}` {what}", _folder(scene.folder, build.context)
+            )
+
+
+def _folder(folder: Folder, word: str) -> str:
+    """The folder beside the pipeline that was meant, or what to do."""
+    try:
+        known = sorted(each.name for each in folder.iterdir() if each.is_dir() and each.name[0] != ".")
+    except OSError:
+        known = []
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else "make the folder: it holds the program as a package"
+
+
+# @rule("E232")
+def missing_file(scene: Scene) -> Iterable[Finding]:
+    """What the image is built with is a file in the context."""
+    if scene.folder is None:
+        return
+    for path, build in _builds(scene):
+        context = scene.folder / build.context
+        if _escapes(build.context) or _outside(context, scene.folder) or not context.is_dir():
+            continue
+        for field, value in _files(build):
+            if _escapes(value) or _outside(context / value, context) or (context / value).is_file():
+                continue
+            help_ = f"write the file `{build.context}/{value}`"
+            if field == "requirements":
+                help_ += ", such as with `pip-compile` or `uv pip compile`"
+            message = f"there is no file `{value}` in `{build.context}`"
+            at = (*path, field) if field in build.model_fields_set else (*path, "context")
+            yield Finding(at, message, help_)
+
+
+@rule("E224")
+def images_of_environments(scene: Scene) -> Iterable[Finding]:
+    """An image is built in one way for all environments: they share its Dockerfile."""
+    first: dict[str, tuple[str, BuildSpec, int]] = {}
+    for site in scene.before:
+        for workload in (*site.spec.trainers, *site.spec.services):
+            if workload.image.build:
+                build = workload.image.build
+                first.setdefault(image_name(workload), (site.environment, build, workload.user))
+    for path, workload in workloads(scene):
+        name = image_name(workload)
+        if not workload.image.build or name not in first:
+            continue
+        environment, other, user = first[name]
+        if (other, user) != (workload.image.build, workload.user):
+            yield Finding(
+                (*path, "image"),
+                f"image `{name}` is built in one way in `{environment}` and in another in "
+                f"`{scene.site.environment}`",
+                "build it alike in both, or give it another `image.name` in one",
+            )
