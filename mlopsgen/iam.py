@@ -105,7 +105,8 @@ def role(
         body.Policies = [iam.Policy(PolicyName="permissions", PolicyDocument=inline)]
     if policies:
         body.ManagedPolicyArns = [Ref(each.title) for each in policies]
-    bound = site.spec.aws.permissions_boundary if deploys else boundary(site)
+    given = site.spec.aws.permissions_boundary
+    bound = (own(given) if given else None) if deploys else boundary(site)
     if bound:
         body.PermissionsBoundary = bound
     if max_session:
@@ -131,10 +132,16 @@ def boundary(site: Site) -> Value | None:
     needs one.
     """
     if site.spec.aws.permissions_boundary:
-        return site.spec.aws.permissions_boundary
+        return own(site.spec.aws.permissions_boundary)
     if site.github:
         return arn("iam", f"policy{role_path(site, 'access')}{site.boundary}")
     return None
+
+
+def own(policy: str) -> Value:
+    """A managed policy's ARN, by pseudo parameters: a role's boundary is AWS's, or of the role's account."""
+    _, _, _, _, account, resource = policy.split(":", 5)
+    return arn("iam", resource) if account.isdigit() else policy
 
 
 def trust_service(service: str, site: Site) -> dict[str, Any]:

@@ -30,3 +30,7 @@ def cases() -> tuple[Case, ...]:
         *(Case(path.parent.name, path, path.parent / "generated") for path in examples),
         *(Case(path.parent.name, path, path.parent / "expected") for path in golden),
     )
+
+
+CASES = cases()
+CASE_IDS = tuple(case.name for case in CASES)

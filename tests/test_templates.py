@@ -12,9 +12,8 @@ from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 from cloudformation_validate import CompositeEngine
 
-from tests.cases import ROOT, Case, cases
+from tests.cases import CASE_IDS, CASES, ROOT, Case
 
-CASES = cases()
 CHECKOV = ROOT / ".tools" / "checkov" / "bin" / "checkov"
 
 
@@ -74,7 +73,7 @@ def test_checkov_finds_nothing_that_is_not_waived(tmp_path: Path):
     assert [f"{each['check_id']} {each['file_path']} {each['resource']}" for each in failed] == []
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=CASE_IDS)
 def test_no_template_needs_an_upload(case: Case):
     """`aws cloudformation deploy` takes up to 51,200 bytes without a bucket."""
     assert {

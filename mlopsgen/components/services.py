@@ -181,14 +181,11 @@ def _ingress(
         site, stack, "ListenerArn", key(ingress.scheme, "listener-arn"), "String", "The listener"
     )
     yield parameter
-    yield take(
-        site,
-        stack,
-        "LoadBalancerFullName",
-        key(ingress.scheme, "load-balancer-full-name"),
-        "String",
-        "The load balancer, as metrics name it",
-    )[1]
+    if _alarm_names(site, service) or {"latency", "requestsPerTarget"} & {
+        each.metric for each in service.autoscaling
+    }:
+        full_name, what = key(ingress.scheme, "load-balancer-full-name"), "The load balancer, as metrics name it"
+        yield take(site, stack, "LoadBalancerFullName", full_name, "String", what)[1]
     check = service.health_check
     attributes = {
         "deregistration_delay.timeout_seconds": str(service.stop_timeout),
@@ -321,6 +318,8 @@ def _rollback_alarms(site: Site, service: ServiceSpec, stack: str) -> Iterator[P
 
     They name the load balancer's dimensions: the service's own would make it wait for its own alarm.
     """
+    if not _alarm_names(site, service):
+        return
     spec, origin = site.spec.monitoring.alarms, ("spec", "monitoring", "alarms")
     topic, parameter = take(site, stack, "TopicArn", TOPIC_ARN, "String", "Who hears of alarms")
     yield parameter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,8 +59,27 @@ def _resource(resource: Resource) -> dict[str, Any]:
     result = {"Type": body["Type"], "Metadata": metadata}
     result |= {name: body[name] for name in ATTRIBUTES if name in body}
     if body.get("Properties"):
-        result["Properties"] = body["Properties"]
+        result["Properties"] = _literal(body["Properties"])
     return result
+
+
+# What a linter takes for a substitution, but for IAM's own variables such as ${aws:username}.
+_SUBSTITUTION = re.compile(r"\$\{(?!aws:)[A-Za-z0-9_:.]+\}")
+
+
+def _literal(value: Any) -> Any:
+    """The same value, where plain text such as `${HOME}` cannot be taken for a forgotten substitution."""
+    match value:
+        case str():
+            return {"Fn::Join": ["${", value.split("${")]} if _SUBSTITUTION.search(value) else value
+        case {"Fn::Sub": _}:
+            return value
+        case dict():
+            return {key: _literal(item) for key, item in value.items()}
+        case list():
+            return [_literal(item) for item in value]
+        case _:
+            return value
 
 
 def _indented(text: str) -> str:
