@@ -1,0 +1,83 @@
+"""The files that serve: ONNX in fp32, and in int8 if that loses little; checked against the trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from train import architectures, log
+from train.architectures.base import INPUTS, Fitted
+from train.errors import Fault
+from train.evaluate import Predict, predict
+from train.settings import Hyperparameters
+from train.tokens import Encoded
+
+AGREEMENT = 0.999
+"""The least share of reviews that ONNX has to label as the trained model does."""
+
+
+def session(path: Path) -> Predict:
+    """The model in this ONNX file, on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    runtime = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def run(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        logits: np.ndarray = runtime.run(["logits"], dict(zip(INPUTS, (ids, mask), strict=True)))[0]
+        return logits
+
+    return run
+
+
+def export(
+    fitted: Fitted, reference: np.ndarray, test: Encoded, settings: Hyperparameters, folder: Path
+) -> dict[str, Any]:
+    """Write `model.onnx`, and `model.int8.onnx` if it stays within `int8_loss`; say what was measured.
+
+    `reference` has the trained model's logits of `test`. Raises `Fault` if ONNX answers differently.
+    """
+    architecture = architectures.load(settings.architecture)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / "model.onnx"
+    architecture.export(fitted, target)
+    rows = _some(len(test), settings)
+    part, expected = test.take(rows), reference[rows].argmax(axis=1)
+    labels = predict(session(target), part, "check model.onnx").argmax(axis=1)
+    agreement = float((labels == expected).mean())
+    accuracy = float((labels == part.labels).mean())
+    if agreement < AGREEMENT:
+        raise Fault(
+            f"model.onnx labels only {agreement:.2%} of {len(rows)} reviews as the trained model does",
+            f"at least {AGREEMENT:.1%} is asked for; report this with the settings of the run",
+        )
+    measured: dict[str, Any] = {"rows": len(rows), "agreement": agreement, "accuracy": accuracy}
+    if architecture.quantizable:
+        measured["int8"] = _quantize(target, folder / "model.int8.onnx", part, accuracy, settings)
+    log.say("exported", agreement=agreement, **{f"int8_{k}": v for k, v in measured.get("int8", {}).items()})
+    return measured
+
+
+def _quantize(
+    source: Path, target: Path, part: Encoded, accuracy: float, settings: Hyperparameters
+) -> dict[str, Any]:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True)
+    labels = predict(session(target), part, "check model.int8.onnx").argmax(axis=1)
+    loss = accuracy - float((labels == part.labels).mean())
+    kept = loss <= settings.int8_loss
+    if not kept:
+        log.warn("int8", message="left out: it loses too much accuracy", loss=loss, bound=settings.int8_loss)
+        target.unlink()
+    return {"loss": loss, "bound": settings.int8_loss, "kept": kept}
+
+
+def _some(count: int, settings: Hyperparameters) -> np.ndarray:
+    if not settings.verify_rows or settings.verify_rows >= count:
+        return np.arange(count)
+    chosen = np.random.default_rng(settings.seed).choice(count, settings.verify_rows, replace=False)
+    return np.sort(chosen)

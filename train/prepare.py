@@ -1,0 +1,128 @@
+"""From reviews to token ids, kept in the store as long as inputs and settings stay the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from train import architectures, log
+from train.errors import Fault
+from train.settings import Hyperparameters
+from train.sources.reviews import Reviews
+from train.store import Store
+from train.tokens import Encoded, encode
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+HERE = Path(__file__).parent
+FILES = ("tokenizer.json", "data.safetensors", "prepared.json")
+USED = ("architecture", "max_tokens", "vocabulary", "model", "seed")
+"""The hyperparameters that change what is prepared."""
+CODE = ("tokens.py", "prepare.py", "architectures", "sources")
+"""The program's files that do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a model is fitted on and tested on."""
+
+    key: str
+    digest: str
+    source: str
+    tokenizer: Tokenizer
+    train: Encoded
+    test: Encoded
+
+
+def key_of(fingerprint: str, settings: Hyperparameters) -> str:
+    """Sixteen hex digits that change when anything does that the prepared files depend on."""
+    used = {name: getattr(settings, name) for name in USED}
+    parts = [fingerprint, json.dumps(used, sort_keys=True), code_digest(*CODE)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def code_digest(*names: str) -> str:
+    """SHA-256 of the program's files below `names`, or of all of them."""
+    roots = [HERE / name for name in names] or [HERE]
+    files = sorted(
+        file
+        for root in roots
+        for file in ([root] if root.is_file() else root.rglob("*.py"))
+        if file.is_file()
+    )
+    total = hashlib.sha256()
+    for file in files:
+        total.update(f"{file.relative_to(HERE).as_posix()}\n".encode())
+        total.update(file.read_bytes())
+    return total.hexdigest()
+
+
+def prepare(reviews: Reviews, source: str, key: str, settings: Hyperparameters, folder: Path) -> Prepared:
+    """Make the tokenizer from the training texts, encode all reviews, and write both to `folder`."""
+    texts = [review.text for review in reviews.train]
+    tokenizer = architectures.load(settings.architecture).tokenizer(texts, settings)
+    tokenizer.enable_truncation(settings.max_tokens)
+    tokenizer.no_padding()
+    train = encode(tokenizer, texts, [review.label for review in reviews.train], "train")
+    test = encode(
+        tokenizer, [review.text for review in reviews.test], [review.label for review in reviews.test], "test"
+    )
+    prepared = Prepared(key, reviews.digest, source, tokenizer, train, test)
+    _write(prepared, folder)
+    return prepared
+
+
+def _write(prepared: Prepared, folder: Path) -> None:
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    prepared.tokenizer.save(str(folder / FILES[0]))
+    parts = {"train": prepared.train, "test": prepared.test}
+    tensors = {f"{name}.{key}": value for name, part in parts.items() for key, value in asdict(part).items()}
+    save_file(tensors, folder / FILES[1])
+    facts = {"key": prepared.key, "digest": prepared.digest, "source": prepared.source}
+    (folder / FILES[2]).write_text(json.dumps(facts, indent=2) + "\n")
+    log.say("prepared", key=prepared.key, train=len(prepared.train), test=len(prepared.test),
+            tokens=len(prepared.train.ids), vocabulary=prepared.tokenizer.get_vocab_size())  # fmt: skip
+
+
+def load(folder: Path) -> Prepared:
+    """Read what `prepare` wrote."""
+    from safetensors.numpy import load_file
+    from tokenizers import Tokenizer
+
+    try:
+        facts = json.loads((folder / FILES[2]).read_text())
+        tensors = load_file(folder / FILES[1])
+        tokenizer = Tokenizer.from_file(str(folder / FILES[0]))
+    except FileNotFoundError as error:
+        raise Fault(
+            f"there are no prepared reviews in {folder}", "run the stages fetch and prepare first"
+        ) from error
+    parts = {
+        name: Encoded(*(np.asarray(tensors[f"{name}.{field}"]) for field in ("ids", "starts", "labels")))
+        for name in ("train", "test")
+    }
+    return Prepared(facts["key"], facts["digest"], facts["source"], tokenizer, parts["train"], parts["test"])
+
+
+def keep(store: Store, folder: Path, key: str) -> None:
+    """Put the prepared files into the store; the one that is looked for comes last."""
+    for name in FILES:
+        store.write(f"{key}/{name}", folder / name)
+
+
+def reuse(store: Store, folder: Path, key: str) -> Prepared | None:
+    """What an earlier run prepared under this key, if it did."""
+    if store.read(f"{key}/{FILES[2]}") is None:
+        return None
+    for name in FILES:
+        store.fetch(f"{key}/{name}", folder / name)
+    log.say("reused", key=key, of=store.uri)
+    return load(folder)

@@ -1,0 +1,114 @@
+"""A version in the model store, and whether it becomes the current one (docs/contracts.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import train
+from train import log
+from train.errors import Fault
+from train.prepare import Prepared, code_digest
+from train.settings import Promotion, Settings
+from train.sources.reviews import LABELS
+from train.store import Store, open_store
+
+SCHEMA = "mlopsgen.io/model/v1"
+RUNTIMES = {"onnx": "model.onnx", "onnxInt8": "model.int8.onnx", "torch": "model.safetensors"}
+
+
+def publish(settings: Settings, prepared: Prepared, metrics: Mapping[str, Any], folder: Path) -> str:
+    """Write the files in `folder` as a new version, the manifest last; return the version's name."""
+    if not settings.model_uri:
+        raise Fault(
+            "there is no place to publish to", "set MODEL_URI or --output to s3://BUCKET/PREFIX/ or a folder"
+        )
+    manifest = _manifest(settings, prepared, metrics, folder)
+    version = manifest["version"]
+    store = open_store(settings.model_uri)
+    for name in log.progress(manifest["files"], "publish", len(manifest["files"])):
+        store.write(f"{version}/{name}", folder / name)
+    store.write(f"{version}/manifest.json", _json(manifest))
+    log.say("published", version=version, uri=f"{settings.model_uri}{version}/")
+    _promote(settings.promotion, manifest, store)
+    return str(version)
+
+
+def _manifest(
+    settings: Settings, prepared: Prepared, metrics: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    hyperparameters = settings.hyperparameters
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    now = datetime.now(UTC).replace(microsecond=0)
+    content = {
+        "schema": SCHEMA,
+        "name": settings.name,
+        "architecture": hyperparameters.architecture,
+        "labels": list(LABELS),
+        "maxTokens": hyperparameters.max_tokens,
+        "tokenizer": "tokenizer.json",
+        "runtime": {key: name for key, name in RUNTIMES.items() if name in names},
+        "inputs": ["input_ids", "attention_mask"],
+        "metrics": {key: value for key, value in metrics.items() if isinstance(value, (int, float))},
+        "data": {
+            "digest": prepared.digest,
+            "source": prepared.source,
+            "train": len(prepared.train),
+            "test": len(prepared.test),
+        },
+        "code": {"version": train.__version__, "digest": f"sha256:{code_digest()}"},
+        "hyperparameters": hyperparameters.to_json(),
+        "files": {name: _facts(folder / name) for name in names},
+    }
+    digest = hashlib.sha256(_json(content)).hexdigest()[:8]
+    stamp = {"version": f"{now:%Y%m%dT%H%M%SZ}-{digest}", "createdAt": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
+    return {"schema": SCHEMA, "name": settings.name, **stamp, **content}
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": path.stat().st_size}
+
+
+def shortfalls(promotion: Promotion, metrics: Mapping[str, Any]) -> tuple[str, ...]:
+    """Each minimum that `metrics` does not meet, in words."""
+    return tuple(
+        f"{name} {metrics[name]:.4f} is below {least:g}" if name in metrics else f"{name} was not measured"
+        for name, least in sorted(promotion.minimum.items())
+        if not (name in metrics and metrics[name] >= least)
+    )
+
+
+def _promote(promotion: Promotion, manifest: Mapping[str, Any], store: Store) -> None:
+    version = manifest["version"]
+    missed = shortfalls(promotion, manifest["metrics"])
+    if missed:
+        log.warn("not promoted", version=version, because="; ".join(missed))
+    elif promotion.policy == "manual":
+        log.say("not promoted", version=version, because="promotion is manual; every minimum is met")
+    elif manifest["data"]["source"] == "synthetic" and _current_is_real(store):
+        log.warn("not promoted", version=version, because="a model of real reviews is current")
+    else:
+        store.write("current.json", _json({"version": version}))
+        log.say("promoted", version=version)
+
+
+def _current_is_real(store: Store) -> bool:
+    """Whether the current version was trained on other than generated reviews."""
+    current = store.read("current.json")
+    if current is None:
+        return False
+    try:
+        version = json.loads(current)["version"]
+        manifest = json.loads(store.read(f"{version}/manifest.json") or b"{}")
+        return bool(manifest.get("data", {}).get("source") != "synthetic")
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -1,0 +1,182 @@
+"""The way from reviews to a published model. Each stage reads what the one before left in the work folder."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from train import architectures, evaluate, export, log, prepare, publish, sources
+from train.architectures.base import Epoch, Fitted
+from train.checkpoint import Checkpoints, open_checkpoints
+from train.errors import Fault
+from train.prepare import Prepared
+from train.settings import Settings
+from train.store import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: what it is told, and the folder where its stages leave their results."""
+
+    settings: Settings
+    work: Path
+
+    def source(self) -> sources.Source:
+        given = self.settings.hyperparameters
+        return sources.find(given.data, self.settings.raw_uri, given.synthetic_train, given.synthetic_test)
+
+
+def fetch(run: Run) -> None:
+    """Read the reviews, clean and split them; nothing is read if they were prepared before."""
+    source = run.source()
+    key = prepare.key_of(source.fingerprint(), run.settings.hyperparameters)
+    folder = run.work / "prepared"
+    if (uri := run.settings.processed_uri) and prepare.reuse(
+        open_store(f"{uri}{run.settings.name}/"), folder, key
+    ):
+        return
+    reviews = source.read()
+    log.say("fetched", source=source.name, train=len(reviews.train), test=len(reviews.test))
+    sources.save(reviews, source.name, key, run.work / "fetched")
+
+
+def tokenise(run: Run) -> None:
+    """Make the tokenizer and the token ids, and keep them in PROCESSED_URI."""
+    folder = run.work / "prepared"
+    if not (run.work / "fetched").exists() and folder.exists():
+        return
+    reviews, source, key = sources.load(run.work / "fetched")
+    prepare.prepare(reviews, source, key, run.settings.hyperparameters, folder)
+    if uri := run.settings.processed_uri:
+        prepare.keep(open_store(f"{uri}{run.settings.name}/"), folder, key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """What fitting tells, and where its checkpoints go."""
+
+    settings: Settings
+    checkpoints: Checkpoints
+
+    def epoch_done(self, epoch: Epoch) -> None:
+        told = {key: value for key, value in asdict(epoch).items() if not math.isnan(value)}
+        log.say("epoch", **told)
+        names = {"train_loss": "TrainLoss", "validation_loss": "ValidationLoss",
+                 "validation_accuracy": "ValidationAccuracy", "tokens_per_second": "TokensPerSecond"}  # fmt: skip
+        values = {names[key]: value for key, value in told.items() if key in names}
+        log.metrics(self.settings.namespace, self.settings.name, values, {"TokensPerSecond": "Count/Second"})
+
+
+def fit(run: Run) -> None:
+    """Train the model, from its last checkpoint if there is one."""
+    from safetensors.numpy import save_file
+
+    prepared = prepare.load(run.work / "prepared")
+    given = run.settings.hyperparameters
+    train, validation = _split(prepared, given.validation, given.seed)
+    watch = _Watch(run.settings, open_checkpoints(run.settings, prepared.key))
+    architecture = architectures.load(given.architecture)
+    fitted = architecture.fit(train, validation, prepared.tokenizer, given, watch)
+    folder = run.work / "fitted"
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: np.ascontiguousarray(value) for name, value in fitted.tensors.items()}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    facts = {"config": dict(fitted.config), "history": [_finite(asdict(epoch)) for epoch in fitted.history]}
+    (folder / "fitted.json").write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def measure(run: Run) -> None:
+    """Predict the test reviews, and write metrics and report."""
+    prepared, fitted = prepare.load(run.work / "prepared"), _fitted(run)
+    given = run.settings.hyperparameters
+    predictor = architectures.load(given.architecture).predictor(fitted, given)
+    logits = evaluate.predict(predictor, prepared.test, "evaluate")
+    result = evaluate.evaluate(logits, prepared.test)
+    folder = run.work / "evaluated"
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "logits.npy", logits)
+    history = [_finite(asdict(epoch)) for epoch in fitted.history]
+    _write(folder / "metrics.json", {**result.metrics, "history": history})
+    shown = {key: value for key, value in result.metrics.items() if isinstance(value, float)}
+    log.say("evaluated", reviews=len(prepared.test), **shown)
+    names = {"accuracy": "Accuracy", "f1": "F1", "rocAuc": "RocAuc", "calibrationError": "CalibrationError"}
+    log.metrics(run.settings.namespace, run.settings.name, {names[key]: shown[key] for key in names}, {})
+
+
+def convert(run: Run) -> None:
+    """Write the files of the version."""
+    prepared, fitted = prepare.load(run.work / "prepared"), _fitted(run)
+    metrics, logits = _metrics(run), np.load(run.work / "evaluated" / "logits.npy", allow_pickle=False)
+    folder = run.work / "exported"
+    measured = export.export(fitted, logits, prepared.test, run.settings.hyperparameters, folder)
+    (folder / "model.safetensors").write_bytes((run.work / "fitted" / "model.safetensors").read_bytes())
+    _write(folder / "model.json", fitted.config)
+    prepared.tokenizer.save(str(folder / "tokenizer.json"))
+    _write(folder / "metrics.json", {**metrics, "onnx": measured})
+
+
+def put(run: Run) -> None:
+    """Publish the version, and promote it if it may be."""
+    folder = run.work / "exported"
+    if not (folder / "metrics.json").exists():
+        raise Fault(f"there is no exported model in {run.work}", "run the stage export first")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    publish.publish(run.settings, prepare.load(run.work / "prepared"), metrics, folder)
+
+
+STAGES: Mapping[str, Callable[[Run], None]] = {
+    "fetch": fetch,
+    "prepare": tokenise,
+    "fit": fit,
+    "evaluate": measure,
+    "export": convert,
+    "publish": put,
+}
+
+
+def _split(prepared: Prepared, share: float, seed: int) -> tuple[Any, Any]:
+    """Training and validation reviews; the same ones for the same seed."""
+    order = np.random.default_rng(seed).permutation(len(prepared.train))
+    held = round(share * len(order))
+    return prepared.train.take(np.sort(order[held:])), prepared.train.take(np.sort(order[:held]))
+
+
+def _fitted(run: Run) -> Fitted:
+    from safetensors.numpy import load_file
+
+    folder = run.work / "fitted"
+    if not (folder / "fitted.json").exists():
+        raise Fault(f"there is no fitted model in {run.work}", "run the stage fit first")
+    facts = json.loads((folder / "fitted.json").read_text())
+    history = [Epoch(**{key: _number(value) for key, value in epoch.items()}) for epoch in facts["history"]]
+    return Fitted(load_file(folder / "model.safetensors"), facts["config"], tuple(history))
+
+
+def _metrics(run: Run) -> dict[str, Any]:
+    path = run.work / "evaluated" / "metrics.json"
+    if not path.exists():
+        raise Fault(f"there is no evaluation in {run.work}", "run the stage evaluate first")
+    metrics: dict[str, Any] = json.loads(path.read_text())
+    return metrics
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no word for "not a number": null stands for it."""
+    return {
+        key: None if isinstance(value, float) and math.isnan(value) else value
+        for key, value in values.items()
+    }
+
+
+def _number(value: Any) -> Any:
+    return math.nan if value is None else value
+
+
+def _write(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
