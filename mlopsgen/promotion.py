@@ -1,4 +1,4 @@
-"""Which version of a model is served: `models/NAME/current.json`, written only for one that is good enough."""
+"""Which version of a model is served: `models/NAME/current.json`, only ever one that is good enough."""
 
 from __future__ import annotations
 

@@ -29,19 +29,19 @@ def main(lifeline: int, after: list[list[str]], command: list[str]) -> int:
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(wake)
     passed = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-    for each in (*passed, signal.SIGCHLD):
-        signal.signal(each, lambda *_: None)
+    for number in (*passed, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)
     child = _start(command)
     code: int | None = None
     while code is None:
         ready, _, _ = select.select([lifeline, woken], [], [])
         if lifeline in ready:
             break
-        for number in os.read(woken, 512):
-            if number in passed:
+        for received in os.read(woken, 512):
+            if received in passed:
                 # To the command alone, as ECS does it: how its children end is its own business.
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(child, number)
+                    os.kill(child, received)
         code = _reap(child)
     left = _end_descendants(child)
     for each in after:
@@ -57,8 +57,8 @@ def _start(command: list[str]) -> int:
     try:
         os.setpgid(0, 0)
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        for each in (signal.SIGPIPE, signal.SIGXFSZ):
-            signal.signal(each, signal.SIG_DFL)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
         os.execvp(command[0], command)
     except OSError as error:
@@ -110,7 +110,7 @@ def _end_descendants(child: int) -> int:
 
 
 def _children() -> list[int]:
-    found = []
+    found: list[int] = []
     me = str(os.getpid()).encode()
     try:
         names = os.listdir("/proc")  # noqa: PTH208 - pathlib costs more than the whole guard

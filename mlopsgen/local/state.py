@@ -65,7 +65,7 @@ class Folder:
         return self.root / "store"
 
     def take(self) -> Run:
-        """Make the folder this run's own, after clearing what an earlier one left. Raises `Busy`, `OSError`."""
+        """Make the folder this run's own, cleared of what an earlier one left. Raises `Busy`, `OSError`."""
         self.root.mkdir(parents=True, exist_ok=True)
         (self.root.parent / ".gitignore").write_text("*\n")
         lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
