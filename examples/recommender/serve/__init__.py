@@ -1,0 +1,1 @@
+"""Answers which items a user may like."""

@@ -1,0 +1,1 @@
+"""Trains a recommender from who bought what: implicit-feedback matrix factorisation."""

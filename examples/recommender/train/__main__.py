@@ -1,0 +1,208 @@
+"""Reads interactions from `raw/`, factorises them, measures recall, exports and publishes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+from onnx import TensorProto, helper, numpy_helper
+from scipy.sparse import csr_matrix
+
+from .contract import Checkpoint, Failed, Job, location, log, publish, run
+from .store import digest
+
+TOP = 20
+LONGEST_ID = 128
+LARGEST_MODEL = 2_000_000_000
+"""Bytes of factors; an ONNX file is one protobuf message, which ends at 2 GiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`spec.trainers[].hyperparameters`."""
+
+    factors: int = 64
+    iterations: int = 15
+    regularization: float = 0.05
+    alpha: float = 20.0
+    """How much more an interaction says than its absence."""
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Who took what (counts of users by items), and the last new item of each user, held out; -1 for none."""
+
+    users: np.ndarray
+    items: np.ndarray
+    train: csr_matrix
+    held_out: np.ndarray
+
+
+def read(job: Job, folder: Path) -> tuple[pa.Table, str]:
+    """All interactions as `user`, `item` and `timestamp`, the oldest first, and the digest of their files."""
+    raw = location("RAW_URI")
+    paths = [raw.get(name, folder / name) for name in raw.names(".csv", ".parquet")]
+    if not paths:
+        log("no .csv or .parquet file: training on synthetic interactions", uri=raw.uri)
+        folder.mkdir(exist_ok=True)
+        paths = [folder / "synthetic.csv"]
+        pyarrow.csv.write_csv(synthetic(), paths[0])
+    table = pa.concat_tables([_table(path) for path in paths]).drop_null()
+    longest = max(pc.max(pc.utf8_length(table[name])).as_py() or 0 for name in ("user", "item"))
+    if table.num_rows < 2 or longest > LONGEST_ID:
+        raise Failed(f"{raw.uri}: give two interactions or more, with ids of at most {LONGEST_ID} characters")
+    return table.sort_by("timestamp"), digest(paths)
+
+
+def _table(path: Path) -> pa.Table:
+    try:
+        table = pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pyarrow.parquet.read_table(path)
+        columns = [table["user"].cast("string"), table["item"].cast("string")]
+        # Without times, the order in the file is the order in time.
+        times = table["timestamp"] if "timestamp" in table.column_names else pa.array(range(len(table)))
+        return pa.table([*columns, times.cast("int64")], names=["user", "item", "timestamp"])
+    except (pa.ArrowException, KeyError) as error:
+        raise Failed(f"{path.name}: needs columns `user` and `item`: {error}") from error
+
+
+def synthetic(users: int = 400, items: int = 240, groups: int = 8) -> pa.Table:
+    """A shop where each user likes one group of goods, and popular goods sell most."""
+    rng = np.random.default_rng(7)
+    rows = [
+        (f"user-{user}", f"item-{min(int(rng.exponential(6)), items // groups - 1) * groups + group}")
+        for user in range(users)
+        for group in [user % groups]
+        for _ in range(12)
+    ]
+    return pa.table(list(zip(*rows, strict=True)), names=["user", "item"])
+
+
+def split(table: pa.Table) -> Split:
+    """Hold out the last item of each user who has another one; it is not among the rest."""
+    (user, users), (item, items) = (_codes(table[name]) for name in ("user", "item"))
+    held_out = np.full(len(users), -1)
+    held_out[user] = item  # the last assignment stays
+    kept = held_out[user] != item
+    held_out[np.setdiff1d(np.arange(len(users)), user[kept])] = -1
+    kept |= held_out[user] == -1
+    counts = csr_matrix((np.ones(kept.sum(), np.float32), (user[kept], item[kept])), (len(users), len(items)))
+    return Split(users, items, counts, held_out)
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Each row's number, and the names in order: a name's number is its place."""
+    encoded = column.combine_chunks().dictionary_encode()
+    names = np.array(encoded.dictionary.to_pylist())
+    order = np.argsort(names)
+    return np.argsort(order)[encoded.indices.to_numpy()], names[order]
+
+
+def fit(train: csr_matrix, settings: Settings, checkpoint: Checkpoint) -> tuple[np.ndarray, np.ndarray]:
+    """Factors of users and items by alternating least squares (Hu, Koren and Volinsky, 2008)."""
+    start = np.random.default_rng(settings.seed).normal(0, 0.1, (train.shape[1], settings.factors))
+    state = (0, start)
+    if saved := checkpoint.fetch():
+        with np.load(saved, allow_pickle=False) as arrays:
+            state = (int(arrays["done"]), arrays["items"])
+    columns = train.T.tocsr()
+    try:
+        while state[0] < settings.iterations:
+            users = _solve(train, state[1], settings)
+            state = (state[0] + 1, _solve(columns, users, settings))
+            log("iteration", done=state[0], of=settings.iterations)
+    except SystemExit:
+        np.savez(checkpoint.path, done=state[0], items=state[1])
+        checkpoint.keep()
+        raise
+    return _solve(train, state[1], settings), state[1]
+
+
+def _solve(counts: csr_matrix, other: np.ndarray, settings: Settings) -> np.ndarray:
+    """The factors of each row that fit best, given those of the columns."""
+    common = other.T @ other + settings.regularization * np.eye(settings.factors)
+    solved = np.zeros((counts.shape[0], settings.factors))
+    for row, (begin, end) in enumerate(zip(counts.indptr, counts.indptr[1:], strict=False)):
+        picked, extra = other[counts.indices[begin:end]], settings.alpha * counts.data[begin:end]
+        solved[row] = np.linalg.solve(common + (picked.T * extra) @ picked, picked.T @ (1 + extra))
+    return solved
+
+
+def evaluate(data: Split, users: np.ndarray, items: np.ndarray) -> dict[str, float]:
+    """The share of users whose held-out item is among the first 20 that they have not had."""
+    tested = np.flatnonzero(data.held_out >= 0)
+    popular = np.asarray(data.train.sum(axis=0)).ravel()
+    hits = {"recallAt20": 0, "recallAt20OfPopular": 0}
+    for user in tested:
+        seen = data.train[user].indices
+        for name, scores in (("recallAt20", items @ users[user]), ("recallAt20OfPopular", popular.copy())):
+            scores[seen] = -np.inf
+            hits[name] += bool((scores >= scores[data.held_out[user]]).sum() <= TOP)
+    return {name: count / max(len(tested), 1) for name, count in hits.items()}
+
+
+def export(data: Split, users: np.ndarray, items: np.ndarray, folder: Path) -> None:
+    """`model.onnx` scores all items for a user's number; `catalog.npz` says what the numbers mean."""
+    if (users.size + items.size) * 4 > LARGEST_MODEL:
+        raise Failed("the factors of all users and items exceed 2 GB; use fewer factors")
+    weights = {"users": users, "items": items.T}
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gather", ["users", "user"], ["factors"], axis=0),
+            helper.make_node("MatMul", ["factors", "items"], ["scores"]),
+        ],
+        "recommender",
+        [helper.make_tensor_value_info("user", TensorProto.INT64, ["batch"])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", len(items)])],
+        [numpy_helper.from_array(np.ascontiguousarray(w, np.float32), name) for name, w in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    onnx.save(model, folder / "model.onnx")
+    tested = np.flatnonzero(data.held_out >= 0)
+    last = csr_matrix((np.ones(len(tested)), (tested, data.held_out[tested])), data.train.shape)
+    seen = (data.train + last).tocsr()
+    popular = np.argsort(-np.asarray(seen.sum(axis=0)).ravel(), kind="stable")
+    arrays = {"users": data.users, "items": data.items, "popular": popular}
+    np.savez_compressed(folder / "catalog.npz", starts=seen.indptr, seen=seen.indices, **arrays)
+
+
+def train(job: Job, folder: Path) -> None:
+    """The whole run: read, factorise, measure, export, publish."""
+    settings = job.settings(Settings)
+    table, data_digest = read(job, folder / "raw")
+    data = split(table)
+    log("read", interactions=len(table), users=len(data.users), items=len(data.items))
+    if "PROCESSED_URI" in os.environ:
+        pyarrow.parquet.write_table(table, folder / "interactions.parquet")
+        location("PROCESSED_URI").put(f"{job.model}/interactions.parquet", folder / "interactions.parquet")
+    users, items = fit(data.train, settings, Checkpoint(job, data_digest, settings, folder, ".npz"))
+    metrics = evaluate(data, users, items)
+    log("evaluated", **metrics)
+    (folder / "model").mkdir()
+    export(data, users, items, folder / "model")
+    facts = {
+        "architecture": "als",
+        "runtime": {"onnx": "model.onnx"},
+        "inputs": ["user"],
+        "metrics": metrics,
+        "data": {
+            "digest": data_digest,
+            "train": int(data.train.nnz),
+            "test": int((data.held_out >= 0).sum()),
+        },
+        "hyperparameters": asdict(settings),
+    }
+    publish(job, folder / "model", facts)
+
+
+if __name__ == "__main__":
+    sys.exit(run(train))
