@@ -142,7 +142,8 @@ def _differences(artifacts: Sequence[Artifact], output: Path, ours: Mapping[str,
             yield Change("edited", path)
         else:
             yield Change("stale", path)
-    for path in sorted(ours.keys() - {each.path for each in artifacts}):
+    # The new manifest lists the files of other environments too, where only one is built.
+    for path in sorted(ours.keys() - json.loads(artifacts[-1].text)["outputs"].keys()):
         if _look(output, path) is not None:
             yield Change("left over", path)
 

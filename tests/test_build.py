@@ -1,0 +1,282 @@
+"""`mlopsgen build`: what is written, what is left alone, and what is said."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlopsgen import artifacts
+from mlopsgen.artifacts import Artifact, write
+from mlopsgen.manifest import MANIFEST, Unwritable
+from tests.cases import ROOT
+
+PIPELINE = """\
+apiVersion: mlopsgen.io/v1
+kind: Pipeline
+metadata: {name: demo}
+spec:
+  aws: {region: eu-west-1}
+  services: [{name: api, image: {build: {context: app}}}]
+  environments: {dev: {}, prod: {}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with a small pipeline of two environments."""
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "requirements.txt").write_text("numpy==2.3.5\n")
+    (tmp_path / "pipeline.yaml").write_text(PIPELINE)
+    return tmp_path
+
+
+def mlopsgen(project: Path, *words: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does, in `project`, with a cache of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "mlopsgen", *words],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(project / ".cache")},
+        capture_output=True,
+        text=True,
+        **options,  # type: ignore[call-overload]
+    )
+
+
+def tree(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Content and time of change of each file."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_second_build_touches_nothing(project: Path):
+    """It says so, whether it had to compile again or remembered."""
+    assert "written" in mlopsgen(project, "build").stdout
+    before = tree(project / "generated")
+    remembered = mlopsgen(project, "build")
+    assert (remembered.returncode, remembered.stdout) == (0, "generated: unchanged\n")
+    (project / ".cache" / "mlopsgen" / "built").unlink()
+    compiled = mlopsgen(project, "build")
+    assert (compiled.returncode, compiled.stdout) == (0, "generated: unchanged\n")
+    assert tree(project / "generated") == before
+
+
+def test_check_names_what_is_not_as_it_was_built(project: Path):
+    """Edited, missing, stale and left over: each by its name, exit code 1, and nothing is changed."""
+    mlopsgen(project, "build")
+    generated = project / "generated"
+    assert mlopsgen(project, "build", "--check").returncode == 0
+    script = generated / "dev" / "deploy.sh"
+    script.write_text(script.read_text() + "curl example.com\n")
+    (generated / "README.md").unlink()
+    (project / "pipeline.yaml").write_text(PIPELINE.replace("name: api", "name: web"))
+    before = tree(generated)
+    checked = mlopsgen(project, "build", "--check")
+    assert checked.returncode == 1
+    said = checked.stderr.splitlines()
+    assert "generated/dev/deploy.sh: edited by hand" in said
+    assert "generated/README.md: missing" in said
+    assert "generated/prod/deploy.sh: stale" in said
+    assert "generated/dev/stacks/serving-api.yaml: no longer built" in said
+    assert "generated/dev/stacks/serving-web.yaml: missing" in said
+    assert said[-1] == "`mlopsgen build pipeline.yaml` brings generated up to date."
+    assert tree(generated) == before
+
+
+def test_what_was_edited_by_hand_is_seen_and_named(project: Path):
+    """The next build writes it again, and says whose work it replaced."""
+    mlopsgen(project, "build")
+    script = project / "generated" / "dev" / "deploy.sh"
+    built = script.read_text()
+    script.write_text("#!/bin/sh\n")
+    again = mlopsgen(project, "build")
+    assert again.stderr == "generated/dev/deploy.sh had been edited by hand, and was overwritten\n"
+    assert again.stdout == "generated: 1 updated\n"
+    assert script.read_text() == built
+    script.chmod(0o644)
+    assert mlopsgen(project, "build").stdout == "generated: 1 updated\n"
+    assert os.access(script, os.X_OK)
+
+
+def test_what_is_no_longer_built_goes_unless_somebody_edited_it(project: Path):
+    """Files of others stay in any case, and so do the folders that hold them."""
+    mlopsgen(project, "build")
+    generated = project / "generated"
+    stacks = generated / "prod" / "stacks"
+    (stacks / "serving-api.yaml").write_text("mine: now\n")
+    (generated / "dev" / "NOTES.md").write_text("ours\n")
+    (project / "pipeline.yaml").write_text(PIPELINE.replace("dev: {}, prod: {}", "live: {}"))
+    run = mlopsgen(project, "build")
+    left = "generated/prod/stacks/serving-api.yaml is no longer built, but was edited by hand: left alone\n"
+    assert run.stderr == left
+    there = [path for path in generated.rglob("*") if path.is_file() and "live" not in path.parts]
+    assert sorted(path.name for path in there) == [
+        "Dockerfile", "Dockerfile.dockerignore", "NOTES.md", "README.md", "manifest.json", "serving-api.yaml",
+    ]  # fmt: skip
+
+
+def test_files_of_others_are_never_overwritten(project: Path):
+    """The build is refused before anything is written, and says what to do."""
+    stranger = project / "generated" / "dev" / "deploy.sh"
+    stranger.parent.mkdir(parents=True)
+    stranger.write_text("echo by hand\n")
+    run = mlopsgen(project, "build")
+    assert run.returncode == 1
+    assert run.stderr == (
+        "mlopsgen: in the way, and not written by mlopsgen: generated/dev/deploy.sh. "
+        "Move what is there elsewhere, or choose another folder with -o.\n"
+    )
+    assert list(tree(project / "generated")) == ["dev/deploy.sh"]
+
+
+def test_links_lead_nowhere(project: Path):
+    """What stands for a folder must be one: nothing is written outside the output folder."""
+    (project / "elsewhere").mkdir()
+    (project / "generated").mkdir()
+    (project / "generated" / "dev").symlink_to(project / "elsewhere")
+    run = mlopsgen(project, "build")
+    assert run.returncode == 1
+    assert "generated/dev is a symbolic link" in run.stderr
+    assert list((project / "elsewhere").iterdir()) == []
+
+
+def test_one_environment_leaves_the_others_alone(project: Path):
+    """`--env` writes that environment and what all share; `--check` knows the rest as it was."""
+    mlopsgen(project, "build")
+    before = tree(project / "generated")
+    (project / "pipeline.yaml").write_text(PIPELINE.replace("eu-west-1", "eu-west-3"))
+    assert mlopsgen(project, "build", "--env", "dev").returncode == 0
+    after = tree(project / "generated")
+    assert after["dev/deploy.sh"] != before["dev/deploy.sh"]
+    assert {path: after[path] for path in after if path.startswith("prod/")} == {
+        path: before[path] for path in before if path.startswith("prod/")
+    }
+    assert mlopsgen(project, "build", "--check", "--env", "dev").returncode == 0
+    assert mlopsgen(project, "build", "--check").returncode == 1
+    unknown = mlopsgen(project, "build", "--env", "staging")
+    assert unknown.returncode == 1
+    assert unknown.stderr == "mlopsgen: there is no environment `staging`; there are: dev, prod\n"
+
+
+def test_a_rejected_pipeline_changes_nothing(project: Path):
+    """What was built before is still there, byte for byte."""
+    mlopsgen(project, "build")
+    before = tree(project / "generated")
+    (project / "pipeline.yaml").write_text(PIPELINE.replace("context:", "contxt:"))
+    run = mlopsgen(project, "build")
+    assert run.returncode == 1
+    assert "pipeline.yaml:6:" in run.stderr
+    assert tree(project / "generated") == before
+
+
+def test_a_full_disk_changes_nothing(project: Path):
+    """A file that cannot be written to its end (here: a limit of 6 kB) leaves no half of itself."""
+    mlopsgen(project, "build")
+    before = tree(project / "generated")
+    (project / "pipeline.yaml").write_text(PIPELINE.replace("eu-west-1", "eu-west-3"))
+    small = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))  # noqa: E731
+    run = mlopsgen(project, "build", preexec_fn=small)
+    assert run.returncode == 1
+    assert run.stderr.startswith("mlopsgen: cannot write generated")
+    assert tree(project / "generated") == before
+
+
+def test_a_broken_manifest_is_not_guessed_at(project: Path):
+    """After a merge conflict nobody knows which files are whose."""
+    mlopsgen(project, "build")
+    manifest = project / "generated" / "manifest.json"
+    manifest.write_text("<<<<<<< HEAD\n" + manifest.read_text())
+    run = mlopsgen(project, "build")
+    assert run.returncode == 1
+    assert "generated/manifest.json is not as mlopsgen wrote it (a merge conflict?)" in run.stderr
+
+
+def test_builds_at_the_same_time_end_in_the_same_place(project: Path):
+    """Four at once: all succeed, and what is there is what one alone would have written."""
+    mlopsgen(project, "build", "-o", "alone")
+    command = [sys.executable, "-m", "mlopsgen", "build"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(project / ".cache")}
+    runs = [subprocess.Popen(command, cwd=project, env=environment) for _ in range(4)]
+    assert [run.wait() for run in runs] == [0, 0, 0, 0]
+    contents = {path: content for path, (content, _) in tree(project / "generated").items()}
+    assert contents == {path: content for path, (content, _) in tree(project / "alone").items()}
+
+
+def test_the_order_of_deployment_is_kept_when_the_folder_is_elsewhere(project: Path):
+    """Nothing that is written names the folder it is written to."""
+    mlopsgen(project, "build")
+    mlopsgen(project, "build", "-o", "deep/er/place")
+    here = {path: content for path, (content, _) in tree(project / "generated").items()}
+    assert here == {path: content for path, (content, _) in tree(project / "deep" / "er" / "place").items()}
+
+
+MANIFESTO = (
+    '{"schema": "mlopsgen.io/manifest/v1", "environments": {}, "inputs": {}, "files": [], "outputs": %s}'
+)
+
+
+def files(**contents: str) -> tuple[Artifact, ...]:
+    """Artifacts with a manifest that lists them."""
+    import json
+
+    from mlopsgen.manifest import digest
+
+    listed = {name: digest(text.encode()) for name, text in sorted(contents.items())}
+    made = tuple(Artifact(name, text) for name, text in sorted(contents.items()))
+    return (*made, Artifact(MANIFEST, MANIFESTO % json.dumps(listed)))
+
+
+@pytest.mark.parametrize("at", range(1, 6))
+def test_a_move_that_fails_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int):
+    """Whichever of the files cannot be moved to its place: all are as they were."""
+    write(files(a="1", b="1", gone="1"), tmp_path)
+    before = {path: content for path, (content, _) in tree(tmp_path).items()}
+    monkeypatch.setattr(Path, "replace", failing(Path.replace, at))
+    with pytest.raises(Unwritable, match="No space left"):
+        write(files(a="2", b="2", c="2", d="2"), tmp_path)
+    monkeypatch.undo()
+    assert {path: content for path, (content, _) in tree(tmp_path).items()} == before
+    assert {each.kind for each in write(files(a="2", b="2", c="2", d="2"), tmp_path)} == {
+        "updated", "written", "removed",
+    }  # fmt: skip
+
+
+def failing(real: Callable[..., Path], at: int) -> Callable[..., Path]:
+    """`real`, whose call number `at` finds the disk full."""
+    calls = iter(range(1, 1000))
+
+    def replace(self: Path, target: Path) -> Path:
+        if next(calls) == at:
+            raise OSError(28, "No space left on device", str(target))
+        return real(self, target)
+
+    return replace
+
+
+def test_a_build_that_was_killed_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What a kill left half-way belongs to mlopsgen still: the next build brings it to an end."""
+    write(files(a="1", b="1", gone="1"), tmp_path)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(stage: Path, moves: list[tuple[Path | None, Path]]) -> None:
+        real(stage, moves[:3])
+        raise Killed
+
+    real = artifacts._move
+    monkeypatch.setattr(artifacts, "_move", killed)
+    with pytest.raises(Killed):
+        write(files(a="2", b="2", new="2"), tmp_path)
+    monkeypatch.undo()
+    write(files(a="3", b="3", new="3"), tmp_path)
+    assert sorted(tree(tmp_path)) == ["a", "b", MANIFEST, "new"]
+    assert (tmp_path / "new").read_text() == "3"
