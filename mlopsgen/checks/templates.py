@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlopsgen.checks.rule import Finding
 from mlopsgen.diagnostics.diagnostic import Diagnostic
-from mlopsgen.emit.cloudformation import write
-from mlopsgen.plan import Plan, Stack
+from mlopsgen.emit.cloudformation import template, write
+from mlopsgen.plan import Plan, Resource, Stack
+from mlopsgen.spec.patches import PatchSpec
 
 if TYPE_CHECKING:
     from mlopsgen.compiler import Checked
@@ -33,10 +34,33 @@ def check_plans(plans: Iterable[Plan], environments: Iterable[Checked]) -> tuple
 
     found: dict[Diagnostic, None] = {}
     for plan, environment in zip(plans, environments, strict=True):
-        for stack in plan.stacks:
-            for code, finding in _limits(stack):
-                found[diagnostic(environment.tree, code, "error", finding)] = None
+        findings = [each for stack in plan.stacks for each in _limits(stack)]
+        findings += _patched(plan, environment.pipeline.spec.patches)
+        for code, finding in findings:
+            found[diagnostic(environment.tree, code, "error", finding)] = None
     return tuple(found)
+
+
+def _patched(plan: Plan, patches: Sequence[PatchSpec]) -> Iterator[tuple[str, Finding]]:
+    """What patches broke, at the last one that touched the resource, or else its stack."""
+    if not patches:
+        return
+    from mlopsgen.checks.structure import faults
+
+    for fault in faults({stack.name: template(stack) for stack in plan.stacks}):
+        nearness = [
+            (each.stack == fault.stack, each.stack == fault.stack and each.resource == fault.resource, index)
+            for index, each in enumerate(patches)
+        ]
+        index = max(nearness)[2]
+        yield (
+            "E251",
+            Finding(
+                ("spec", "patches", index, "value"),
+                f"`{fault.resource}` of stack `{fault.stack}` {fault.message}",
+                "mend the patch: without it the resource is sound",
+            ),
+        )
 
 
 def _limits(stack: Stack) -> Iterator[tuple[str, Finding]]:
@@ -61,7 +85,13 @@ def _limits(stack: Stack) -> Iterator[tuple[str, Finding]]:
         if count > limit:
             message = f"stack `{stack.name}` has {count} {what}; CloudFormation takes {limit}"
             yield "E302", Finding(origin, message, "split the pipeline in two")
+    first: dict[str, Resource] = {}
     for resource in stack.resources:
+        same = first.setdefault(resource.logical_id, resource)
+        if same is not resource:
+            message = f"stack `{stack.name}` would have two resources called `{resource.logical_id}`"
+            help_ = "names that differ in a hyphen alone become one: choose another name"
+            yield "E304", Finding(resource.origin, message, help_, ((same.origin, "the other"),))
         kind = resource.body.resource_type
         if kind in _SIZED:
             key, limit, what = _SIZED[kind]
