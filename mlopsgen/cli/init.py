@@ -1,0 +1,121 @@
+"""`mlopsgen init`: a new project, small, whole, and built at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlopsgen.cli import GOOD, Fault
+
+if TYPE_CHECKING:
+    import argparse
+
+_PACKAGE = ("model/__init__.py", "model/linear.py", "model/store.py")
+_TRAINER = ("model/train.py", "model/requirements-train.in", "model/requirements-train.txt")
+_SERVICE = ("model/serve.py", "model/requirements-serve.in", "model/requirements-serve.txt")
+
+TEMPLATES: Mapping[str, tuple[str, ...]] = {
+    "pipeline": (*_PACKAGE, *_TRAINER, *_SERVICE, "data/raw/sample.csv"),
+    "service": (*_PACKAGE, *_SERVICE, "model/model.json"),
+    "trainer": (*_PACKAGE, *_TRAINER, "data/raw/sample.csv"),
+}
+"""The files of each kind of project that are copied as they are."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("name", metavar="NAME", help="what the pipeline and its folder are called")
+    parser.add_argument(
+        "--template",
+        choices=tuple(TEMPLATES),
+        default="pipeline",
+        help="a trainer and a service (pipeline, the default), or one of them",
+    )
+    parser.add_argument(
+        "--region", default="us-east-1", help="the AWS region of the pipeline (default: us-east-1)"
+    )
+    parser.add_argument(
+        "--folder", metavar="FOLDER", help="the folder to make (default: NAME); what is there stays untouched"
+    )
+    parser.epilog = "The new folder holds a README.md that says how to go on."
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit code 1 if the name or the region cannot be used, or the folder is there already."""
+    from mlopsgen.compiler import compile_pipeline
+
+    target = Path(arguments.folder or arguments.name)
+    _check(arguments.name, arguments.region)
+    files = dict(_files(arguments.template, arguments.name, arguments.region))
+    # The whole of it, before anything is written: a name can be too long for what AWS makes of it.
+    compile_pipeline(files["pipeline.yaml"].decode(), f"{target}/pipeline.yaml")
+    _write(target, files)
+    print(f"{target}: {len(files)} files written")
+    print(f"`cd {target} && mlopsgen build` compiles it; README.md says how to go on.")
+    return GOOD
+
+
+def _check(name: str, region: str) -> None:
+    """Raises `Fault` unless the language takes both as they are."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from mlopsgen.spec.aws import AwsSpec
+    from mlopsgen.spec.base import Name
+
+    try:
+        TypeAdapter[str](Name).validate_python(name)
+    except ValidationError:
+        raise Fault(
+            f"`{name}` cannot be the name of a pipeline: use at most 32 lowercase letters, digits and single "
+            "hyphens, the first a letter, such as `churn-model`"
+        ) from None
+    try:
+        AwsSpec.model_validate({"region": region})
+    except ValidationError:
+        raise Fault(f"`{region}` is not a region of AWS; one is `eu-west-1`") from None
+
+
+def _files(template: str, name: str, region: str) -> Iterator[tuple[str, bytes]]:
+    """The path and content of each file of the new project."""
+    import json
+
+    from mlopsgen.emit.render import folder, render
+    from mlopsgen.emit.yaml import scalar
+    from mlopsgen.schema import schema
+
+    values = {
+        "name": name,
+        "quoted": scalar(name),
+        "region": region,
+        "service": template != "trainer",
+        "trainer": template != "service",
+    }
+    for path in ("README.md", "pipeline.yaml"):
+        yield path, render(f"init/{path}.j2", **values).encode()
+    yield "pipeline.schema.json", (json.dumps(schema(), indent=2, ensure_ascii=False) + "\n").encode()
+    source = folder() / "init"
+    yield ".gitignore", (source / "gitignore").read_bytes()
+    for path in TEMPLATES[template]:
+        yield path, (source / path).read_bytes()
+
+
+def _write(target: Path, files: Mapping[str, bytes]) -> None:
+    """Make the folder with all files, or nothing of it. Raises `Fault`."""
+    if target.is_symlink() or (target.exists() and not (target.is_dir() and not any(target.iterdir()))):
+        raise Fault(f"{target} is there already, and nothing in it is overwritten: choose another --folder")
+    # Beside its place, so that it appears there whole.
+    stage = target.parent / f".{target.name}.{os.getpid()}.new"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for path, content in files.items():
+            place = stage / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+        stage.rename(target)
+    except OSError as error:
+        raise Fault(f"cannot write {target}: {error.strerror}; nothing was made") from None
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)

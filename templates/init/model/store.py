@@ -1,0 +1,123 @@
+"""Where data and models live: a bucket on AWS, a folder on a laptop.
+
+A version of a model is a folder with a `manifest.json` that names the SHA-256 of each file and is written
+last; `current.json` beside it says which version is served.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+MODEL = "model.json"
+VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+
+
+class Unusable(Exception):
+    """The store does not hold what it should; the message says what, and where."""
+
+
+def names(uri: str) -> list[str]:
+    """The files directly below a location, sorted. Raises `Unusable` if a bucket does not tell."""
+    if not uri.startswith("s3://"):
+        return sorted(each.name for each in _folder(uri).glob("*") if each.is_file())
+    bucket, prefix = _bucket(uri)
+    with _client(uri) as s3:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    return sorted(key.removeprefix(prefix) for key in keys if key != prefix)
+
+
+def read(uri: str, name: str) -> bytes:
+    """The content of a file. Raises `Unusable` if there is none."""
+    if not uri.startswith("s3://"):
+        try:
+            return (_folder(uri) / name).read_bytes()
+        except FileNotFoundError:
+            raise Unusable(f"{uri}{name} does not exist") from None
+    bucket, prefix = _bucket(uri)
+    with _client(uri + name) as s3:
+        return bytes(s3.get_object(Bucket=bucket, Key=prefix + name)["Body"].read())
+
+
+def write(uri: str, name: str, data: bytes) -> None:
+    """Write a file, the whole of it or nothing. Raises `Unusable` if a bucket does not take it."""
+    if uri.startswith("s3://"):
+        bucket, prefix = _bucket(uri)
+        with _client(uri + name) as s3:
+            s3.put_object(Bucket=bucket, Key=prefix + name, Body=data)
+        return
+    path = _folder(uri) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}")
+    beside.write_bytes(data)
+    beside.replace(path)
+
+
+def publish(uri: str, model: bytes, facts: Mapping[str, Any]) -> str:
+    """Store a version of the model with what is known of it, and return the version's name."""
+    now = datetime.now(UTC)
+    file = {"sha256": hashlib.sha256(model).hexdigest(), "bytes": len(model)}
+    manifest = {
+        "schema": "mlopsgen.io/model/v1",
+        "createdAt": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        **facts,
+        "files": {MODEL: file},
+    }
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    version = f"{now:%Y%m%dT%H%M%SZ}-{digest[:8]}"
+    write(uri, f"{version}/{MODEL}", model)
+    write(uri, f"{version}/manifest.json", _json(manifest | {"version": version}))
+    return version
+
+
+def promote(uri: str, version: str) -> None:
+    """Make `version` the one that services load when they start."""
+    write(uri, "current.json", _json({"version": version}))
+
+
+def load(uri: str, version: str = "current") -> tuple[str, bytes]:
+    """The version and its model, whose digest is the manifest's. Raises `Unusable`."""
+    if version == "current":
+        version = str(json.loads(read(uri, "current.json"))["version"])
+    if not VERSION.fullmatch(version):
+        raise Unusable(f"{uri}: `{version}` is not the name of a version")
+    manifest = json.loads(read(uri, f"{version}/manifest.json"))
+    model = read(uri, f"{version}/{MODEL}")
+    if hashlib.sha256(model).hexdigest() != manifest["files"][MODEL]["sha256"]:
+        raise Unusable(f"{uri}{version}/{MODEL} is not the file that was published: its digest differs")
+    return version, model
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def _folder(uri: str) -> Path:
+    return Path(unquote(urlsplit(uri).path) if uri.startswith("file://") else uri)
+
+
+def _bucket(uri: str) -> tuple[str, str]:
+    parts = urlsplit(uri)
+    return parts.netloc, parts.path.lstrip("/")
+
+
+@contextmanager
+def _client(uri: str) -> Iterator[Any]:
+    """S3, whose refusals become `Unusable`."""
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield boto3.client("s3")
+    except ClientError as error:
+        raise Unusable(f"{uri}: {error.response['Error']['Code']}") from None
+    except BotoCoreError as error:
+        raise Unusable(f"{uri}: {error}") from None
