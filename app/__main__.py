@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import Future
+from threading import Thread
+from typing import TYPE_CHECKING
 
 from app.settings import Misconfigured, Settings
+
+if TYPE_CHECKING:
+    from app.keeper import Keeper
+    from app.model import Model
 
 
 def main() -> int:
@@ -15,12 +22,30 @@ def main() -> int:
     except Misconfigured as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    import uvicorn
+    from app.keeper import Keeper
 
-    from app.api import build
+    keeper = Keeper(settings)
+    first = _begin(keeper)
+    # While the model loads on its thread, the web framework is imported on this one.
+    from app.server import serve
 
-    uvicorn.run(build(settings), host=settings.host, port=settings.port, access_log=False)
-    return 0
+    return serve(settings, keeper, first)
+
+
+def _begin(keeper: Keeper) -> Future[Model]:
+    """Load the first model on a thread that does not keep the process alive."""
+    loading: Future[Model] = Future()
+
+    def load() -> None:
+        try:
+            model = keeper.newer()
+            assert model, "the first model is always new"
+            loading.set_result(model)
+        except Exception as error:
+            loading.set_exception(error)
+
+    Thread(target=load, name="first model", daemon=True).start()
+    return loading
 
 
 if __name__ == "__main__":

@@ -1,70 +1,445 @@
-"""The HTTP interface."""
+"""The HTTP interface. Handlers are thin: the model, the queue and the counts are injected."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel, Field
+from fastapi import Body, Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from starlette.exceptions import HTTPException
 
+from app.batching import Batcher, Overloaded
+from app.explain import explain
+from app.gate import Refused, failure
+from app.keeper import Keeper
+from app.metrics import Metrics
 from app.model import Model
-from app.settings import Settings
-from app.store import Unusable
+
+if TYPE_CHECKING:
+    from app.batching import Row
+
+MAX_CHARACTERS = 20_000
+"""Characters of a text. The longest of 50,000 film reviews has 13,704."""
+
+MAX_TEXTS = 64
+"""Texts of one request."""
+
+INLINE = 2_000
+"""Characters that are tokenised where they arrive; more are worth a thread."""
+
+EXPLAIN_SECONDS = 2.0
+EXPLAIN_LEAST, EXPLAIN_MOST = 16, 128
+"""How often the model is asked to explain one text: as often as fits in the time, within bounds."""
+
+EXPLANATIONS = 2
+"""Explanations under way at a time."""
+
+PAGE = Path(__file__).parent / "page"
+ASSETS = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/favicon.svg": ("favicon.svg", "image/svg+xml"),
+}
+
+LOVED = "A wonderful film: I laughed all the way through, and cried at the end."
+HATED = "Dull, predictable and far too long."
+
+Text = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_CHARACTERS,
+        pattern=r"\S",
+        description="What is classified. Not blank; what is longer than the model reads is cut.",
+        examples=[LOVED],
+    ),
+]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Review(BaseModel):
-    """What to classify."""
+class Closed(BaseModel):
+    """A request's body: strict, and without unknown keys."""
 
-    text: Annotated[str, Field(min_length=1, examples=["A wonderful film, I laughed all the way through."])]
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Verdict(BaseModel):
+class OneText(Closed):
+    """One text."""
+
+    text: Text
+
+
+class ManyTexts(Closed):
+    """Several texts, answered in their order."""
+
+    texts: Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS, examples=[[LOVED, HATED]])]
+
+
+class Prediction(BaseModel):
     """What the model says of a text."""
 
-    label: str
-    probability: float
-    model: str
+    label: Annotated[str, Field(examples=["positive"])]
+    probability: Annotated[Share, Field(description="The probability of `label`.", examples=[0.9731])]
 
 
-def build(settings: Settings) -> FastAPI:
-    """The application."""
-    from app.manifest import current_version
-    from app.model import load
-    from app.store import open_store
+class OneVerdict(Prediction):
+    """What the model says of the text."""
 
-    app = FastAPI(title="Text classification")
-    held: dict[str, Model] = {}
+    model: Annotated[
+        str, Field(description="The version that answered.", examples=["20261123T081500Z-1a2b3c4d"])
+    ]
 
-    async def get_model() -> Model:
-        if "model" not in held:
-            try:
-                store = open_store(settings.model_uri)
-                version = settings.model_version
-                if version == "current":
-                    version = current_version(store)
-                held["model"] = await asyncio.to_thread(load, store, version, settings)
-            except Unusable as error:
-                raise HTTPException(503, str(error)) from error
-        return held["model"]
 
-    @app.get("/health")
-    async def health() -> dict[str, str]:
-        """The process lives."""
-        return {"status": "ok"}
+class ManyVerdicts(BaseModel):
+    """What the model says of each text."""
 
-    @app.get("/ready")
-    async def ready() -> dict[str, str]:
-        """The model is loaded."""
-        model = await get_model()
-        return {"status": "ready", "model": model.version}
+    predictions: list[Prediction]
+    model: Annotated[
+        str, Field(description="The version that answered.", examples=["20261123T081500Z-1a2b3c4d"])
+    ]
 
-    @app.post("/predict")
-    async def predict(review: Review) -> Verdict:
-        """Say which label the text gets."""
-        model = await get_model()
-        [row] = await asyncio.to_thread(lambda: model.probabilities([model.encode(review.text)]))
-        best = int(row.argmax())
-        return Verdict(label=model.labels[best], probability=float(row[best]), model=model.version)
 
+class Word(BaseModel):
+    """A piece of the text."""
+
+    text: str
+    weight: Annotated[
+        float, Field(description="How much more likely, in log-odds, the label is with this piece.")
+    ]
+
+
+class Explanation(OneVerdict):
+    """What the model says of the text, and which words mattered; their texts join to the whole."""
+
+    words: list[Word]
+
+
+class Status(BaseModel):
+    """How the process does."""
+
+    status: Annotated[str, Field(examples=["ok"])]
+
+
+class Ready(Status):
+    """A model answers."""
+
+    model: Annotated[str, Field(examples=["20261123T081500Z-1a2b3c4d"])]
+
+
+class ModelFailure(BaseModel):
+    """Why the wanted version does not answer."""
+
+    version: str | None
+    reason: str
+
+
+class ModelFacts(BaseModel):
+    """The model in use."""
+
+    name: str
+    version: str
+    created_at: Annotated[str | None, Field(alias="createdAt")]
+    architecture: str | None
+    labels: list[str]
+    max_tokens: Annotated[int, Field(alias="maxTokens")]
+    precision: str
+    metrics: dict[str, Any]
+    failure: ModelFailure | None
+
+
+class ErrorDetail(BaseModel):
+    """One thing that is wrong with the request."""
+
+    at: Annotated[str, Field(examples=["texts.3"])]
+    message: str
+
+
+class ErrorBody(BaseModel):
+    """Why there is no answer."""
+
+    code: Annotated[str, Field(examples=["invalid"])]
+    message: str
+    request_id: Annotated[str, Field(alias="requestId")]
+    details: list[ErrorDetail] | None = None
+
+
+class Error(BaseModel):
+    """Every answer that is no success."""
+
+    error: ErrorBody
+
+
+RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
+BUSY: dict[int | str, dict[str, Any]] = {
+    503: {"model": Error, "description": "Overloaded, too slow, or no model yet", "headers": RETRY}
+}
+BAD: dict[int | str, dict[str, Any]] = {
+    400: {"model": Error, "description": "The body is no JSON"},
+    408: {"model": Error, "description": "The body did not arrive in time"},
+    413: {"model": Error, "description": "The body is too large"},
+    415: {"model": Error, "description": "The body is not declared as JSON"},
+    422: {"model": Error, "description": "The body does not have the right shape"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What handlers work with."""
+
+    keeper: Keeper
+    batcher: Batcher
+    metrics: Metrics
+    tokenizing: ThreadPoolExecutor
+    explanations: asyncio.Semaphore
+
+    def model(self) -> Model:
+        """The model in use. Raises `Refused` while there is none."""
+        if self.keeper.model:
+            return self.keeper.model
+        failed = self.keeper.failure
+        reason = f"no model can be used: {failed.reason}" if failed else "the model is being loaded"
+        raise Refused(503, "not_ready", reason, retry_after=1 if not failed else 5)
+
+    async def encode(self, model: Model, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text."""
+        if sum(map(len, texts)) <= INLINE:
+            return [model.encode(text) for text in texts]
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.tokenizing, lambda: [model.encode(text) for text in texts])
+
+    async def rows(self, model: Model, texts: Sequence[str], *, patient: bool = False) -> list[Row]:
+        """The probabilities of each text's labels. Raises `Refused` under overload."""
+        try:
+            ids = await self.encode(model, texts)
+            self.metrics.queued()
+            return await self.batcher.submit(model, ids, patient=patient)
+        except Overloaded as error:
+            self.metrics.refused()
+            raise Refused(503, "overloaded", str(error), error.retry_after) from error
+        except TimeoutError as error:
+            self.metrics.refused()
+            wait = max(1, round(self.batcher.wait(model)))
+            raise Refused(503, "timeout", "the answer took too long", wait) from error
+
+    async def predict(self, model: Model, texts: Sequence[str]) -> list[Prediction]:
+        """A verdict on each text."""
+        rows = await self.rows(model, texts)
+        verdicts = [_verdict(model, row) for row in rows]
+        for each in verdicts:
+            self.metrics.predicted(each.label, each.probability, model.labels)
+        return verdicts
+
+
+def get_service(request: Request) -> Service:
+    """The service of this application."""
+    service: Service = request.app.state.service
+    return service
+
+
+Serving = Annotated[Service, Depends(get_service)]
+
+
+def _many(body: Any) -> str:
+    return "many" if isinstance(body, dict) and "texts" in body else "one"
+
+
+Question = Annotated[
+    Annotated[OneText, Tag("one")] | Annotated[ManyTexts, Tag("many")],
+    Discriminator(_many),
+    Body(
+        openapi_examples={
+            "one": {"summary": "One text", "value": {"text": LOVED}},
+            "many": {"summary": "Several texts", "value": {"texts": [LOVED, HATED]}},
+        }
+    ),
+]
+
+
+def build() -> FastAPI:
+    """The application; `state.service` is set before it answers."""
+    # Its pages of documentation load scripts from elsewhere, which the content policy forbids.
+    app = FastAPI(
+        title="Text classification",
+        version="1",
+        description="Says which label a text gets, how sure the model is, and which words mattered.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    _add_routes(app)
+    _add_page(app)
+    _add_errors(app)
     return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    @app.get("/health", tags=["operation"])
+    async def health() -> Status:
+        """Whether the process lives."""
+        return Status(status="ok")
+
+    @app.get("/ready", tags=["operation"], responses=BUSY)
+    async def ready(service: Serving) -> Ready:
+        """Whether a model is loaded, so that predictions are answered."""
+        return Ready(status="ready", model=service.model().version)
+
+    @app.get("/metrics", tags=["operation"], response_class=Response)
+    async def metrics(service: Serving) -> Response:
+        """Counts for Prometheus, in its text format."""
+        return Response(service.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/model", tags=["predictions"], responses=BUSY)
+    async def model(service: Serving) -> ModelFacts:
+        """The model in use, and why a newer one is not."""
+        return _facts(service.model(), service.keeper)
+
+    @app.post("/predict", tags=["predictions"], responses=BAD | BUSY)
+    async def predict(question: Question, service: Serving, request: Request) -> OneVerdict | ManyVerdicts:
+        """Say which label each text gets."""
+        model = service.model()
+        texts = [question.text] if isinstance(question, OneText) else question.texts
+        _note(request, model, texts)
+        verdicts = await service.predict(model, texts)
+        if isinstance(question, OneText):
+            [only] = verdicts
+            return OneVerdict(label=only.label, probability=only.probability, model=model.version)
+        return ManyVerdicts(predictions=verdicts, model=model.version)
+
+    @app.post("/explain", tags=["predictions"], responses=BAD | BUSY)
+    async def explain_text(question: OneText, service: Serving, request: Request) -> Explanation:
+        """Say which label the text gets, and which words mattered: each is left out in turn."""
+        model = service.model()
+        _note(request, model, [question.text])
+        if service.explanations.locked():
+            raise Refused(503, "overloaded", "other explanations are under way; try again in 1 s", 1)
+        async with service.explanations:
+            return await _explain(service, model, question.text)
+
+
+def _add_page(app: FastAPI) -> None:
+    for path, (file, media_type) in ASSETS.items():
+        content = (PAGE / file).read_bytes()
+
+        async def asset(content: bytes = content, media_type: str = media_type) -> Response:
+            return Response(content, media_type=media_type, headers={"cache-control": "no-cache"})
+
+        app.add_route(path, _plain(asset), include_in_schema=False)
+
+
+def _plain(asset: Any) -> Any:
+    async def endpoint(request: Request) -> Response:
+        response: Response = await asset()
+        return response
+
+    return endpoint
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(Refused)
+    async def refused(request: Request, error: Refused) -> Response:
+        headers = {"retry-after": str(error.retry_after)} if error.retry_after else None
+        return _error(request, error.status, error.code, str(error), headers=headers)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        codes = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
+        messages = {
+            400: "the body is no JSON",
+            404: "there is nothing here",
+            405: "this method is not known here",
+        }
+        message = messages.get(error.status_code, str(error.detail))
+        code = codes.get(error.status_code, "http")
+        return _error(request, error.status_code, code, message, headers=error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        problems = error.errors()
+        if any(each["type"] == "json_invalid" for each in problems):
+            return _error(request, 400, "bad_request", "the body is no JSON")
+        if not request.headers.get("content-type", "").split(";")[0].strip().lower().endswith("json"):
+            return _error(request, 415, "unsupported", "send the body as application/json")
+        # pydantic's own errors quote the input; what a user wrote is not sent back, nor logged.
+        details = [{"at": _place(each["loc"]), "message": _problem(each)} for each in problems[:20]]
+        first = details[0]
+        message = f"{first['at']}: {first['message']}" if first["at"] else first["message"]
+        return _error(request, 422, "invalid", message, details)
+
+
+def _place(location: Sequence[Any]) -> str:
+    """Where in the body, without the names of the alternatives that were tried."""
+    return ".".join(str(each) for each in location[1:] if each not in ("one", "many"))[:100]
+
+
+def _problem(error: dict[str, Any]) -> str:
+    return "the text is blank" if error["type"] == "string_pattern_mismatch" else str(error["msg"])
+
+
+def _error(
+    request: Request, status: int, code: str, message: str, details: Any = (), headers: Any = None
+) -> Response:
+    request_id = request.scope.get("state", {}).get("request_id", "")
+    # In ASCII: a key of the user's may hold half a surrogate pair, which UTF-8 cannot say.
+    body = json.dumps(failure(code, message, request_id, details))
+    return Response(body, status, headers=headers, media_type="application/json")
+
+
+def _note(request: Request, model: Model, texts: Sequence[str]) -> None:
+    """What the log line of this request says besides."""
+    request.scope["state"]["facts"] = {
+        "model": model.version,
+        "texts": len(texts),
+        "characters": sum(map(len, texts)),
+    }
+
+
+def _verdict(model: Model, row: Row) -> Prediction:
+    best = int(row.argmax())
+    return Prediction(label=model.labels[best], probability=round(float(row[best]), 6))
+
+
+def _facts(model: Model, keeper: Keeper) -> ModelFacts:
+    document, failed = model.manifest.document, keeper.failure
+    metrics = document.get("metrics")
+    return ModelFacts(
+        name=model.manifest.name,
+        version=model.version,
+        createdAt=_text(document.get("createdAt")),
+        architecture=_text(document.get("architecture")),
+        labels=list(model.labels),
+        maxTokens=model.manifest.max_tokens,
+        precision=model.precision,
+        metrics=metrics if isinstance(metrics, dict) else {},
+        failure=ModelFailure(version=failed.version, reason=failed.reason) if failed else None,
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+async def _explain(service: Service, model: Model, text: str) -> Explanation:
+    [row] = await service.rows(model, [text])
+    verdict = _verdict(model, row)
+    column = model.labels.index(verdict.label)
+    [ids] = await service.encode(model, [text])
+    affordable = EXPLAIN_SECONDS / max(service.batcher.seconds(model, len(ids)), 1e-6)
+    budget = max(EXPLAIN_LEAST, min(EXPLAIN_MOST, int(affordable)))
+
+    async def ask(texts: Sequence[str]) -> list[float]:
+        return [float(each[column]) for each in await service.rows(model, texts, patient=True)]
+
+    parts = await explain(text, float(row[column]), ask, budget)
+    return Explanation(
+        label=verdict.label,
+        probability=verdict.probability,
+        model=model.version,
+        words=[Word(text=part.text, weight=part.weight) for part in parts],
+    )

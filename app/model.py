@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,16 +17,27 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+PROBE = "A quiet film about a long summer, slow at first and then hard to leave."
+PROBE_TOKENS = 64
+
+SMALL_BATCH, LARGE_BATCH = 256, 4096
+"""Tokens in a batch: for networks that gain little from batches, and for those that gain much."""
+
+GAIN = 0.7
+"""Below this share of a single text's cost, a text in a batch is worth a large batch."""
+
 
 class Model:
-    """One version, loaded. It never changes; a newer version is another `Model`."""
+    """One version, loaded. What it answers never changes; a newer version is another `Model`."""
 
     def __init__(self, manifest: Manifest, tokenizer: Any, runtime: Runtime, precision: str) -> None:
         self.manifest = manifest
         self.precision = precision
+        self.batch_tokens = SMALL_BATCH
+        self.seconds_per_token = 1e-4
         self._tokenizer = tokenizer
         self._runtime = runtime
-        self.pad = _pad(tokenizer)
+        self._pad = _pad(tokenizer)
 
     @property
     def version(self) -> str:
@@ -39,14 +51,14 @@ class Model:
 
     def encode(self, text: str) -> list[int]:
         """The token ids of a text, cut to what the model reads; at least one."""
-        return self._tokenizer.encode(text).ids or [self.pad]
+        return self._tokenizer.encode(text).ids or [self._pad]
 
     def probabilities(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """The probability of each label, texts by labels, of texts given as token ids."""
         import numpy as np
 
         width = max(map(len, texts))
-        ids = np.full((len(texts), width), self.pad, dtype=np.int64)
+        ids = np.full((len(texts), width), self._pad, dtype=np.int64)
         mask = np.zeros((len(texts), width), dtype=np.int64)
         for row, text in enumerate(texts):
             ids[row, : len(text)] = text
@@ -55,16 +67,41 @@ class Model:
         exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
         return exponents / exponents.sum(axis=1, keepdims=True)
 
+    def probe(self) -> None:
+        """Run once, and learn how fast it is and what batches gain. Raises `Unusable` if it cannot answer.
+
+        The time is that of this thread alone, so other work on the machine does not count.
+        """
+        import numpy as np
+
+        ids = (self.encode(PROBE) * PROBE_TOKENS)[: min(PROBE_TOKENS, self.manifest.max_tokens)]
+        try:
+            found = self.probabilities([ids, ids[: len(ids) // 2 + 1]])
+        except Exception as error:
+            raise Unusable(f"version {self.version} cannot be run: {error}") from error
+        if found.shape != (2, len(self.labels)) or not np.isfinite(found).all():
+            labels = ", ".join(self.labels)
+            raise Unusable(f"version {self.version} does not answer with a number for each of {labels}")
+        single = min(self._timed([ids]) for _ in range(2))
+        batched = self._timed([ids] * 4) / 4
+        self.seconds_per_token = batched / len(ids)
+        self.batch_tokens = LARGE_BATCH if batched < GAIN * single else SMALL_BATCH
+
+    def _timed(self, texts: Sequence[Sequence[int]]) -> float:
+        start = time.thread_time()
+        self.probabilities(texts)
+        return max(time.thread_time() - start, 1e-6)
+
 
 def load(store: Store, version: str, settings: Settings) -> Model:
-    """Fetch, verify, load and try a version. Raises `Unusable`."""
+    """Fetch, verify, load and try a version: what fails never replaces what works. Raises `Unusable`."""
     manifest = read_manifest(store, version, settings.model_name)
     file, precision = _choose(manifest, settings)
     with TemporaryDirectory(prefix="model-") as folder:
-        files = _verified(store, manifest, Path(folder))
-        runtime = OnnxRuntime(files[file], manifest.inputs, settings.threads)
+        files = _verified(store, manifest, Path(folder), keep=(file, manifest.tokenizer))
+        runtime = OnnxRuntime(files[file], manifest.inputs)
         model = Model(manifest, _tokenizer(files[manifest.tokenizer], manifest), runtime, precision)
-    _try(model)
+    model.probe()
     return model
 
 
@@ -77,18 +114,19 @@ def _choose(manifest: Manifest, settings: Settings) -> tuple[str, str]:
     raise Unusable(f"version {manifest.version} has no {' or '.join(wanted)} in `runtime`")
 
 
-def _verified(store: Store, manifest: Manifest, folder: Path) -> dict[str, Path]:
-    """Every file of the version on this disk, each with the digest that the manifest names."""
+def _verified(store: Store, manifest: Manifest, folder: Path, keep: Sequence[str]) -> dict[str, Path]:
+    """Where the files named in `keep` are on this disk, once every file of the version has its digest."""
     found = {}
     for name, expected in manifest.files.items():
         path = f"{manifest.version}/{name}"
-        fetched = store.fetch(path, folder / name)
-        if (fetched.sha256, fetched.size) != (expected.sha256, expected.size):
+        fetched = store.fetch(path, folder / name if name in keep else None)
+        if (fetched.size, fetched.sha256) != (expected.size, expected.sha256):
             raise Unusable(
-                f"{path} has {fetched.size} bytes and the digest {fetched.sha256}; "
+                f"{path} is not what was published: it has {fetched.size} bytes and digest {fetched.sha256}, "
                 f"the manifest says {expected.size} and {expected.sha256}"
             )
-        found[name] = store.local(path) or folder / name
+        if name in keep:
+            found[name] = store.local(path) or folder / name
     return found
 
 
@@ -104,30 +142,10 @@ def _tokenizer(file: Path, manifest: Manifest) -> Any:
 
 
 def _pad(tokenizer: Any) -> int:
-    """The id that fills up short texts, as the tokenizer names it; its padding is switched off."""
+    """The id that fills up short texts, as the tokenizer names it. Its own padding is switched off."""
     padding = tokenizer.padding
     tokenizer.no_padding()
     if padding:
         return int(padding["pad_id"])
-    return next(
-        (
-            known
-            for token in ("[PAD]", "<pad>", "<PAD>")
-            if (known := tokenizer.token_to_id(token)) is not None
-        ),
-        0,
-    )
-
-
-def _try(model: Model) -> None:
-    """Run the model once: what cannot answer must not replace what can."""
-    import numpy as np
-
-    try:
-        found = model.probabilities([model.encode("A quiet film."), model.encode("Good.")])
-    except Exception as error:
-        raise Unusable(f"version {model.version} cannot be run: {error}") from error
-    if found.shape != (2, len(model.labels)) or not np.isfinite(found).all():
-        raise Unusable(
-            f"version {model.version} answers {found.shape}, not a number for each of {model.labels}"
-        )
+    known = (tokenizer.token_to_id(token) for token in ("[PAD]", "<pad>", "<PAD>"))
+    return next((each for each in known if each is not None), 0)

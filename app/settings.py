@@ -1,4 +1,4 @@
-"""What the environment says, read once. Names are those of docs/contracts.md."""
+"""What the environment says, read once. Names are those of docs/contracts.md and docs/serving.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Literal, cast
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """A model, a version or a file of it: never a path."""
 
-Runtime = Literal["onnx", "torch"]
+Backend = Literal["onnx", "torch"]
 Precision = Literal["auto", "fp32", "int8"]
 
 
@@ -23,24 +23,27 @@ class Misconfigured(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How this process serves. Times are in seconds, sizes in bytes unless named otherwise."""
+    """How this process serves. Times are in seconds."""
 
     model_name: str
     model_uri: str
     model_version: str = "current"
     host: str = "0.0.0.0"
     port: int = 8080
-    runtime: Runtime = "onnx"
+    runtime: Backend = "onnx"
     precision: Precision = "auto"
     threads: int = 1
-    max_body: int = 1 << 20
-    max_characters: int = 20_000
-    max_texts: int = 64
+    """Cores that compute."""
     queue_time: float = 2.0
+    """A request that would wait longer than this is refused at once."""
     request_timeout: float = 10.0
+    """How long a request may take: to arrive, and then to be answered."""
     poll_interval: float = 30.0
+    """How often `current.json` is read."""
     drain_time: float = 3.0
+    """For how long after SIGTERM new requests are still taken, while load balancers look elsewhere."""
     stop_timeout: float = 25.0
+    """When, after SIGTERM, requests that still run are given up; below ECS's stop timeout."""
     metrics_namespace: str | None = None
 
     @classmethod
@@ -52,12 +55,9 @@ class Settings:
             model_version=_name(environ, "MODEL_VERSION", "current"),
             host=environ.get("HOST") or "0.0.0.0",
             port=int(_number(environ, "PORT", 8080, 0, 65535)),
-            runtime=cast(Runtime, _choice(environ, "RUNTIME", ("onnx", "torch"))),
+            runtime=cast(Backend, _choice(environ, "RUNTIME", ("onnx", "torch"))),
             precision=cast(Precision, _choice(environ, "PRECISION", ("auto", "fp32", "int8"))),
             threads=int(_number(environ, "THREADS", cores(), 1, 256)),
-            max_body=int(_number(environ, "MAX_BODY_BYTES", 1 << 20, 1024, 1 << 28)),
-            max_characters=int(_number(environ, "MAX_TEXT_CHARACTERS", 20_000, 1, 10_000_000)),
-            max_texts=int(_number(environ, "MAX_TEXTS", 64, 1, 1024)),
             queue_time=_number(environ, "QUEUE_SECONDS", 2, 0.01, 600),
             request_timeout=_number(environ, "REQUEST_TIMEOUT_SECONDS", 10, 0.1, 3600),
             poll_interval=_number(environ, "POLL_SECONDS", 30, 0.1, 86_400),

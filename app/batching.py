@@ -1,0 +1,179 @@
+"""Texts wait here, in bounded time, and run in batches of like length.
+
+On a CPU a batch is hardly cheaper than its texts one after the other, and padding is pure loss. So nothing
+waits for a batch to fill: whenever a core is free, the oldest text runs, together with those waiting
+texts of nearly its length that fit in the model's budget of tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from app.model import Model
+
+    Row = NDArray[np.float64]
+
+LOOK_AHEAD = 256
+"""How many waiting texts are looked at to find those that fit a batch."""
+
+WASTE = 1 / 8
+"""The share of a batch that may be padding."""
+
+MEMORY = 0.9
+"""What an earlier run counts against the next one in the estimate of speed."""
+
+
+class Overloaded(Exception):
+    """There is more work than can be done in time; `retry_after` seconds from now there may be less."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"too many requests wait; try again in {math.ceil(retry_after)} s")
+        self.retry_after = max(1, math.ceil(retry_after))
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One text that waits for its row of probabilities."""
+
+    model: Model
+    ids: Sequence[int]
+    answer: asyncio.Future[Row]
+    deadline: float
+
+
+class Batcher:
+    """Belongs to one event loop; computes on `lanes` threads of its own."""
+
+    def __init__(
+        self,
+        lanes: int,
+        *,
+        queue_time: float,
+        timeout: float,
+        observe: Callable[[int, int, float], None] = lambda texts, tokens, seconds: None,
+    ) -> None:
+        """`observe` hears of each batch: its texts, its tokens, and the seconds it took."""
+        self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="compute")
+        self._lanes = lanes
+        self._idle = lanes
+        self._waiting: deque[Entry] = deque()
+        self._patient: deque[Entry] = deque()
+        self._pending_tokens = 0
+        self._queue_time = queue_time
+        self._timeout = timeout
+        self._observe = observe
+        self._seconds = 0.0
+        self._tokens = 0.0
+
+    @property
+    def depth(self) -> int:
+        """How many texts wait."""
+        return len(self._waiting) + len(self._patient)
+
+    def wait(self, model: Model) -> float:
+        """The seconds until all that waits and runs is done, going by the last runs."""
+        return self.seconds(model, self._pending_tokens)
+
+    def seconds(self, model: Model, tokens: int) -> float:
+        """The seconds that `tokens` take, going by the last runs."""
+        rate = self._seconds / self._tokens if self._tokens else model.seconds_per_token
+        return tokens * rate / self._lanes
+
+    async def submit(
+        self, model: Model, texts: Sequence[Sequence[int]], *, patient: bool = False
+    ) -> list[Row]:
+        """The rows of all `texts`, given as token ids.
+
+        `patient` texts run only while no others wait. Raises `Overloaded` at once if what waits already
+        would take too long, and `TimeoutError` if the texts did not get their turn in time.
+        """
+        wait = self.wait(model)
+        if wait > self._queue_time:
+            raise Overloaded(wait - self._queue_time)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout
+        entries = [Entry(model, ids, loop.create_future(), deadline) for ids in texts]
+        (self._patient if patient else self._waiting).extend(entries)
+        self._pending_tokens += sum(map(len, texts))
+        self._start()
+        try:
+            async with asyncio.timeout_at(deadline):
+                return [await entry.answer for entry in entries]
+        finally:
+            # Whoever gave up wants no answer any more: what has not begun never will.
+            for entry in entries:
+                if not entry.answer.cancel() and not entry.answer.cancelled():
+                    entry.answer.exception()
+
+    def close(self) -> None:
+        """Let no further batch begin."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self) -> None:
+        while self._idle and (batch := self._take()):
+            self._idle -= 1
+            run = asyncio.get_running_loop().run_in_executor(self._pool, _run, batch)
+            run.add_done_callback(lambda done, batch=batch: self._finish(batch, done))  # type: ignore[misc]
+
+    def _take(self) -> list[Entry]:
+        """The oldest text and those that fit with it, in order of arrival."""
+        for queue in (self._waiting, self._patient):
+            while queue:
+                first = queue.popleft()
+                if not first.answer.done():
+                    return [first, *self._fitting(queue, first)]
+                self._pending_tokens -= len(first.ids)
+        return []
+
+    def _fitting(self, queue: deque[Entry], first: Entry) -> list[Entry]:
+        budget, width = first.model.batch_tokens, len(first.ids)
+        room = budget // width - 1
+        if room < 1 or not queue:
+            return []
+        found: list[Entry] = []
+        kept: list[Entry] = []
+        for _ in range(min(len(queue), LOOK_AHEAD)):
+            entry = queue.popleft()
+            fits = width * (1 - WASTE) <= len(entry.ids) <= width and entry.model is first.model
+            if fits and len(found) < room and not entry.answer.done():
+                found.append(entry)
+            else:
+                kept.append(entry)
+        queue.extendleft(reversed(kept))
+        return found
+
+    def _finish(self, batch: list[Entry], done: asyncio.Future[tuple[Any, float]]) -> None:
+        self._idle += 1
+        tokens = sum(len(entry.ids) for entry in batch)
+        self._pending_tokens -= tokens
+        error = done.exception() if not done.cancelled() else asyncio.CancelledError()
+        if error is None:
+            rows, seconds = done.result()
+            self._seconds = MEMORY * self._seconds + seconds
+            self._tokens = MEMORY * self._tokens + tokens
+            self._observe(len(batch), tokens, seconds)
+            for entry, row in zip(batch, rows, strict=True):
+                if not entry.answer.done():
+                    entry.answer.set_result(row)
+        else:
+            for entry in batch:
+                if not entry.answer.done():
+                    entry.answer.set_exception(error)
+        self._start()
+
+
+def _run(batch: list[Entry]) -> tuple[Any, float]:
+    start = time.perf_counter()
+    rows = batch[0].model.probabilities([entry.ids for entry in batch])
+    return rows, time.perf_counter() - start

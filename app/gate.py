@@ -1,0 +1,202 @@
+"""What holds for every request, before and after the application sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from app.logs import log, where
+from app.metrics import Metrics
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MAX_BODY = 1 << 20
+"""Bytes that a request may carry."""
+
+MAX_RUNNING = 1024
+"""Requests in the house at a time; more are refused before they are read."""
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+QUIET = ("/health", "/ready", "/metrics")
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+
+
+class Refused(Exception):
+    """The request is answered here, with a status, a code and a message."""
+
+    def __init__(self, status: int, code: str, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+
+
+def failure(code: str, message: str, request_id: str, details: Iterable[Any] = ()) -> dict[str, Any]:
+    """The body of every answer that is no success."""
+    body: dict[str, Any] = {"code": code, "message": message, "requestId": request_id}
+    if details := list(details):
+        body["details"] = details
+    return {"error": body}
+
+
+class Gate:
+    """Wraps the application: request ids, limits, timeouts, log lines, metrics, headers, draining."""
+
+    def __init__(self, application: Application, metrics: Metrics, timeout: float) -> None:
+        """`timeout`: seconds that a request may take to arrive."""
+        self._application = application
+        self._metrics = metrics
+        self._timeout = timeout
+        self._running = 0
+        self.draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        begun, headers = time.perf_counter(), dict(scope["headers"])
+        request_id = _request_id(headers)
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                more = [*HEADERS, (b"x-request-id", request_id.encode())]
+                if self.draining:
+                    more.append((b"connection", b"close"))
+                message["headers"] = [*message.get("headers", ()), *more]
+            await send(message)
+
+        self._running += 1
+        try:
+            await self._answer(scope, headers, receive, answer)
+        except Refused as refused:
+            await _refuse(answer, refused, request_id)
+        except Gone:
+            status = 499
+        except Exception as error:
+            log("request failed", level="error", requestId=request_id, **where(error))
+            if not status:
+                await _refuse(answer, Refused(500, "internal", "the service failed"), request_id)
+        finally:
+            self._running -= 1
+            self._note(scope, request_id, status, time.perf_counter() - begun)
+
+    async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+        if scope["path"] in QUIET or scope["method"] not in ("POST", "PUT", "PATCH"):
+            await self._application(scope, receive, send)
+            return
+        if self._running > MAX_RUNNING:
+            self._metrics.refused()
+            raise Refused(503, "overloaded", "too many requests run; try again in 1 s", retry_after=1)
+        body = await self._body(headers, receive)
+        work = asyncio.ensure_future(self._application(scope, _once(body), send))
+        leaves = asyncio.ensure_future(_left(receive))
+        try:
+            await asyncio.wait((work, leaves), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise Gone
+            work.result()
+        finally:
+            work.cancel()
+            leaves.cancel()
+
+    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+        """All of the request's body, in time and within the limit."""
+        too_large = Refused(413, "too_large", f"a request may carry {MAX_BODY} bytes")
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > MAX_BODY:
+            raise too_large
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(self._timeout):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Gone
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    if size > MAX_BODY:
+                        raise too_large
+                    if not message.get("more_body"):
+                        return b"".join(parts)
+        except TimeoutError as error:
+            message = f"the request did not arrive within {self._timeout:g} s"
+            raise Refused(408, "slow_request", message) from error
+
+    def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "other")
+        self._metrics.request(route, status, seconds)
+        if scope["path"] in QUIET and status < 400:
+            return
+        facts = scope["state"].get("facts", {})
+        log(
+            "request",
+            requestId=request_id,
+            method=scope["method"] if scope["method"].isalpha() else "?",
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            **facts,
+        )
+
+
+class Gone(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def _request_id(headers: dict[bytes, bytes]) -> str:
+    """The caller's own id if it is a harmless word, else a new one."""
+    given = headers.get(b"x-request-id", b"").decode("latin-1")
+    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _once(body: bytes) -> Receive:
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        if messages:
+            return messages.pop()
+        # Whoever asks again waits for the caller to leave; that is looked after by the gate.
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    return receive
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _refuse(send: Send, refused: Refused, request_id: str) -> None:
+    body = json.dumps(failure(refused.code, str(refused), request_id)).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if refused.retry_after:
+        headers.append((b"retry-after", str(refused.retry_after).encode()))
+    if refused.status in (408, 413):
+        # What is left of the body would be read as the next request.
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

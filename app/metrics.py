@@ -1,0 +1,143 @@
+"""What is measured: for Prometheus at /metrics, and for CloudWatch as embedded metric format in the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
+
+from app.logs import write
+
+SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
+MOST = 100
+"""Values that one metric may have in a document of the embedded metric format."""
+
+
+class Metrics:
+    """Counts since the process began, and the values since the last `flush`."""
+
+    def __init__(self, model: str, namespace: str | None, depth: Callable[[], int]) -> None:
+        """Without a `namespace`, nothing is written for CloudWatch. `depth` tells how many texts wait."""
+        self._model = model
+        self._namespace = namespace
+        self._depth = depth
+        self._values: dict[str, list[float]] = {}
+        self._shares: dict[str, list[float]] = {}
+        self.version = ""
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._requests = Counter("http_requests", "Requests", ("route", "status"), registry=registry)
+        self._latency = Histogram(
+            "http_request_duration_seconds", "Time to answer", ("route",), buckets=SECONDS, registry=registry
+        )
+        waiting = Gauge("queue_depth", "Texts that wait", registry=registry)
+        waiting.set_function(depth)
+        self._batches = Histogram(
+            "batch_texts", "Texts run together", buckets=(1, 2, 4, 8, 16, 32, 64), registry=registry
+        )
+        self._compute = Counter("compute_seconds", "Time in the model", registry=registry)
+        self._tokens = Counter("tokens", "Tokens that went through the model", registry=registry)
+        self._refused = Counter("refused", "Requests refused under overload", registry=registry)
+        self._predictions = Counter("predictions", "Predictions", ("label",), registry=registry)
+        self._confidence = Histogram(
+            "confidence", "Probability of the predicted label", buckets=SHARES, registry=registry
+        )
+        self._loaded = Gauge("model_loaded", "Whether a model answers", registry=registry)
+        self._failing = Gauge("model_failing", "Whether the wanted model cannot be used", registry=registry)
+        self._about = Info("model", "The model in use", registry=registry)
+
+    def render(self) -> bytes:
+        """The text that Prometheus reads."""
+        return generate_latest(self.registry)
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+        self._requests.labels(route, status).inc()
+        self._latency.labels(route).observe(seconds)
+        if route == "/predict" and status == 200:
+            self._record("PredictionLatency", round(seconds * 1000, 2))
+
+    def queued(self) -> None:
+        """A request joined the queue."""
+        self._record("QueueDepth", self._depth())
+
+    def refused(self) -> None:
+        """A request was refused under overload."""
+        self._refused.inc()
+
+    def batch(self, texts: int, tokens: int, seconds: float) -> None:
+        """A batch was run."""
+        self._batches.observe(texts)
+        self._tokens.inc(tokens)
+        self._compute.inc(seconds)
+
+    def predicted(self, label: str, confidence: float, labels: tuple[str, ...]) -> None:
+        """A text got its label."""
+        self._predictions.labels(label).inc()
+        self._confidence.observe(confidence)
+        self._record("Confidence", round(confidence, 4))
+        for each in labels:
+            self._share(each, float(each == label))
+
+    def model(self, version: str | None, precision: str, failing: bool) -> None:
+        """Another model answers, or the wanted one cannot."""
+        self.version = version or ""
+        self._loaded.set(version is not None)
+        self._failing.set(failing)
+        if version:
+            self._about.info({"name": self._model, "version": version, "precision": precision})
+
+    def flush(self) -> None:
+        """Write what was recorded since the last time."""
+        values, self._values = self._values, {}
+        shares, self._shares = self._shares, {}
+        if values:
+            self._write(values, {})
+        for label, each in shares.items():
+            self._write({"PredictionShare": each}, {"Label": label})
+
+    def _record(self, name: str, value: float) -> None:
+        self._append(self._values, name, value)
+
+    def _share(self, label: str, value: float) -> None:
+        self._append(self._shares, label, value)
+
+    def _append(self, to: dict[str, list[float]], name: str, value: float) -> None:
+        if not self._namespace:
+            return
+        values = to.setdefault(name, [])
+        values.append(value)
+        if len(values) >= MOST:
+            self.flush()
+
+    def _write(self, values: Mapping[str, list[float]], more: Mapping[str, str]) -> None:
+        dimensions = {"Model": self._model} | dict(more)
+        directive = {
+            "Namespace": self._namespace,
+            "Dimensions": [list(dimensions)],
+            "Metrics": [{"Name": name, "Unit": UNITS[name]} for name in values],
+        }
+        document: dict[str, Any] = {
+            "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
+            "ModelVersion": self.version,
+        }
+        write(document | dimensions | dict(values))
+
+
+UNITS = {
+    "PredictionLatency": "Milliseconds",
+    "QueueDepth": "Count",
+    "Confidence": "None",
+    "PredictionShare": "None",
+}

@@ -1,0 +1,114 @@
+"""The process: one event loop that serves, follows `current.json`, writes metrics, and drains."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import uvicorn
+
+from app.api import EXPLANATIONS, Service, build
+from app.batching import Batcher
+from app.gate import Gate
+from app.keeper import Keeper
+from app.logs import capture, log
+from app.metrics import Metrics
+from app.model import Model
+from app.settings import Settings
+
+FLUSH = 10.0
+"""Seconds between two writes of metrics."""
+
+IDLE = 75
+"""Seconds that an idle connection is kept: longer than a load balancer's 60, so that it closes first."""
+
+
+def serve(settings: Settings, keeper: Keeper, first: Future[Model]) -> int:
+    """Serve until a signal says stop; the exit code."""
+    capture()
+    return asyncio.run(_serve(settings, keeper, first))
+
+
+async def _serve(settings: Settings, keeper: Keeper, first: Future[Model]) -> int:
+    app = build()
+    metrics = Metrics(settings.model_name, settings.metrics_namespace, lambda: batcher.depth)
+    batcher = Batcher(
+        settings.threads,
+        queue_time=settings.queue_time,
+        timeout=settings.request_timeout,
+        observe=metrics.batch,
+    )
+    keeper.changed = lambda: _changed(keeper, metrics)
+    tokenizing = ThreadPoolExecutor(1, thread_name_prefix="tokenize")
+    app.state.service = Service(keeper, batcher, metrics, tokenizing, asyncio.Semaphore(EXPLANATIONS))
+    gate = Gate(app, metrics, settings.request_timeout)
+    server = _Server(
+        uvicorn.Config(
+            gate,
+            host=settings.host,
+            port=settings.port,
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=IDLE,
+            timeout_graceful_shutdown=int(settings.stop_timeout),
+            ws="none",
+        )
+    )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    # From a keyboard: nobody balances load.
+    loop.add_signal_handler(signal.SIGINT, setattr, server, "should_exit", True)
+    tasks = [
+        asyncio.create_task(each)
+        for each in (keeper.keep(first), _flush(metrics), _drain(stop, gate, server, settings.drain_time))
+    ]
+    log("listening", host=settings.host, port=settings.port, threads=settings.threads)
+    try:
+        await server.serve()
+    finally:
+        for task in tasks:
+            task.cancel()
+        batcher.close()
+        tokenizing.shutdown(wait=False, cancel_futures=True)
+        metrics.flush()
+    log("stopped")
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """Signals are ours: the server goes on for a while after one."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        yield
+
+
+async def _drain(stop: asyncio.Event, gate: Gate, server: uvicorn.Server, seconds: float) -> None:
+    """After the signal: take what still comes, but ask each caller to connect anew, elsewhere; then end."""
+    await stop.wait()
+    log("stopping", seconds=seconds)
+    gate.draining = True
+    stop.clear()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            # A second signal means now.
+            await stop.wait()
+    server.should_exit = True
+
+
+async def _flush(metrics: Metrics) -> None:
+    while True:
+        await asyncio.sleep(FLUSH)
+        metrics.flush()
+
+
+def _changed(keeper: Keeper, metrics: Metrics) -> None:
+    model = keeper.model
+    metrics.model(
+        model.version if model else None, model.precision if model else "", keeper.failure is not None
+    )
