@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from mlopsgen.checks.rule import Finding, Scene, rule
 from mlopsgen.checks.services import services
-from mlopsgen.checks.storage import days
 from mlopsgen.components.services import target_groups
 from mlopsgen.source.node import Path
+from mlopsgen.spec.quantities import write_duration
 from mlopsgen.spec.services import IngressSpec, ServiceSpec
 
 # Elastic Load Balancing user guide, "Quotas for your Application Load Balancers".
@@ -70,9 +70,7 @@ def idle_timeout(scene: Scene) -> Iterable[Finding]:
     for path, _, ingress in ingresses(scene):
         if not IDLE[0] <= ingress.idle_timeout <= IDLE[1]:
             near = min(max(ingress.idle_timeout, IDLE[0]), IDLE[1])
-            message = (
-                f"idleTimeout is {days(ingress.idle_timeout)}; load balancers take {IDLE[0]}s to {IDLE[1]}s"
-            )
+            message = f"idleTimeout is {write_duration(ingress.idle_timeout)}; load balancers take {IDLE[0]}s to {IDLE[1]}s"
             yield Finding((*path, "idleTimeout"), message, f"say `{near}s`")
 
 

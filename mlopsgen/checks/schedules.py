@@ -9,8 +9,8 @@ from importlib import resources
 from mlopsgen.aws import cron
 from mlopsgen.checks.rule import Finding, Scene, nearest, rule
 from mlopsgen.checks.services import services
-from mlopsgen.checks.storage import days
 from mlopsgen.source.node import Path
+from mlopsgen.spec.quantities import write_duration
 
 
 def _clocks(scene: Scene) -> Iterator[tuple[Path, str, str]]:
@@ -66,7 +66,7 @@ def timeout_of_a_run(scene: Scene) -> Iterable[Finding]:
         if trainer.timeout < 60:
             path = ("spec", "trainers", index, "timeout")
             yield Finding(
-                path, f"a run cannot be over in {days(trainer.timeout)}", "give it a minute or more"
+                path, f"a run cannot be over in {write_duration(trainer.timeout)}", "give it a minute or more"
             )
 
 
@@ -84,7 +84,7 @@ def runs_that_overlap(scene: Scene) -> Iterable[Finding]:
             path = ("spec", "trainers", index)
             yield Finding(
                 (*path, "schedule", "cron"),
-                f"`{trainer.name}` starts every {days(gap)} and may run for {days(trainer.timeout)}: "
+                f"`{trainer.name}` starts every {write_duration(gap)} and may run for {write_duration(trainer.timeout)}: "
                 "two runs can overlap",
                 "give it a shorter `timeout`, or start it less often",
                 (((*path, "timeout"), "the longest run"),) if "timeout" in trainer.model_fields_set else (),

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from mlopsgen.aws.instance_types import find
 from mlopsgen.checks.rule import Finding, Scene, rule
-from mlopsgen.checks.storage import days
 from mlopsgen.source.node import Path
+from mlopsgen.spec.quantities import write_duration
 from mlopsgen.spec.services import ReplicasSpec, ServiceSpec
 
 MINUTE = 60
@@ -123,14 +123,14 @@ def health_check_times(scene: Scene) -> Iterable[Finding]:
         ):
             if not least <= value <= most:
                 near = min(max(value, least), most)
-                message = f"{field} is {days(value)}; AWS takes {least}s to {most}s"
+                message = f"{field} is {write_duration(value)}; AWS takes {least}s to {most}s"
                 yield Finding((*at, field), message, f"say `{near}s`")
         if check.timeout >= check.interval:
             field = "timeout" if "timeout" in check.model_fields_set else "interval"
             yield Finding(
                 (*at, field),
-                f"an answer may take {days(check.timeout)}, but the next check comes after "
-                f"{days(check.interval)}",
+                f"an answer may take {write_duration(check.timeout)}, but the next check comes after "
+                f"{write_duration(check.interval)}",
                 "give `timeout` less than `interval`",
             )
 
@@ -161,7 +161,9 @@ def deployment_steps(scene: Scene) -> Iterable[Finding]:
         for field, seconds in times.items():
             if seconds % MINUTE or seconds > LONGEST_STEP * MINUTE:
                 near = min(max(round(seconds / MINUTE), 1), LONGEST_STEP)
-                message = f"{field} is {days(seconds)}; ECS takes whole minutes, up to {LONGEST_STEP}m"
+                message = (
+                    f"{field} is {write_duration(seconds)}; ECS takes whole minutes, up to {LONGEST_STEP}m"
+                )
                 yield Finding((*at, field), message, f"say `{near}m`")
         if spec.strategy == "linear" and spec.percent < LEAST_LINEAR:
             message = f"steps of {spec.percent}%; ECS takes {LEAST_LINEAR}% and more for `linear`"

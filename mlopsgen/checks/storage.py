@@ -12,6 +12,7 @@ from itertools import pairwise
 from mlopsgen.checks.references import workloads
 from mlopsgen.checks.rule import Finding, Scene, rule
 from mlopsgen.source.node import Path
+from mlopsgen.spec.quantities import write_duration
 from mlopsgen.spec.storage import PrefixSpec
 
 DAY = 86400
@@ -34,14 +35,6 @@ def _prefixes(scene: Scene) -> Iterator[tuple[Path, PrefixSpec]]:
         yield ("spec", "storage", "prefixes", index), each
 
 
-def days(seconds: int) -> str:
-    """A number of seconds as the file says it: `90d`, or `36h`."""
-    for unit, length in (("d", DAY), ("h", 3600), ("m", 60)):
-        if seconds % length == 0:
-            return f"{seconds // length}{unit}"
-    return f"{seconds}s"
-
-
 @rule("E330")
 def whole_days(scene: Scene) -> Iterable[Finding]:
     """S3 counts in whole days, from one on; only a transition may come at once."""
@@ -60,7 +53,7 @@ def whole_days(scene: Scene) -> Iterable[Finding]:
     for path, seconds, least in found:
         if seconds % DAY or seconds < least * DAY:
             nearest = max(least, round(seconds / DAY))
-            yield Finding(path, f"{days(seconds)} is no whole number of days", f"say `{nearest}d`")
+            yield Finding(path, f"{write_duration(seconds)} is no whole number of days", f"say `{nearest}d`")
 
 
 @rule("E331")
@@ -72,7 +65,7 @@ def infrequent_too_soon(scene: Scene) -> Iterable[Finding]:
                 yield Finding(
                     (*path, "transitions", index, "after"),
                     f"{each.storage_class} takes objects that are {INFREQUENT_DAYS} days old, "
-                    f"not {days(each.after)}",
+                    f"not {write_duration(each.after)}",
                     f"say `after: {INFREQUENT_DAYS}d`, or take `INTELLIGENT_TIERING` from the first day",
                 )
 
@@ -99,9 +92,9 @@ def transitions_out_of_order(scene: Scene) -> Iterable[Finding]:
                 least = warm.after + (INFREQUENT_DAYS if warm.storage_class in INFREQUENT else 1) * DAY
                 yield Finding(
                     (*at, "after"),
-                    f"{days(cold.after)} is too soon after the move to {warm.storage_class} "
-                    f"at {days(warm.after)}",
-                    f"say `{days(least)}` or more",
+                    f"{write_duration(cold.after)} is too soon after the move to {warm.storage_class} "
+                    f"at {write_duration(warm.after)}",
+                    f"say `{write_duration(least)}` or more",
                     also,
                 )
 
@@ -115,8 +108,8 @@ def expiry_before_transition(scene: Scene) -> Iterable[Finding]:
             index = prefix.transitions.index(last)
             yield Finding(
                 (*path, "expireAfter"),
-                f"objects of {prefix.name}/ are deleted at {days(prefix.expire_after)}, "
-                f"but move at {days(last.after)}",
+                f"objects of {prefix.name}/ are deleted at {write_duration(prefix.expire_after)}, "
+                f"but move at {write_duration(last.after)}",
                 "delete them later, or take the transition away",
                 (((*path, "transitions", index, "after"), f"moves to {last.storage_class}"),),
             )
@@ -129,7 +122,7 @@ def models_that_expire(scene: Scene) -> Iterable[Finding]:
         if prefix.name == "models" and prefix.expire_after is not None:
             yield Finding(
                 (*path, "expireAfter"),
-                f"models are deleted {days(prefix.expire_after)} after they were published, even while "
+                f"models are deleted {write_duration(prefix.expire_after)} after they were published, even while "
                 "they are served",
                 "take `expireAfter` away, or publish more often than that",
             )
@@ -146,7 +139,7 @@ def paid_longer_than_kept(scene: Scene) -> Iterable[Finding]:
             if each.after < end < each.after + paid * DAY:
                 yield Finding(
                     (*path, "transitions", prefix.transitions.index(each), "storageClass"),
-                    f"{each.storage_class} is paid for {paid} days; objects stay {days(end - each.after)}",
+                    f"{each.storage_class} is paid for {paid} days; objects stay {write_duration(end - each.after)}",
                     "keep them longer, or take a class that charges for fewer days",
                 )
 
@@ -182,5 +175,7 @@ def log_retention(scene: Scene) -> Iterable[Finding]:
         if seconds % DAY or seconds // DAY not in RETENTION:
             nearest = min(RETENTION, key=lambda each: (abs(each * DAY - seconds), each))
             yield Finding(
-                path, f"CloudWatch Logs cannot keep logs for {days(seconds)}", f"the nearest is `{nearest}d`"
+                path,
+                f"CloudWatch Logs cannot keep logs for {write_duration(seconds)}",
+                f"the nearest is `{nearest}d`",
             )

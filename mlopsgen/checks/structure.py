@@ -84,7 +84,8 @@ def _number(value: Any) -> float | None:
 _PSEUDO = frozenset(
     f"AWS::{name}"
     for name in (
-        "AccountId", "NoValue", "NotificationARNs", "Partition", "Region", "StackId", "StackName", "URLSuffix",
+        "AccountId", "NoValue", "NotificationARNs", "Partition", "Region", "StackId", "StackName",
+        "URLSuffix",
     )
 )  # fmt: skip
 
@@ -340,7 +341,8 @@ METRICS = {
     "AWS/Events": frozenset((
         "DeadLetterInvocations", "FailedInvocations", "IngestionToInvocationCompleteLatency",
         "IngestionToInvocationStartLatency", "InvocationAttempts", "Invocations",
-        "InvocationsFailedToBeSentToDlq", "InvocationsSentToDlq", "MatchedEvents", "RetryInvocationAttempts", "SuccessfulInvocationAttempts",
+        "InvocationsFailedToBeSentToDlq", "InvocationsSentToDlq", "MatchedEvents",
+        "RetryInvocationAttempts", "SuccessfulInvocationAttempts",
         "ThrottledRules", "TriggeredRules",
     )),
     "AWS/SQS": frozenset((

@@ -1,0 +1,212 @@
+"""`mlopsgen explain`: the story of a code, or the reference of a part of the language."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import re
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, get_args
+
+from mlopsgen.cli import GOOD, Fault
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from mlopsgen.diagnostics.codes import Story
+
+WIDTH = 80
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument(
+        "topic",
+        nargs="?",
+        default="spec",
+        metavar="TOPIC",
+        help="a code such as E203, or a path such as spec.services.autoscaling (default: spec)",
+    )
+    parser.add_argument(
+        "-o", "--output", choices=("text", "json"), default="text", help="who reads it (default: text)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Raises `Fault` if there is no such code or path."""
+    topic = arguments.topic.strip()
+    found = _code(topic.upper()) if re.fullmatch(r"[A-Za-z]\d+", topic) else _path(topic)
+    print(json.dumps(found, indent=2) if arguments.output == "json" else _text(found))
+    return GOOD
+
+
+def _code(code: str) -> dict[str, Any]:
+    from mlopsgen.diagnostics.codes import CODES
+
+    if code not in CODES:
+        close = difflib.get_close_matches(code, sorted(CODES), n=1)
+        raise Fault(f"there is no code {code}; did you mean {close[0] if close else 'E101'}?")
+    story: Story = CODES[code]
+    return {
+        "code": code,
+        "severity": "warning" if code.startswith("W") else "error",
+        "title": story.title,
+        "text": story.text,
+        "wrong": story.wrong or None,
+        "right": story.right or None,
+    }
+
+
+def _path(topic: str) -> dict[str, Any]:
+    """What the reference says of a path; list indices and names of environments may stand in it."""
+    from mlopsgen.spec.reference import describe, docstrings, fields, model_at
+
+    steps = [each for each in re.split(r"[.\[\]]+", topic) if each and not each.isdigit()]
+    if steps and not fields(()).get(steps[0]) and steps[0] not in fields(()):
+        # `services` is as good as `spec.services`.
+        steps = ["spec", *steps] if steps[0] in fields(("spec",)) else steps
+    known: tuple[str, ...] = ()
+    for step in steps:
+        below = fields(known)
+        if step not in below and not _names_an_environment(known):
+            raise Fault(_unknown(".".join(known), step, sorted(below)))
+        known = (*known, step)
+    parent, model = model_at(known[:-1]), model_at(known)
+    field = _field(parent, known[-1]) if known and parent else None
+    return {
+        "path": ".".join(known) or "pipeline",
+        **(_entry(field) if field else {"type": "map", "range": None, "required": False, "default": None}),
+        "text": describe(known) or " ".join((model.__doc__ or "").split() if model else ()),
+        "fields": [
+            {
+                "name": each.alias or name,
+                **_entry(each),
+                "text": docstrings(model).get(name, ""),
+            }
+            for name, each in model.model_fields.items()
+        ]
+        if model
+        else [],
+    }
+
+
+def _names_an_environment(path: tuple[str, ...]) -> bool:
+    return path == ("spec", "environments")
+
+
+def _unknown(path: str, step: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(step, known, n=1)
+    where = f"`{path}` has no key `{step}`" if path else f"the language has no key `{step}`"
+    if close:
+        return f"{where}; did you mean `{'.'.join((path, close[0])).lstrip('.')}`?"
+    if known:
+        return f"{where}; it has {', '.join(known)}"
+    return f"{where}: it is no map"
+
+
+def _field(model: type[BaseModel] | None, name: str) -> Any:
+    for attribute, field in model.model_fields.items() if model else ():
+        if (field.alias or attribute) == name:
+            return field
+    return None
+
+
+def _entry(field: Any) -> dict[str, Any]:
+    """What is to be said of a field besides its text: type, range, whether it must be given, default."""
+    return {
+        "type": _type(field),
+        "range": _range(field),
+        "required": field.is_required(),
+        "default": _default(field),
+    }
+
+
+def _type(field: Any) -> str:
+    from mlopsgen.spec import quantities
+    from mlopsgen.spec.reference import type_name
+
+    words = {
+        quantities.parse_cpu: "CPU quantity",
+        quantities.parse_duration: "duration",
+        quantities.parse_latency: "latency",
+        quantities.parse_memory: "amount of memory",
+    }
+    validators = (getattr(each, "func", None) for each in _metadata(field))
+    return next((words[each] for each in validators if each in words), type_name(field.annotation))
+
+
+def _metadata(field: Any) -> Iterator[Any]:
+    yield from field.metadata
+    for each in get_args(field.annotation):
+        yield from getattr(each, "__metadata__", ())
+
+
+def _range(field: Any) -> str | None:
+    """The bounds of a number, such as `1024 to 65535`."""
+    low = next((each.ge for each in field.metadata if hasattr(each, "ge")), None)
+    high = next((each.le for each in field.metadata if hasattr(each, "le")), None)
+    if low is None or high is None:
+        return None
+    return f"{low:g} to {high:g}" if isinstance(high, float) else f"{low} to {high}"
+
+
+def _default(field: Any) -> Any:
+    """The default as the file would say it, or None where there is none worth saying."""
+    from mlopsgen.spec.written import default
+
+    value = None if field.is_required() else default(field)
+    return None if value in ({}, []) else value
+
+
+def _text(found: dict[str, Any]) -> str:
+    return "\n".join(_of_code(found) if "code" in found else _of_path(found))
+
+
+def _of_code(found: dict[str, Any]) -> list[str]:
+    lines = [f"{found['code']} ({found['severity']}): {found['title']}", "", *_wrap(found["text"])]
+    for word in ("wrong", "right"):
+        if found[word]:
+            lines += ["", f"{word.capitalize()}:", "", textwrap.indent(found[word], "    ")]
+    return lines
+
+
+def _of_path(found: dict[str, Any]) -> list[str]:
+    lines = [f"{found['path']}  <{found['type']}>{_note(found)}", "", *_wrap(found["text"])]
+    if found["fields"]:
+        lines += ["", "Fields:"]
+    for each in found["fields"]:
+        lines += ["", f"  {each['name']}  <{each['type']}>{_note(each)}", *_wrap(each["text"], "    ")]
+    return lines
+
+
+def _note(entry: dict[str, Any]) -> str:
+    notes = [entry["range"] or "", "required" if entry["required"] else ""]
+    if entry["default"] is not None:
+        notes.append(f"default: {_yaml(entry['default'])}")
+    return "".join(f"  {each}" for each in notes if each)
+
+
+def _yaml(value: Any) -> str:
+    """A default as one would write it on one line."""
+    match value:
+        case bool() | int() | float():
+            return json.dumps(value)
+        case dict():
+            return "{" + ", ".join(f"{key}: {_yaml(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(_yaml(item) for item in value) + "]"
+        case _:
+            return str(value)
+
+
+def _wrap(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
