@@ -146,7 +146,7 @@ def measured(line: str) -> dict[str, Any] | None:
 
 
 def _data(line: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The namespace and `MetricData` entry of each metric in `line` (embedded metric format specification)."""
+    """The namespace and `MetricData` entry of each metric in `line`."""
     found = measured(line)
     if found is None:
         return

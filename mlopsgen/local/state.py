@@ -34,7 +34,8 @@ class Run:
     control: int = 0
     """Its control port on loopback; 0 until it listens."""
     environment: str = ""
-    containers: bool = False
+    ready: bool = False
+    """Whether it serves."""
 
 
 class Folder:

@@ -1,0 +1,82 @@
+"""How other commands reach a run: HTTP on loopback, with a token that only its owner can read."""
+
+from __future__ import annotations
+
+import hmac
+import http.client
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import h11
+
+from mlopsgen.local.http import Peer, Server, body_of, reply
+from mlopsgen.local.state import Run
+
+LIMIT = 1 << 20
+
+Document = Mapping[str, Any]
+Action = Callable[[Document], AsyncIterator[Document]]
+
+
+class Unreachable(Exception):
+    """The run does not answer."""
+
+
+class Control:
+    """The server's side: actions by name, each a stream of JSON lines."""
+
+    def __init__(
+        self, token: str, actions: Mapping[str, Action], credentials: Callable[[str], Awaitable[Document]]
+    ) -> None:
+        self._token = token
+        self._actions = actions
+        self._credentials = credentials
+        self.server = Server(self._handle)
+
+    async def _handle(self, peer: Peer, request: h11.Request) -> None:
+        given = dict(request.headers).get(b"authorization", b"")
+        if not hmac.compare_digest(given, self._token.encode()):
+            await reply(peer, 403, b"the token is missing\n")
+            return
+        _, _, path = request.target.decode("ascii", "replace").partition("/")
+        name, _, rest = path.partition("/")
+        if name == "credentials":
+            await self._give(peer, rest)
+        elif name in self._actions:
+            body = await body_of(peer, LIMIT)
+            headers = [("content-type", "application/x-ndjson")]
+            await peer.send(h11.Response(status_code=200, headers=headers))
+            async with aclosing(self._actions[name](json.loads(body or b"{}"))) as answers:  # type: ignore[type-var]
+                async for each in answers:
+                    await peer.send(h11.Data(data=json.dumps(each).encode() + b"\n"))
+            await peer.send(h11.EndOfMessage())
+        else:
+            await reply(peer, 404, b"no such action\n")
+
+    async def _give(self, peer: Peer, task: str) -> None:
+        try:
+            document = await self._credentials(task)
+        except KeyError:
+            await reply(peer, 404, b"no such task\n")
+            return
+        await reply(peer, 200, json.dumps(document).encode(), "application/json")
+
+
+def call(run: Run, action: str, **arguments: Any) -> Iterator[Document]:
+    """The client's side: what the action answers, as it comes. Raises `Unreachable`."""
+    if not run.control:
+        raise Unreachable("it is still starting")
+    connection = http.client.HTTPConnection("127.0.0.1", run.control)
+    try:
+        connection.request("POST", f"/{action}", json.dumps(arguments), {"Authorization": run.token})
+        response = connection.getresponse()
+        if response.status != 200:
+            raise Unreachable(response.read(1000).decode("utf-8", "replace").strip())
+        for line in response:
+            yield json.loads(line)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise Unreachable(str(error)) from None
+    finally:
+        connection.close()

@@ -1,0 +1,92 @@
+"""Ask a service: what its own OpenAPI document gives as examples, or a text of the user's."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+PATH = "/predict"
+TIMEOUT = 30
+
+
+class Unpredictable(Exception):
+    """The service gave no answer to show; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A request."""
+
+    body: Any
+
+    @property
+    def text(self) -> str:
+        """The request for people."""
+        body = self.body
+        if isinstance(body, dict) and len(body) == 1 and isinstance(next(iter(body.values())), str):
+            return str(next(iter(body.values())))
+        return json.dumps(body, ensure_ascii=False)
+
+
+def predict(url: str, example: Example, path: str = PATH) -> str:
+    """The service's answer, as compact JSON. Raises `Unpredictable`."""
+    body = json.dumps(example.body).encode()
+    request = urllib.request.Request(
+        url + path, data=body, headers={"Content-Type": "application/json"}, method="POST"
+    )
+    return json.dumps(_ask(request), ensure_ascii=False)
+
+
+def examples(url: str, path: str = PATH, most: int = 3) -> tuple[Example, ...]:
+    """The requests that the service's OpenAPI document gives as examples. Raises `Unpredictable`."""
+    document = _ask(urllib.request.Request(url + "/openapi.json"))
+    try:
+        content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    except (KeyError, TypeError):
+        raise Unpredictable(
+            f"POST {path} is not in the service's OpenAPI document: ask it yourself"
+        ) from None
+    return tuple(Example(each) for each in list(_examples(document, content))[:most])
+
+
+def _examples(document: Any, content: Any) -> Iterator[Any]:
+    for each in content.get("examples", {}).values():
+        if "value" in each:
+            yield each["value"]
+    if "example" in content:
+        yield content["example"]
+    yield from _of_schema(document, content.get("schema", {}))
+
+
+def _of_schema(document: Any, schema: Any) -> Iterator[Any]:
+    while "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        schema = document["components"]["schemas"][name]
+    yield from schema.get("examples", ())
+    for each in schema.get("anyOf", ()):
+        yield from _of_schema(document, each)
+    parts = {
+        name: (each.get("examples") or [each.get("example")])
+        for name, each in schema.get("properties", {}).items()
+        if name in schema.get("required", ())
+    }
+    if parts and all(values and values[0] is not None for values in parts.values()):
+        for values in zip(*parts.values(), strict=False):
+            yield dict(zip(parts, values, strict=True))
+
+
+def _ask(request: urllib.request.Request) -> Any:
+    # Never through a proxy: it is this machine that is asked.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=TIMEOUT) as response:
+            return json.load(response)
+    except urllib.error.HTTPError as error:
+        said = error.read(2000).decode("utf-8", "replace").strip()
+        raise Unpredictable(f"the service answered with {error.code}: {said}") from None
+    except (OSError, ValueError) as error:
+        raise Unpredictable(f"the service does not answer: {error}") from None

@@ -1,0 +1,256 @@
+"""What ECS does for a service: keeps as many healthy tasks as wanted, and replaces them in turn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mlopsgen.local.balancer import Group, Target
+from mlopsgen.local.blueprint import Service
+from mlopsgen.local.logs import Log, Logs
+from mlopsgen.local.process import Command, Process, run
+from mlopsgen.local.tasks import Launcher, Place, Started, log_group, tail, words
+
+FAILURES = 3
+"""Tasks that may fail before a deployment is given up: the least that ECS's circuit breaker counts to."""
+
+MAX_PAUSE = 30.0
+
+MODEL_VERSION = "current"
+"""What the serving stacks' parameter says by default."""
+
+
+class Failed(Exception):
+    """New tasks of a service do not become healthy; the text says why."""
+
+
+@dataclass(eq=False, slots=True)
+class Running:
+    """One task of a service."""
+
+    started: Started
+    process: Process
+    target: Target
+    log: Log
+    version: str
+    """The model's version that was current when it started."""
+    since: float = field(default_factory=time.time)
+    watch: asyncio.Task[None] | None = None
+    leaving: bool = False
+    sick: str = ""
+    """What ECS's own check found."""
+
+
+class Tasks:
+    """The tasks of one service."""
+
+    def __init__(
+        self,
+        service: Service,
+        launcher: Launcher,
+        logs: Logs,
+        place: Callable[[], Place],
+        version: Callable[[], str],
+        say: Callable[[str], None],
+    ) -> None:
+        """`place` and `version` tell what holds at the moment a task is started."""
+        self.service = service
+        self.name = service.task.name
+        self.group = Group(service.target_group) if service.target_group else None
+        self.running: list[Running] = []
+        self._launcher = launcher
+        self._logs = logs
+        self._place = place
+        self._version = version
+        self._say = say
+        self._stopping = False
+        self._replacements: set[asyncio.Task[None]] = set()
+        self._deploying = asyncio.Lock()
+
+    async def deploy(self) -> None:
+        """Start the first tasks, or replace all in turn. Raises `Failed`; the old ones then serve on."""
+        async with self._deploying:
+            old = [each for each in self.running if not each.leaving]
+            wanted = self.service.replicas
+            room = max(1, math.floor(wanted * self.service.most) - wanted) if old else wanted
+            fresh: list[Running] = []
+            try:
+                while len(fresh) < wanted or old:
+                    count = min(room, wanted - len(fresh))
+                    came = await asyncio.gather(
+                        *(self._healthy() for _ in range(count)), return_exceptions=True
+                    )
+                    fresh += [each for each in came if isinstance(each, Running)]
+                    if faults := [each for each in came if isinstance(each, BaseException)]:
+                        raise faults[0]
+                    leaving, old = old[: max(count, 1)], old[max(count, 1) :]
+                    await asyncio.gather(*(self._retire(each) for each in leaving))
+            except Failed:
+                await asyncio.gather(*(self._retire(each) for each in fresh))
+                for _ in range(wanted - len([each for each in self.running if not each.leaving])):
+                    self._replace(0)
+                raise
+
+    async def stop(self) -> None:
+        """End all tasks: let go by the load balancer first, then by their own stop timeout."""
+        self._stopping = True
+        for each in self._replacements:
+            each.cancel()
+        if self._replacements:
+            await asyncio.wait(self._replacements)
+        await asyncio.gather(*(self._retire(each) for each in list(self.running)))
+
+    def kill(self) -> None:
+        """End all tasks at once."""
+        self._stopping = True
+        for each in self.running:
+            each.process.kill()
+
+    async def _healthy(self) -> Running:
+        """A new task that answers; each failure on the way is said. Raises `Failed`."""
+        for attempt in range(1, FAILURES + 1):
+            task = await self._start()
+            fault = await self._until_healthy(task)
+            if fault is None:
+                return task
+            await self._retire(task)
+            text = f"{self.name} {task.started.id} {fault}"
+            if attempt == FAILURES:
+                raise Failed(f"{text}{tail(task.log.last)}\n  the whole log: {task.log.path}")
+            self._say(f"{text}; starting another ({attempt + 1} of {FAILURES})")
+        raise AssertionError
+
+    async def _until_healthy(self, task: Running) -> str | None:
+        ended = asyncio.ensure_future(task.process.wait())
+        # Tasks that take longer than their grace would be replaced for ever.
+        deadline = time.monotonic() + max(self.service.grace, 60)
+        if self.group is None:
+            with contextlib.suppress(TimeoutError):
+                return words(await asyncio.wait_for(asyncio.shield(ended), 1))
+            return None
+        while task.target.state == "initial":
+            changed = asyncio.ensure_future(task.target.changed.wait())
+            await asyncio.wait((ended, changed), timeout=1, return_when=asyncio.FIRST_COMPLETED)
+            changed.cancel()
+            if ended.done():
+                return words(ended.result())
+            if time.monotonic() > deadline:
+                return f"did not become healthy: {task.target.reason}"
+        return None
+
+    async def _start(self) -> Running:
+        started = self._launcher.prepare(self.service.task, self._place(), MODEL_VERSION)
+        log = self._logs.open(self.name, started.id, log_group(self.service.task))
+        process = await Process.start(started.command, log)
+        target = Target(f"{self.name}/{started.id}", started.port)
+        task = Running(started, process, target, log, self._version())
+        self.running.append(task)
+        if self.group:
+            self.group.register(target)
+        task.watch = asyncio.create_task(self._watch(task))
+        return task
+
+    async def _watch(self, task: Running) -> None:
+        """Replace the task when it ends by itself, or when its checks say that it cannot serve."""
+        ended = asyncio.create_task(self._ended(task))
+        checks = asyncio.create_task(self._checks(task))
+        try:
+            await asyncio.wait((ended, checks), return_when=asyncio.FIRST_COMPLETED)
+            if task.leaving:
+                return
+            was_serving = task.target.state in ("healthy", "unhealthy") or self.group is None
+            if ended.done():
+                fault = words(ended.result())
+                if self.group:
+                    await self.group.forget(task.target)
+                if task in self.running:
+                    self.running.remove(task)
+            else:
+                fault = checks.result()
+            if was_serving and not self._stopping:
+                self._say(f"{self.name} {task.started.id} {fault}; starting another")
+                self._replace(0)
+            if not ended.done():
+                await self._retire(task)
+        finally:
+            ended.cancel()
+            checks.cancel()
+
+    async def _ended(self, task: Running) -> int:
+        return await task.process.wait()
+
+    async def _checks(self, task: Running) -> str:
+        """What is wrong with it, as soon as something is."""
+        return await _first(self._container_check(task), self._target_check(task))
+
+    async def _target_check(self, task: Running) -> str:
+        while True:
+            changed = task.target.changed
+            if task.target.state == "unhealthy" and time.time() - task.since > self.service.grace:
+                return f"is unhealthy: {task.target.reason}"
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), 5)
+
+    async def _container_check(self, task: Running) -> str:
+        check = self.service.task.container.get("healthCheck", {})
+        if not task.started.health:
+            await asyncio.Event().wait()
+        begun, failures = time.monotonic(), 0
+        command = Command(
+            task.started.health, task.started.command.environment, task.started.command.folder, 1
+        )
+        while True:
+            await asyncio.sleep(float(check.get("interval", 30)))
+            try:
+                async with asyncio.timeout(float(check.get("timeout", 5))):
+                    code = await run(command, lambda _: None)
+                    reason = f"ended with {code}"
+            except TimeoutError:
+                code, reason = 1, "took too long"
+            in_time = time.monotonic() - begun > float(check.get("startPeriod", 0))
+            failures = failures + 1 if code and in_time else 0
+            if failures >= int(check.get("retries", 3)):
+                return f"is unhealthy: its container health check {reason} {failures} times in a row"
+
+    def _replace(self, failures: int) -> None:
+        if self._stopping:
+            return
+        task = asyncio.create_task(self._replacement(failures))
+        self._replacements.add(task)
+        task.add_done_callback(self._replacements.discard)
+
+    async def _replacement(self, failures: int) -> None:
+        """One more task, with a longer pause after each failure, as ECS's throttling does."""
+        while not self._stopping:
+            task = await self._start()
+            fault = await self._until_healthy(task)
+            if fault is None:
+                return
+            await self._retire(task)
+            failures += 1
+            pause = min(MAX_PAUSE, 2.0**failures)
+            self._say(f"{self.name} {task.started.id} {fault}; starting another in {pause:g} s")
+            await asyncio.sleep(pause)
+
+    async def _retire(self, task: Running) -> None:
+        """Let the load balancer let go of it, then stop it."""
+        task.leaving = True
+        if self.group:
+            await self.group.drain(task.target)
+        await task.process.stop()
+        if task in self.running:
+            self.running.remove(task)
+
+
+async def _first(*things: object) -> str:
+    tasks = [asyncio.ensure_future(each) for each in things]  # type: ignore[call-overload]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return str(done.pop().result())
+    finally:
+        for each in tasks:
+            each.cancel()

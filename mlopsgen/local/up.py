@@ -1,0 +1,589 @@
+"""The whole pipeline on this machine, in the order in which it comes to life on AWS."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mlopsgen.artifacts import Artifact
+from mlopsgen.local.balancer import Balancer
+from mlopsgen.local.blueprint import Blueprint, Task
+from mlopsgen.local.cloud import Cloud
+from mlopsgen.local.control import Control, Document
+from mlopsgen.local.deploy import TAG, push
+from mlopsgen.local.embedded import EmbeddedAws
+from mlopsgen.local.logs import Logs
+from mlopsgen.local.process import Command, Process, run
+from mlopsgen.local.service import Failed, Tasks
+from mlopsgen.local.show import Show, Tell, gist
+from mlopsgen.local.state import MARK, Folder, Run
+from mlopsgen.local.tasks import (
+    Launcher,
+    Place,
+    Unprepared,
+    location,
+    log_group,
+    tail,
+    words,
+)
+from mlopsgen.promotion import NotPromoted
+
+PORT = 8080
+
+NEEDED = 512 * 1024 * 1024
+"""Bytes that have to be free: a model or two, logs, and the tasks' own files."""
+
+ATTEMPTS = 3
+"""How often a trainer is started that something ended from outside, as spot instances are."""
+
+
+class Stop(Exception):
+    """The run cannot go on; the text says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for."""
+
+    port: int | None = None
+    """Where the load balancer listens; None for 8080, or any free port if that is taken."""
+    data: Path | None = None
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    minimum: Mapping[str, float] = field(default_factory=dict)
+    once: bool = False
+    """End after the first predictions."""
+
+
+class Local:
+    """One run."""
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        artifacts: tuple[Artifact, ...],
+        folder: Folder,
+        mark: Run,
+        options: Options,
+        launcher: Launcher,
+        show: Show,
+    ) -> None:
+        self.blueprint = blueprint
+        self._artifacts = artifacts
+        self._folder = folder
+        self._run = mark
+        self._options = options
+        self._launcher = launcher
+        self._show = show
+        self._stopped = asyncio.Event()
+        self._fault: str | None = None
+        self._logs = Logs(folder.logs, self._disk)
+        self._aws: EmbeddedAws | None = None
+        self._server: Process | None = None
+        self._place: Place | None = None
+        self._cloud: Cloud | None = None
+        self._services: dict[str, Tasks] = {}
+        self._balancers: dict[str, Balancer] = {}
+        self._credentials: dict[str, Document] = {}
+        self._training = asyncio.Lock()
+        self.ready = False
+        self._since = time.time()
+        self._access = self._logs.open("load-balancer", "access", None)
+        self._control = Control(
+            mark.token,
+            {"status": self._status, "train": self._train_action, "stop": self._stop_action},
+            self._give_credentials,
+        )
+
+    # The run as a whole
+
+    async def run(self) -> None:
+        """Bring everything up, then wait until somebody says stop. Raises `Stop`."""
+        self._write()
+        self._enough_room()
+        background: set[asyncio.Task[None]] = set()
+        try:
+            port = await self._control.server.open(0)
+            self._run = replace(self._run, control=port, environment=self.blueprint.environment)
+            self._folder.note(self._run)
+            await self._open_front()
+            background.add(asyncio.create_task(self._logs.ship()))
+            await self._until_stopped(self._bring_up())
+            if not self._stopped.is_set() and not self._options.once:
+                background.add(asyncio.create_task(self._keep_aws()))
+                await self._stopped.wait()
+        finally:
+            for each in background:
+                each.cancel()
+            await self._take_down()
+        if self._fault:
+            raise Stop(self._fault)
+
+    def stop(self) -> None:
+        """End the run, in good order."""
+        self._stopped.set()
+
+    def kill(self) -> None:
+        """End the run at once."""
+        self._stopped.set()
+        for each in self._services.values():
+            each.kill()
+        if self._server:
+            self._server.kill()
+
+    async def _until_stopped(self, work: Any) -> None:
+        """Do `work`, or as much of it as there is time for before somebody says stop."""
+        doing = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(self._stopped.wait())
+        try:
+            await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            if not doing.done():
+                doing.cancel()
+                await asyncio.wait((doing,))
+        if not doing.cancelled():
+            doing.result()
+
+    async def _bring_up(self) -> None:
+        blueprint, show = self.blueprint, self._show
+        with show.step("starting the embedded AWS") as tell:
+            await self._start_aws(0)
+            tell(f"{self._endpoint}, region {blueprint.region}")
+        with show.step(f"deploying {blueprint.environment}: data, network, registry, training") as tell:
+            await self._deploy(tell, first=True)
+        if self._options.data:
+            with show.step(f"uploading {self._options.data} to raw/") as tell:
+                tell(f"{await self._upload(self._options.data)} files")
+        for trainer in blueprint.trainers:
+            await self._train(trainer, {})
+        if blueprint.services:
+            with show.step(f"deploying {blueprint.environment}: serving") as tell:
+                await self._deploy(tell, first=False)
+        for service in self._services.values():
+            count = service.service.replicas
+            with show.step(f"starting {count} task{'s' * (count != 1)} of {service.name}"):
+                try:
+                    await service.deploy()
+                except Failed as error:
+                    raise Stop(str(error)) from None
+        await self._first_predictions()
+        self._where()
+        self._became_ready()
+
+    def _became_ready(self) -> None:
+        self.ready = True
+        self._run = replace(self._run, ready=True)
+        self._folder.note(self._run)
+
+    async def _take_down(self) -> None:
+        # What serves goes first, what it needs last.
+        await asyncio.gather(*(each.stop() for each in self._services.values()))
+        for balancer in self._balancers.values():
+            await balancer.close()
+        if self._server is not None and not self._server.ended:
+            if not self._fault:
+                await self._logs.flush()
+            await self._server.stop()
+        await self._control.server.close()
+        self._logs.close()
+
+    def _write(self) -> None:
+        for artifact in self._artifacts:
+            path = self._folder.built / artifact.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(artifact.content)
+
+    def _enough_room(self) -> None:
+        free = shutil.disk_usage(self._folder.root).free
+        if free < NEEDED:
+            raise Stop(
+                f"only {free // 2**20} MB are free in {self._folder.root}, "
+                f"and a run needs {NEEDED // 2**20} MB: make room, then start again"
+            )
+
+    def _disk(self, error: OSError) -> None:
+        """A log cannot be written: go no further, for what is not written down cannot be found out."""
+        if self._fault is None:
+            why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
+            self._fault = f"cannot write logs to {self._folder.logs}: {why}. Make room, then start again."
+            self._stopped.set()
+
+    # The embedded AWS
+
+    @property
+    def _endpoint(self) -> str:
+        assert self._aws is not None
+        return self._aws.endpoint
+
+    async def _start_aws(self, port: int) -> None:
+        listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        log = self._logs.open("embedded-aws", str(port or "first"), None)
+
+        def hear(line: str) -> None:
+            log(line)
+            if line.startswith("listening ") and not listening.done():
+                listening.set_result(line)
+
+        command = Command(
+            (sys.executable, "-m", "mlopsgen.local.server", str(port)),
+            dict(os.environ) | {MARK: f"{self._run.run}/aws"},
+            self._folder.scratch,
+            5,
+        )
+        self._server = await Process.start(command, hear)
+        ended = asyncio.ensure_future(self._server.wait())
+        await asyncio.wait((listening, ended), timeout=60, return_when=asyncio.FIRST_COMPLETED)
+        if not listening.done():
+            raise Stop(f"the embedded AWS does not start{tail(log.last)}")
+        _, host, bound = listening.result().split()
+        self._aws = EmbeddedAws(f"http://{host}:{bound}", self.blueprint.region)
+        self._cloud = await asyncio.to_thread(Cloud, self._endpoint, self.blueprint.region)
+        self._logs.cloud = self._cloud
+        account = self.blueprint.account
+        if account is None:
+            account = await asyncio.to_thread(self._cloud.account)
+        self._place = Place(
+            endpoint=self._endpoint,
+            region=self.blueprint.region,
+            account=account,
+            credentials=f"http://127.0.0.1:{self._control.server.port}/credentials",
+            token=self._run.token,
+            mark=self._run.run,
+            scratch=self._folder.scratch,
+            hyperparameters=self._options.hyperparameters,
+        )
+        self._credentials.clear()
+
+    async def _keep_aws(self) -> None:
+        """Should the embedded AWS end, start it again with what it held: services answer meanwhile."""
+        while True:
+            assert self._server is not None and self._aws is not None
+            code = await self._server.wait()
+            if self._stopped.is_set():
+                return
+            self._show.say(f"the embedded AWS {words(code)}; it is started again, with its stacks and models")
+            try:
+                await self._start_aws(int(self._endpoint.rpartition(":")[2]))
+                self._logs.reopen()
+                await self._deploy(lambda _: None, first=True)
+                if self._options.data:
+                    await self._upload(self._options.data)
+                assert self._cloud is not None
+                await asyncio.to_thread(self._cloud.restore, self._folder.store)
+                await self._deploy(lambda _: None, first=False)
+            except Stop as error:
+                self._fault = str(error)
+                self._stopped.set()
+                return
+            self._show.say("the embedded AWS is back")
+
+    async def _deploy(self, tell: Tell, *, first: bool) -> None:
+        """The first half: all up to what trains, with images pushed on the way. The second: what serves."""
+        blueprint = self.blueprint
+        assert self._aws is not None
+        if not first:
+            if blueprint.serving:
+                await self._deploy_script(["--from", blueprint.serving], tell)
+            return
+        if not blueprint.repositories:
+            await self._deploy_script(["--until", blueprint.before_serving or blueprint.stacks[-1]], tell)
+            return
+        await self._deploy_script(["--until", "registry"], tell)
+        for name in blueprint.repositories:
+            digest = await asyncio.to_thread(push, self._aws, name)
+            tell(f"{name} ... pushed {digest[:19]}…")
+        after = blueprint.stacks[blueprint.stacks.index("registry") + 1 :]
+        last = blueprint.before_serving
+        if last in after:
+            await self._deploy_script(["--from", after[0], "--until", last], tell)
+
+    async def _deploy_script(self, options: list[str], tell: Tell) -> None:
+        assert self._aws is not None
+        script = self._folder.built / self.blueprint.environment / "deploy.sh"
+        environment = dict(self._aws.environment) | {"IMAGE_TAG": TAG, MARK: f"{self._run.run}/deploy"}
+        log = self._logs.open("deploy", "sh", None, hear=tell)
+        code = await run(Command(("bash", str(script), *options), environment, script.parent, 5), log)
+        if code:
+            self._aws_gone()
+            raise Stop(f"deploy.sh {words(code)}{tail(log.last)}")
+
+    def _aws_gone(self) -> None:
+        if self._server is not None and self._server.ended:
+            raise Stop("the embedded AWS ended unexpectedly; start again")
+
+    async def _upload(self, source: Path) -> int:
+        assert self._cloud is not None and self._place is not None
+        raw = {location(each, "RAW_URI", self._place.account) for each in self.blueprint.trainers} - {None}
+        if not raw:
+            raise Stop(f"no trainer reads the prefix `raw`, so there is no place for {source}")
+        from boto3.exceptions import S3UploadFailedError
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return max([await asyncio.to_thread(self._cloud.upload, source, str(each)) for each in raw])
+        except (OSError, S3UploadFailedError, BotoCoreError, ClientError) as error:
+            self._aws_gone()
+            raise Stop(f"cannot upload {source}: {error}") from None
+
+    async def _give_credentials(self, name: str) -> Document:
+        """The credentials of a task's own role."""
+        trainers = {each.name: "training" for each in self.blueprint.trainers}
+        kind = trainers.get(name) or ("serving" if name in self._services else None)
+        if kind is None:
+            raise KeyError(name)
+        if name not in self._credentials:
+            assert self._cloud is not None
+            stack = f"{self.blueprint.prefix}-{kind}-{name}"
+            given = await asyncio.to_thread(self._cloud.credentials, stack, "TaskRole")
+            self._credentials[name] = given.document
+        return self._credentials[name]
+
+    # Training
+
+    async def _train(
+        self, trainer: Task, hyperparameters: Mapping[str, Any], hear: Tell | None = None
+    ) -> str | None:
+        """Train, and promote what was published. Returns the version. Raises `Stop`."""
+        async with self._training:
+            assert self._place is not None
+            place = replace(self._place, hyperparameters={**self._place.hyperparameters, **hyperparameters})
+            before = await self._published(trainer)
+            with self._step(f"training with {trainer.name}", hear) as tell:
+                await self._run_trainer(trainer, place, tell)
+            version = next(iter(sorted(await self._published(trainer) - before, reverse=True)), None)
+            if trainer.model is None:
+                return None
+            if version is None:
+                raise Stop(f"{trainer.name} ended well, but published no version of `{trainer.model}`")
+            with self._step(f"promoting {trainer.model} {version}", hear) as tell:
+                await self._promote(trainer, version, tell)
+            return version
+
+    def _step(self, what: str, hear: Tell | None) -> contextlib.AbstractContextManager[Tell]:
+        if hear is None:
+            return self._show.step(what)
+        hear(what)
+        return contextlib.nullcontext(hear)
+
+    async def _run_trainer(self, trainer: Task, place: Place, tell: Tell) -> None:
+        def hear(line: str) -> None:
+            if said := gist(line):
+                tell(said)
+
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                started = self._launcher.prepare(trainer, place, "")
+            except Unprepared as error:
+                raise Stop(str(error)) from None
+            log = self._logs.open(trainer.name, started.id, log_group(trainer), hear)
+            code = await run(started.command, log)
+            if not code:
+                return
+            self._aws_gone()
+            text = f"{trainer.name} {words(code)}"
+            # Ended from outside, as when a spot instance is taken back: the next start goes on from the
+            # last checkpoint.
+            if code <= 128 or attempt == ATTEMPTS:
+                raise Stop(f"{text}{tail(log.last)}\n  the whole log: {log.path}")
+            tell(f"{text}; starting it again ({attempt + 1} of {ATTEMPTS})")
+
+    async def _published(self, trainer: Task) -> set[str]:
+        assert self._cloud is not None and self._place is not None
+        uri = location(trainer, "MODEL_URI", self._place.account)
+        if uri is None:
+            return set()
+        return set(await self._ask(self._cloud.store(uri).versions))
+
+    async def _promote(self, trainer: Task, version: str, tell: Tell) -> None:
+        assert self._cloud is not None and self._place is not None
+        uri = location(trainer, "MODEL_URI", self._place.account)
+        assert uri is not None and trainer.model is not None
+        store = self._cloud.store(uri)
+        promotion = self.blueprint.promotion.get(trainer.model)
+        minimum = dict(promotion.minimum if promotion else {}) | dict(self._options.minimum)
+        try:
+            promoted = await self._ask(lambda: store.promote(version, minimum))
+        except NotPromoted as error:
+            wanted = " ".join(f"--minimum {name}=…" for name in minimum)
+            raise Stop(f"{error}. More data or other hyperparameters help; {wanted} lowers the bar") from None
+        numbers = {name: promoted.metrics[name] for name in minimum if name in promoted.metrics}
+        tell("  ".join(f"{name} {value:.4g}" for name, value in numbers.items()) or "promoted")
+        await self._ask(lambda: self._cloud.save(uri, self._folder.store))  # type: ignore[union-attr]
+
+    async def _ask(self, call: Callable[[], Any]) -> Any:
+        """Ask the embedded AWS something, in a thread."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return await asyncio.to_thread(call)
+        except (BotoCoreError, ClientError) as error:
+            self._aws_gone()
+            raise Stop(f"the embedded AWS answered with an error: {error}") from None
+
+    # Serving
+
+    async def _open_front(self) -> None:
+        for each in self.blueprint.services:
+            self._services[each.task.name] = Tasks(
+                each, self._launcher, self._logs, lambda: self._need_place(), lambda: "", self._show.say
+            )
+        groups = {name: each.group for name, each in self._services.items() if each.group}
+        schemes = sorted({rule.scheme for rule in self.blueprint.rules}, reverse=True)
+        for scheme in schemes:
+            rules = [rule for rule in self.blueprint.rules if rule.scheme == scheme]
+            balancer = Balancer(rules, groups, self._access)
+            await self._listen(balancer, main=scheme == schemes[0])
+            self._balancers[scheme] = balancer
+
+    def _need_place(self) -> Place:
+        assert self._place is not None
+        return self._place
+
+    async def _listen(self, balancer: Balancer, *, main: bool) -> None:
+        wanted = self._options.port if self._options.port is not None else PORT
+        try:
+            await balancer.open(wanted if main else 0)
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            if self._options.port is not None:
+                why = "is taken" if error.errno == errno.EADDRINUSE else "is not for everybody"
+                raise Stop(f"port {wanted} {why}: choose another with --port, or any with --port 0") from None
+            await balancer.open(0)
+            self._show.say(f"port {PORT} is taken; the load balancer listens on {balancer.port}")
+
+    async def _first_predictions(self) -> None:
+        from mlopsgen.local.predict import Unpredictable, examples, predict
+
+        for scheme in list(self._balancers)[:1]:
+            url = self._url(scheme)
+            try:
+                for example in await asyncio.to_thread(examples, url):
+                    answer = await asyncio.to_thread(predict, url, example)
+                    self._show.say(f"  {example.text}\n    → {answer}")
+            except Unpredictable as error:
+                self._show.say(f"  {error}")
+
+    def _url(self, scheme: str) -> str:
+        return f"http://127.0.0.1:{self._balancers[scheme].port}"
+
+    def _where(self) -> None:
+        self._show.say()
+        for scheme in self._balancers:
+            self._show.link("page", f"{self._url(scheme)}/")
+        self._show.link("AWS", f"{self._endpoint} (aws --endpoint-url {self._endpoint} s3 ls)")
+        self._show.link("metrics", "mlopsgen local status")
+        self._show.link("logs", f"mlopsgen local logs -f, or {self._folder.logs}")
+        self._show.link("more", "mlopsgen local predict TEXT, mlopsgen local train, mlopsgen local down")
+        if not self._options.once:
+            self._show.say("Ctrl-C stops all of it.")
+
+    # What other commands ask
+
+    async def _status(self, _: Document) -> AsyncIterator[Document]:
+        services = []
+        for name, each in self._services.items():
+            tasks = [
+                {
+                    "id": task.started.id,
+                    "state": task.target.state if each.group else "running",
+                    "reason": task.target.reason,
+                    "port": task.started.port,
+                    "pid": task.process.pid,
+                    "since": task.since,
+                }
+                for task in each.running
+            ]
+            services.append({"name": name, "wanted": each.service.replicas, "tasks": tasks})
+        models, metrics = [], []
+        if self._cloud is not None and self._place is not None and self.ready:
+            for trainer in self.blueprint.trainers:
+                uri = location(trainer, "MODEL_URI", self._place.account)
+                if uri:
+                    store = self._cloud.store(uri)
+                    with contextlib.suppress(Stop, NotPromoted):
+                        current = await self._ask(store.current)
+                        versions = await self._ask(store.versions)
+                        models.append({"name": trainer.model, "current": current, "versions": versions})
+            namespace = self._namespace()
+            if namespace:
+                with contextlib.suppress(Stop):
+                    metrics = await self._ask(lambda: sorted({n for n, _ in self._metrics(namespace)}))
+        yield {
+            "environment": self.blueprint.environment,
+            "ready": self.ready,
+            "since": self._since,
+            "aws": self._aws.endpoint if self._aws else None,
+            "urls": {scheme: self._url(scheme) for scheme in self._balancers},
+            "services": services,
+            "models": models,
+            "metrics": metrics,
+            "logs": str(self._folder.logs),
+        }
+
+    def _metrics(self, namespace: str) -> Any:
+        assert self._cloud is not None
+        return self._cloud.metrics(namespace)
+
+    def _namespace(self) -> str | None:
+        tasks = [*self.blueprint.trainers, *(each.task for each in self.blueprint.services)]
+        found = [location(each, "METRICS_NAMESPACE", "") for each in tasks]
+        return next((each for each in found if each), None)
+
+    async def _stop_action(self, _: Document) -> AsyncIterator[Document]:
+        yield {"stopping": True}
+        self._stopped.set()
+
+    async def _train_action(self, asked: Document) -> AsyncIterator[Document]:
+        """Train again, and let the services that serve the model follow."""
+        if not self.ready:
+            yield {"fault": "the run is still starting"}
+            return
+        said: asyncio.Queue[Document | None] = asyncio.Queue()
+
+        async def work() -> None:
+            try:
+                await self._retrain(asked, lambda line: said.put_nowait({"line": line}))
+                said.put_nowait({"done": True})
+            except Stop as error:
+                said.put_nowait({"fault": str(error)})
+            except Failed as error:
+                said.put_nowait({"fault": f"{error}\n  the old tasks serve on"})
+            finally:
+                said.put_nowait(None)
+
+        working = asyncio.create_task(self._until_stopped(work()))
+        try:
+            while (each := await said.get()) is not None:
+                yield each
+        finally:
+            working.cancel()
+            await asyncio.wait((working,))
+
+    async def _retrain(self, asked: Document, tell: Tell) -> None:
+        names = [each.name for each in self.blueprint.trainers]
+        wanted = asked.get("trainer")
+        if wanted and wanted not in names:
+            raise Stop(f"there is no trainer `{wanted}`; there are: {', '.join(names)}")
+        if asked.get("data"):
+            data = Path(asked["data"])
+            tell(f"uploading {data} to raw/")
+            await self._upload(data)
+        for trainer in self.blueprint.trainers:
+            if wanted and trainer.name != wanted:
+                continue
+            version = await self._train(trainer, asked.get("hyperparameters") or {}, tell)
+            for service in self._services.values():
+                if service.service.task.model == trainer.model and trainer.model:
+                    tell(f"replacing the tasks of {service.name}, one after the other")
+                    await service.deploy()
+                    tell(f"{service.name} serves {version}")
