@@ -1,0 +1,388 @@
+"""The training loop that the neural architectures share: one process or several, resumable, repeatable.
+
+Whatever is random in a step follows from (seed, step, rank), and the order of an epoch from (seed, epoch). So a
+checkpoint needs no random state, and a run that was killed ends with the numbers of one that was not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from train import log
+from train.architectures.base import Context, Epoch
+from train.checkpoint import Checkpoint
+from train.errors import Fault, Stopped
+from train.settings import Hyperparameters
+from train.tokens import Encoded
+
+POOL = 50
+"""Batches that are sorted by length together: enough for little padding, and few enough to stay shuffled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the model is computed: the device, the precision, and which of how many processes this is."""
+
+    device: torch.device
+    dtype: torch.dtype
+    rank: int = 0
+    world: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Reviews of like length: ids and mask are reviews x tokens; `total` counts all processes' reviews."""
+
+    ids: Tensor
+    mask: Tensor
+    labels: Tensor
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far training is: `step` counts steps of this epoch; sums are over its reviews."""
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    reviews: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    best_loss: float = math.inf
+    best_epoch: int = -1
+    done: bool = False
+    history: tuple[Epoch, ...] = ()
+
+
+@contextlib.contextmanager
+def place(settings: Hyperparameters) -> Iterator[Place]:
+    """The device that there is, with the other processes of the run met if it has any (RANK, WORLD_SIZE)."""
+    cuda = torch.cuda.is_available()
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    rank, local = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_RANK", "0"))
+    device = torch.device("cuda", local) if cuda else torch.device("cpu")
+    if cuda:
+        torch.cuda.set_device(device)
+        torch.backends.cuda.matmul.allow_tf32 = True
+    if world > 1:
+        dist.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(minutes=30))
+    try:
+        yield Place(device, _dtype(settings, device), rank, world)
+    finally:
+        if world > 1:
+            dist.destroy_process_group()
+
+
+def single(settings: Hyperparameters) -> Place:
+    """The device of a process that works alone; full precision, as what is evaluated is what is exported."""
+    return Place(torch.device("cuda" if torch.cuda.is_available() else "cpu"), torch.float32)
+
+
+def _dtype(settings: Hyperparameters, device: torch.device) -> torch.dtype:
+    if settings.precision == "auto":
+        fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_amx_tile_supported()
+        return torch.bfloat16 if fast else torch.float32
+    return torch.bfloat16 if settings.precision == "bf16" else torch.float32
+
+
+def train(
+    model: nn.Module,
+    data: Encoded,
+    validation: Encoded,
+    settings: Hyperparameters,
+    context: Context,
+    at: Place,
+) -> tuple[dict[str, np.ndarray], tuple[Epoch, ...]]:
+    """Fit `model` to `data`; return the weights of the epoch with the least validation loss, and the history.
+
+    Without validation reviews the last epoch's weights are returned. Raises `Stopped` after SIGTERM, once the
+    checkpoint is saved.
+    """
+    model.to(at.device)
+    optimizer = torch.optim.AdamW(_groups(model, settings), lr=settings.learning_rate, fused=True)
+    progress, best = _resume(model, optimizer, context, at)
+    parallel = nn.parallel.DistributedDataParallel(model) if at.world > 1 else model
+    steps = -(-len(data) // settings.batch_size)
+    saved = time.monotonic()
+    with _sigterm() as stop:
+        while not progress.done:
+            batches = _order(data, settings, progress.epoch)
+            title = f"epoch {progress.epoch + 1}/{settings.epochs}"
+            for rows in log.progress(batches[progress.step :], title, len(batches) - progress.step):
+                begun = time.monotonic()
+                number = progress.epoch * steps + progress.step
+                _reseed(settings.seed, number, at)
+                for group in optimizer.param_groups:
+                    group["lr"] = settings.learning_rate * _rate(
+                        number, steps * settings.epochs, settings.warmup
+                    )
+                batch = _batch(data, rows, at)
+                loss = _step(parallel, batch, optimizer, settings, at)
+                if not math.isfinite(loss):
+                    raise Fault(f"the loss is {loss} at step {number + 1}", "lower `learningRate` or `clip`")
+                progress = replace(
+                    progress,
+                    step=progress.step + 1,
+                    loss_sum=progress.loss_sum + loss * len(rows),
+                    reviews=progress.reviews + len(rows),
+                    tokens=progress.tokens + int(data.lengths[rows].sum()),
+                    seconds=progress.seconds + time.monotonic() - begun,
+                )
+                if _any(stop.is_set, at):
+                    _save(model, optimizer, progress, best, context, at)
+                    log.say("stopped", epoch=progress.epoch + 1, step=progress.step, of=len(batches))
+                    raise Stopped
+                if time.monotonic() - saved > settings.checkpoint_seconds:
+                    _save(model, optimizer, progress, best, context, at)
+                    saved = time.monotonic()
+            progress, better = _close(model, validation, settings, progress, context, at)
+            if better:
+                best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+            _save(model, optimizer, progress, best, context, at)
+            saved = time.monotonic()
+    return {name: _numpy(value) for name, value in best.items()}, progress.history
+
+
+def _step(
+    model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, settings: Hyperparameters, at: Place
+) -> float:
+    """One step; return the mean loss of this process's reviews."""
+    model.train()
+    with torch.autocast(at.device.type, torch.bfloat16, enabled=at.dtype == torch.bfloat16):
+        logits = model(batch.ids, batch.mask)
+    # Processes may have unlike numbers of reviews; their gradients are averaged. This is the mean over all.
+    loss = cross_entropy(logits.float(), batch.labels, reduction="sum")
+    optimizer.zero_grad()
+    (loss * (at.world / batch.total)).backward()
+    nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+    optimizer.step()
+    return float(loss) / max(1, len(batch.labels))
+
+
+def _close(
+    model: nn.Module,
+    validation: Encoded,
+    settings: Hyperparameters,
+    progress: Progress,
+    context: Context,
+    at: Place,
+) -> tuple[Progress, bool]:
+    """End an epoch: measure, tell, decide whether it is the best so far and whether it was the last."""
+    loss, accuracy = _validate(model, validation, at)
+    epoch = Epoch(
+        number=progress.epoch + 1,
+        train_loss=_sum(progress.loss_sum, at) / max(1.0, _sum(progress.reviews, at)),
+        validation_loss=loss,
+        validation_accuracy=accuracy,
+        seconds=progress.seconds,
+        tokens_per_second=progress.tokens / max(progress.seconds, 1e-9),
+    )
+    context.epoch_done(epoch)
+    better = math.isnan(loss) or loss < progress.best_loss
+    best_epoch = progress.epoch if better else progress.best_epoch
+    tired = bool(settings.patience) and progress.epoch - best_epoch >= settings.patience
+    closed = Progress(
+        epoch=progress.epoch + 1,
+        best_loss=loss if better else progress.best_loss,
+        best_epoch=best_epoch,
+        done=tired or progress.epoch + 1 >= settings.epochs,
+        history=(*progress.history, epoch),
+    )
+    if tired:
+        log.say("early stop", epoch=progress.epoch + 1, best=best_epoch + 1)
+    return closed, better
+
+
+def predictor(model: nn.Module, at: Place) -> Any:
+    """A function from `input_ids` and `attention_mask` to logits, as numpy arrays."""
+    model.to(at.device).eval()
+
+    def predict(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        with (
+            torch.inference_mode(),
+            torch.autocast(at.device.type, torch.bfloat16, enabled=at.dtype == torch.bfloat16),
+        ):
+            logits = model(torch.from_numpy(ids).to(at.device), torch.from_numpy(mask).to(at.device))
+        return np.asarray(logits.float().cpu().numpy())
+
+    return predict
+
+
+def _validate(model: nn.Module, validation: Encoded, at: Place) -> tuple[float, float]:
+    """Mean cross entropy and accuracy; every process computes the same numbers."""
+    from train.evaluate import predict
+
+    if not len(validation):
+        return math.nan, math.nan
+    logits = torch.from_numpy(predict(predictor(model, at), validation, "validate"))
+    labels = torch.from_numpy(validation.labels)
+    found = torch.stack([cross_entropy(logits, labels), (logits.argmax(1) == labels).float().mean()]).to(
+        at.device
+    )
+    if at.world > 1:  # all go by the first one's numbers, or they could disagree about when to stop
+        dist.broadcast(found, 0)
+    return float(found[0]), float(found[1])
+
+
+def _order(data: Encoded, settings: Hyperparameters, epoch: int) -> list[np.ndarray]:
+    """The rows of each batch of an epoch: shuffled, then sorted by length within pools, and shuffled again."""
+    dice = np.random.default_rng((settings.seed, epoch))
+    rows, lengths, size = dice.permutation(len(data)), data.lengths, settings.batch_size
+    batches: list[np.ndarray] = []
+    for start in range(0, len(rows), size * POOL):
+        pool = rows[start : start + size * POOL]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += [pool[at : at + size] for at in range(0, len(pool), size)]
+    return [batches[index] for index in dice.permutation(len(batches))]
+
+
+def _batch(data: Encoded, rows: np.ndarray, at: Place) -> Batch:
+    """This process's share of the reviews; one at least, so that all processes take part in each step."""
+    own = rows[at.rank :: at.world]
+    counted = len(own) > 0
+    own = own if counted else rows[:1]
+    ids, mask = data.padded(own)
+    labels = torch.from_numpy(data.labels[own] if counted else np.full(1, -100))
+    return Batch(
+        torch.from_numpy(ids).to(at.device, non_blocking=True),
+        torch.from_numpy(mask).to(at.device, non_blocking=True),
+        labels.to(at.device, non_blocking=True),
+        len(rows),
+    )
+
+
+def _rate(step: int, steps: int, warmup: float) -> float:
+    """The share of the peak learning rate: up in a line over the warm-up, then down in a line."""
+    rising = max(1, round(steps * warmup))
+    return min((step + 1) / rising, max(0.0, (steps - step) / max(1, steps - rising)))
+
+
+def _groups(model: nn.Module, settings: Hyperparameters) -> list[dict[str, Any]]:
+    """Weights decay; biases and norms do not."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [each for each in parameters if each.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [each for each in parameters if each.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _reseed(seed: int, step: int, at: Place) -> None:
+    torch.manual_seed((seed * 1_000_003 + step) * at.world + at.rank)
+
+
+def _resume(
+    model: nn.Module, optimizer: torch.optim.Optimizer, context: Context, at: Place
+) -> tuple[Progress, dict[str, Tensor]]:
+    """Take up the last checkpoint, if there is one."""
+    checkpoint = context.checkpoints.load()
+    if checkpoint is None:
+        return Progress(), {}
+    tensors = {name: torch.from_numpy(value) for name, value in checkpoint.tensors.items()}
+    model.load_state_dict(_below(tensors, "model."))
+    names = [name for name, parameter in _ordered(model)]
+    state = {
+        index: {key: tensors[f"optimizer.{name}.{key}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+        for index, name in enumerate(names)
+        if f"optimizer.{name}.step" in tensors
+    }
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    facts = dict(checkpoint.facts)
+    history = tuple(
+        Epoch(**{k: math.nan if v is None else v for k, v in each.items()}) for each in facts["history"]
+    )
+    facts["best_loss"] = math.inf if facts["best_loss"] is None else facts["best_loss"]
+    progress = Progress(**{**facts, "history": history})
+    log.say("resumed", epoch=progress.epoch + 1, step=progress.step, run=context.checkpoints.run)
+    return progress, _below(tensors, "best.")
+
+
+def _save(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    best: Mapping[str, Tensor],
+    context: Context,
+    at: Place,
+) -> None:
+    """Save a checkpoint; the processes go on together."""
+    if at.rank == 0:
+        states = optimizer.state_dict()["state"]
+        tensors = {f"model.{name}": _numpy(value) for name, value in model.state_dict().items()}
+        tensors |= {f"best.{name}": _numpy(value) for name, value in best.items()}
+        for index, (name, _) in enumerate(_ordered(model)):
+            tensors |= {
+                f"optimizer.{name}.{key}": _numpy(value) for key, value in states.get(index, {}).items()
+            }
+        facts = asdict(progress)
+        facts["history"] = [
+            {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in asdict(each).items()}
+            for each in progress.history
+        ]
+        facts["best_loss"] = progress.best_loss if math.isfinite(progress.best_loss) else None
+        context.checkpoints.save(Checkpoint(tensors, facts))
+    if at.world > 1:
+        dist.barrier()
+
+
+def _ordered(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Parameters in the order that the optimizer numbers them in."""
+    trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    return [each for each in trained if each[1].ndim > 1] + [each for each in trained if each[1].ndim <= 1]
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _numpy(value: Tensor) -> np.ndarray:
+    return np.asarray(value.detach().cpu().numpy())
+
+
+def _sum(value: float, at: Place) -> float:
+    if at.world == 1:
+        return value
+    total = torch.tensor(value, dtype=torch.float64, device=at.device)
+    dist.all_reduce(total)
+    return float(total)
+
+
+def _any(asked: Any, at: Place) -> bool:
+    """Whether any process was told to stop; all hear it at the same step."""
+    if at.world == 1:
+        return bool(asked())
+    told = torch.tensor(int(asked()), device=at.device)
+    dist.all_reduce(told, dist.ReduceOp.MAX)
+    return bool(told)
+
+
+@contextlib.contextmanager
+def _sigterm() -> Iterator[Any]:
+    """An event that SIGTERM sets, in place of what it does outside of training."""
+    import threading
+
+    event = threading.Event()
+
+    def told(number: int, frame: FrameType | None) -> None:
+        event.set()
+
+    before = signal.signal(signal.SIGTERM, told)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGTERM, before)
