@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import onnxruntime as ort
 from fastapi import FastAPI, Path, Query
 from pydantic import BaseModel
 
-from .contract import Version, serve
+from .contract import Meter, Version, guard, serve
 
 
 class Recommendation(BaseModel):
@@ -71,15 +72,19 @@ class Recommender:
 
 def build(version: Version) -> FastAPI:
     """The service of one version."""
-    model = Recommender.of(version)
+    model, meter = Recommender.of(version), Meter()
     app = FastAPI(title="Recommendations", version=version.name)
+    guard(app, 0)
 
     @app.get("/recommendations/{user}")
     def recommendations(
         user: Annotated[str, Path(max_length=128)], limit: Annotated[int, Query(ge=1, le=100)] = 20
     ) -> Recommendations:
         """What this user may like."""
-        return model.recommend(user, limit)
+        began = time.perf_counter()
+        found = model.recommend(user, limit)
+        meter.add(PredictionLatency=1000 * (time.perf_counter() - began))
+        return found
 
     @app.get("/health")
     def health() -> dict[str, str]:

@@ -13,6 +13,8 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +28,7 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 S3 = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 4})
@@ -108,18 +111,48 @@ def log(message: str, **values: Any) -> None:
     print(json.dumps({"time": datetime.now(UTC).isoformat(), "message": message, **values}), flush=True)
 
 
-def limit_bodies(app: FastAPI, most: int) -> None:
-    """Refuse a body of more than `most` bytes before it is read."""
+class Meter:
+    """Metrics for CloudWatch, gathered: one log line in embedded metric format holds 100 values."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {}
+        self._since = time.monotonic()
+        self._lock = threading.Lock()
+
+    def add(self, **values: float) -> None:
+        """Note one value of each; every 100 requests or 10 seconds they are printed."""
+        with self._lock:
+            for name, value in values.items():
+                self._values.setdefault(name, []).append(value)
+            if max(map(len, self._values.values())) >= 100 or time.monotonic() - self._since > 10:
+                self._print()
+
+    def _print(self) -> None:
+        if space := os.environ.get("METRICS_NAMESPACE"):
+            names = [{"Name": name} for name in self._values]
+            rule = {"Namespace": space, "Dimensions": [["Model"]], "Metrics": names}
+            head = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [rule]}
+            print(json.dumps({"_aws": head, "Model": os.environ["MODEL_NAME"], **self._values}), flush=True)
+        self._values, self._since = {}, time.monotonic()
+
+
+def guard(app: FastAPI, most: int) -> None:
+    """Refuse a body of more than `most` bytes before it is read, and repeat no user's words in an error."""
 
     @app.middleware("http")
     async def limit(request: Request, answer: Callable[[Request], Any]) -> Response:
         length = request.headers.get("content-length", "")
-        if request.method in {"POST", "PUT"} and not length.isdecimal():
+        if request.method == "POST" and not length.isdecimal():
             return JSONResponse({"detail": "send Content-Length"}, 411)
         if length.isdecimal() and int(length) > most:
             return JSONResponse({"detail": f"send at most {most} bytes"}, 413)
         response: Response = await answer(request)
         return response
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse(_: Request, error: RequestValidationError) -> Response:
+        faults = [{"loc": fault["loc"], "msg": fault["msg"]} for fault in error.errors()]
+        return JSONResponse({"detail": faults}, 422)
 
 
 def serve(build: Callable[[Version], FastAPI]) -> int:

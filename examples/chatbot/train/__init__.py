@@ -1,0 +1,1 @@
+"""Fine-tunes a BERT-family checkpoint to tell what a customer wants."""
