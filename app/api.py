@@ -146,10 +146,10 @@ class ModelFacts(BaseModel):
 
     name: str
     version: str
-    created_at: Annotated[str | None, Field(alias="createdAt")]
+    created_at: Annotated[str | None, Field(serialization_alias="createdAt")]
     architecture: str | None
     labels: list[str]
-    max_tokens: Annotated[int, Field(alias="maxTokens")]
+    max_tokens: Annotated[int, Field(serialization_alias="maxTokens")]
     precision: str
     metrics: dict[str, Any]
     failure: ModelFailure | None
@@ -411,10 +411,10 @@ def _facts(model: Model, keeper: Keeper) -> ModelFacts:
     return ModelFacts(
         name=model.manifest.name,
         version=model.version,
-        createdAt=_text(document.get("createdAt")),
+        created_at=_text(document.get("createdAt")),
         architecture=_text(document.get("architecture")),
         labels=list(model.labels),
-        maxTokens=model.manifest.max_tokens,
+        max_tokens=model.manifest.max_tokens,
         precision=model.precision,
         metrics=metrics if isinstance(metrics, dict) else {},
         failure=ModelFailure(version=failed.version, reason=failed.reason) if failed else None,

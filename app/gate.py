@@ -128,7 +128,8 @@ class Gate:
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > MAX_BODY:
             raise too_large
-        parts, size = [], 0
+        parts: list[bytes] = []
+        size = 0
         try:
             async with asyncio.timeout(self._timeout):
                 while True:
@@ -142,8 +143,8 @@ class Gate:
                     if not message.get("more_body"):
                         return b"".join(parts)
         except TimeoutError as error:
-            message = f"the request did not arrive within {self._timeout:g} s"
-            raise Refused(408, "slow_request", message) from error
+            late = f"the request did not arrive within {self._timeout:g} s"
+            raise Refused(408, "slow_request", late) from error
 
     def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "other")

@@ -16,7 +16,10 @@ from app.store import Store, Unusable, open_store
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 60.0
-"""Seconds between two tries while there is no model, or the wanted one cannot be used."""
+"""Seconds between two tries while there is no model."""
+
+SLOWEST = 20
+"""How many times the polling interval passes, at most, while the wanted version cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +95,5 @@ class Keeper:
             return float("inf")
         spread = random.uniform(0.8, 1.2)
         if self.model:
-            return min(self._settings.poll_interval * 2**tries, 20 * self._settings.poll_interval) * spread
-        return min(FIRST_WAIT * 2 ** min(tries, 10), LONGEST_WAIT) * spread
+            return self._settings.poll_interval * min(1 << min(tries, 10), SLOWEST) * spread
+        return min(FIRST_WAIT * (1 << min(tries, 10)), LONGEST_WAIT) * spread

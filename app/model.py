@@ -65,7 +65,8 @@ class Model:
             mask[row, : len(text)] = 1
         logits = self._runtime.logits(ids, mask).astype(np.float64)
         exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return exponents / exponents.sum(axis=1, keepdims=True)
+        shares: NDArray[np.float64] = exponents / exponents.sum(axis=1, keepdims=True)
+        return shares
 
     def probe(self) -> None:
         """Run once, and learn how fast it is and what batches gain. Raises `Unusable` if it cannot answer.
