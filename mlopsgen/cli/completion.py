@@ -19,16 +19,19 @@ FILES, FOLDERS = ":files", ":folders"
 
 BASH = r"""# Completion of mlopsgen for bash. In ~/.bashrc: eval "$(mlopsgen completion bash)"
 _mlopsgen() {
-    local word rest path words
+    local word rest path words typed
     COMPREPLY=()
+    # Words come as they are typed, with their backslashes and quotes.
     words=("${COMP_WORDS[@]:1:COMP_CWORD}")
+    words=("${words[@]//[\\\"\']/}")
+    typed=${words[@]: -1}
     while IFS=$'\t' read -r word rest; do
         case $word in
             :files | :folders)
                 compopt -o filenames 2>/dev/null
                 while IFS= read -r path; do
                     COMPREPLY+=("$path")
-                done < <(compgen -"$([[ $word == :files ]] && echo f || echo d)" -- "${2#=}") ;;
+                done < <(compgen -"$([[ $word == :files ]] && echo f || echo d)" -- "${typed#=}") ;;
             ?*) COMPREPLY+=("$word") ;;
         esac
     done < <("$1" completion candidates "${words[@]/#/:}" 2>/dev/null)
