@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -36,21 +36,48 @@ class Fault(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command: 0 good; 1 rejected, stale or different; 2 usage; 70 our own bug; 130 interrupted."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    _settle_streams()
+    code = GOOD
     try:
-        code = _dispatch(arguments)
+        code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
-        return code
+    except BrokenPipeError:
+        # Whoever read our output has enough.
+        _mute()
+    except OSError as error:
+        _mute()
+        print(f"mlopsgen: cannot write the output: {error.strerror}", file=sys.stderr)
+        code = code or REJECTED
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        return _dispatch(arguments)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has enough; nobody is to hear of it when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return GOOD
     except Exception as error:
+        # An OSError about no file is about the output.
+        if isinstance(error, OSError) and error.filename is None and error.strerror:
+            raise
         return _failed(error)
+
+
+def _settle_streams() -> None:
+    """Output that was closed goes nowhere, and a character that the terminal lacks is written in ASCII."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115 - it lasts as long as the process
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _mute() -> None:
+    """Nobody is to hear of a broken output again when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -63,6 +90,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         sub = subparsers.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if name == command:
+            sub.set_defaults(parser=sub)
             _module(name).configure(sub)
     return top
 
@@ -70,8 +98,22 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
 def _dispatch(arguments: list[str]) -> int:
     command = next((word for word in arguments if not word.startswith("-")), None)
     known = command if command in COMMANDS else None
-    parsed = parser(known).parse_args(arguments)
+    top = parser(known)
+    if command is not None and known is None and arguments[0] == command:
+        top.error(f"there is no command `{command}`{_nearest(command, COMMANDS)}")
+    parsed, unknown = top.parse_known_args(arguments)
+    if unknown:
+        sub: argparse.ArgumentParser = parsed.parser
+        options = [word for word in sub._option_string_actions if word.startswith("--")]
+        sub.error(f"`{unknown[0]}` is too much{_nearest(unknown[0], options)}")
     return int(_module(parsed.command).run(parsed))
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(word.split("=")[0], sorted(known), n=1)
+    return f"; did you mean `{close[0]}`?" if close else ""
 
 
 def _module(name: str) -> Any:
