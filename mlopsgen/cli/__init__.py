@@ -100,7 +100,8 @@ def _dispatch(arguments: list[str]) -> int:
     known = command if command in COMMANDS else None
     top = parser(known)
     if command is not None and known is None and arguments[0] == command:
-        top.error(f"there is no command `{command}`{_nearest(command, COMMANDS)}")
+        hint = _nearest(command, COMMANDS) or "; `mlopsgen --help` lists them"
+        top.error(f"there is no command `{command}`{hint}")
     parsed, unknown = top.parse_known_args(arguments)
     if unknown:
         sub: argparse.ArgumentParser = parsed.parser
