@@ -46,6 +46,8 @@ class Target:
     host: str = "127.0.0.1"
     state: State = "initial"
     reason: str = "no health check was answered yet"
+    listens: bool = True
+    """False once it has refused a connection, until it answers a check again."""
     outstanding: int = 0
     good: int = 0
     bad: int = 0
@@ -106,6 +108,9 @@ class Group:
         With no healthy one, all unhealthy ones are tried, as the load balancer on AWS does ("fail open").
         """
         able = [each for each in self.targets if each.state == "healthy"]
+        # A task that is gone refuses connections a moment before anybody knows, and would by its quick
+        # failures seem the least busy of all.
+        able = [each for each in able if each.listens] or able
         able = able or [each for each in self.targets if each.state == "unhealthy"]
         if not able:
             return None
@@ -120,7 +125,7 @@ class Group:
             started = time.monotonic()
             fault = await self._fault(target)
             if fault is None:
-                target.good, target.bad = target.good + 1, 0
+                target.good, target.bad, target.listens = target.good + 1, 0, True
                 # A new target has to answer once ("Health checks for your target groups", Elastic Load
                 # Balancing user guide), one that had failed `healthy` times in a row.
                 enough = 1 if target.state == "initial" else self.settings.healthy
@@ -132,7 +137,8 @@ class Group:
                     target.reason = fault
                 elif target.state == "healthy" and target.bad >= self.settings.unhealthy:
                     target.become("unhealthy", fault)
-            pause = FIRST_CHECKS if target.state == "initial" else self.settings.interval
+            soon = target.state == "initial" or not target.listens
+            pause = FIRST_CHECKS if soon else self.settings.interval
             await asyncio.sleep(max(0.0, pause - (time.monotonic() - started)))
 
     async def _fault(self, target: Target) -> str | None:
@@ -216,6 +222,7 @@ class Balancer:
         try:
             server = await self._connection(target)
         except OSError:
+            target.listens = False
             await reply(client, 502, b"502 Bad Gateway: the target does not listen\n")
             return 502
         sender = asyncio.create_task(_send(client, server, request, self.port))

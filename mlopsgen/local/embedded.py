@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlopsgen.local.surroundings import provide
+
 
 class Unavailable(Exception):
     """The user's machine lacks something that the rehearsal needs; the text says what to do."""
@@ -43,8 +45,11 @@ class EmbeddedAws:
 
 
 @contextmanager
-def embedded_aws(region: str) -> Iterator[EmbeddedAws]:
-    """Run it for as long as the block runs, on a free port. Raises `Unavailable` without moto."""
+def embedded_aws(region: str, environment: Path | None = None) -> Iterator[EmbeddedAws]:
+    """Run it for as long as the block runs, on a free port.
+
+    What the templates in `environment` take as given is there. Raises `Unavailable` without moto.
+    """
     try:
         from moto.server import ThreadedMotoServer
     except ModuleNotFoundError as error:
@@ -59,6 +64,8 @@ def embedded_aws(region: str) -> Iterator[EmbeddedAws]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
+        if environment:
+            provide(environment, region)
         host, port = server.get_host_and_port()
         yield EmbeddedAws(f"http://{host}:{port}", region)
     finally:

@@ -1,0 +1,305 @@
+"""The whole pipeline on one machine: real processes, real HTTP, and every API of an embedded AWS."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local.running import Load, Up, local, predict, processes, project, status, tasks, until
+
+pytestmark = pytest.mark.xdist_group("local")
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One run that most tests share."""
+    running = Up(project(tmp_path_factory.mktemp("up")), "--port", "0", "--data", "reviews.txt")
+    try:
+        running.says("Ctrl-C stops all of it.")
+        yield running
+    finally:
+        running.end()
+
+
+def url(up: Up) -> str:
+    """The load balancer's."""
+    return str(status(up.folder)["urls"]["internet-facing"])
+
+
+def test_up_deploys_trains_promotes_and_serves(up: Up) -> None:
+    """One command leads from a pipeline to a first answer, and says where to go on."""
+    said = up.output
+    for each in (
+        "foundation ... done",
+        "1 files",
+        "accuracy 0.9",
+        "serving-adder ... done",
+        "starting 2 tasks of adder: done",
+        '"known": 0',
+        "page      http://127.0.0.1:",
+    ):
+        assert each in said
+
+
+def test_the_model_was_trained_on_the_uploaded_data(up: Up) -> None:
+    """What was put into raw/ is what the served model knows."""
+    code, answer = predict(url(up), "good film")
+    assert (code, answer["known"]) == (200, 3)
+
+
+def test_predict_asks_the_service(up: Up) -> None:
+    """`local predict` prints the service's answer to a text, to JSON, and to the service's own examples."""
+    assert '"known": 2' in local(up.folder, "predict", "good").stdout
+    assert '"known": 1' in local(up.folder, "predict", "--json", '{"text": "cast"}').stdout
+    assert "two words" in local(up.folder, "predict").stdout
+    broken = local(up.folder, "predict", "--json", "{")
+    assert broken.returncode == 1
+    assert "--json" in broken.stderr
+
+
+def test_status_shows_tasks_model_and_metrics(up: Up) -> None:
+    """As many tasks as `replicas.min`, the current version, and the metrics that came by the log."""
+    found = status(up.folder)
+    [service] = found["services"]
+    assert [task["state"] for task in service["tasks"]] == ["healthy", "healthy"]
+    [model] = found["models"]
+    assert model["current"] in model["versions"]
+    until(lambda: "Accuracy" in status(up.folder)["metrics"], "the metric has arrived", 10)
+    assert "service       adder: 2 of 2 healthy" in local(up.folder, "status").stdout
+
+
+def test_logs_shows_what_tasks_printed(up: Up) -> None:
+    """`local logs` shows the tasks' lines without their metrics, of one task if it is named."""
+    everything = local(up.folder, "logs").stdout
+    assert "listening" in everything
+    assert '"event": "started"' in everything
+    assert "_aws" not in everything
+    assert "listening" not in local(up.folder, "logs", "counter").stdout
+    wrong = local(up.folder, "logs", "nobody")
+    assert wrong.returncode == 1
+    assert "adder" in wrong.stderr
+
+
+def test_logs_reach_cloudwatch_under_the_names_that_ecs_gives(up: Up) -> None:
+    """The log group is the stack's, the stream is PREFIX/CONTAINER/TASK."""
+    import boto3
+
+    client = boto3.client(
+        "logs",
+        endpoint_url=status(up.folder)["aws"],
+        region_name="eu-central-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+    )
+    streams = client.describe_log_streams(logGroupName="/tiny-dev/counter")["logStreams"]
+    name = streams[0]["logStreamName"]
+    assert name.startswith("counter/counter/")
+    events = client.get_log_events(logGroupName="/tiny-dev/counter", logStreamName=name)["events"]
+    assert '"event": "started"' in events[0]["message"]
+
+
+def test_a_task_works_in_the_role_of_its_task_definition(up: Up) -> None:
+    """Each task gets its own role's credentials, the way ECS hands them out, and none of the caller's."""
+    said = local(up.folder, "logs", "adder").stdout
+    assert "assumed-role/tiny-dev-serving-adder-TaskRole" in said
+
+
+def test_a_second_run_is_refused(up: Up) -> None:
+    """One run at a time in one folder."""
+    second = local(up.folder, "up")
+    assert second.returncode == 1
+    assert "it runs already" in second.stderr
+    assert "mlopsgen local down" in second.stderr
+
+
+def test_a_new_version_takes_over_without_a_failed_request(up: Up) -> None:
+    """`local train` replaces the tasks in turn, under load."""
+    before = status(up.folder)["models"][0]["current"]
+    old = {task["id"] for task in status(up.folder)["services"][0]["tasks"]}
+    with Load(url(up)) as load:
+        trained = local(up.folder, "train")
+        assert trained.returncode == 0, trained.stderr
+        after = status(up.folder)["models"][0]["current"]
+        until(lambda: load.versions[after] > 10, "the new version answers")
+    assert after != before
+    assert f"adder serves {after}" in trained.stdout
+    assert set(load.statuses) == {200}, load.statuses
+    assert set(load.versions) == {before, after}
+    assert old.isdisjoint(task["id"] for task in status(up.folder)["services"][0]["tasks"])
+
+
+def test_a_version_below_the_minimum_is_not_served(up: Up) -> None:
+    """Promotion checks the minimum of the pipeline, and the old version stays."""
+    before = status(up.folder)["models"][0]["current"]
+    trained = local(up.folder, "train", "--hyperparameter", "accuracy=0.5")
+    assert trained.returncode == 1
+    assert "`accuracy` is 0.5, and has to be at least 0.8" in trained.stderr
+    assert status(up.folder)["models"][0]["current"] == before
+    assert predict(url(up), "good")[1]["version"] == before
+
+
+def test_a_trainer_that_fails_says_why(up: Up) -> None:
+    """The message has the exit code, the last lines and the log; what is served goes on."""
+    trained = local(up.folder, "train", "--hyperparameter", "fails=true")
+    assert trained.returncode == 1
+    assert "counter ended with exit code 1" in trained.stderr
+    assert "a language that nobody knows" in trained.stderr
+    assert predict(url(up), "good")[0] == 200
+
+
+def test_an_interrupted_trainer_resumes(up: Up) -> None:
+    """A trainer that something ends half-way is started again, aloud, and goes on from its checkpoint."""
+    said: list[str] = []
+    training = threading.Thread(
+        target=lambda: said.append(local(up.folder, "train", "--hyperparameter", "seconds=60").stdout)
+    )
+    training.start()
+    [trainer] = until(lambda: tasks(up.folder, "python -m train")[-1:], "the trainer runs")
+    until(lambda: '"seconds": 60' in local(up.folder, "logs", "counter").stdout, "the trainer is at work")
+    os.kill(trainer, signal.SIGTERM)
+    training.join()
+    assert "counter was ended by SIGTERM; starting it again (2 of 3)" in said[0]
+    assert "resumed" in said[0]
+    assert "adder serves" in said[0]
+
+
+def test_a_killed_task_is_replaced(up: Up) -> None:
+    """Only what the killed task had in hand fails; another one takes its place, and the run says so."""
+    victim = tasks(up.folder, "python -m app")[0]
+    old = {task["id"] for task in status(up.folder)["services"][0]["tasks"]}
+    with Load(url(up)) as load:
+        os.kill(victim, signal.SIGKILL)
+        up.says("was ended by SIGKILL; starting another")
+        until(
+            lambda: [t["state"] for t in status(up.folder)["services"][0]["tasks"]] == ["healthy"] * 2,
+            "both are healthy",
+        )
+    assert load.statuses[200] > 20
+    # Each of four threads may have had one request in its hands, and tried it once more before it was missed.
+    assert sum(load.statuses.values()) - load.statuses[200] <= 8, load.statuses
+    assert len(old & {task["id"] for task in status(up.folder)["services"][0]["tasks"]}) == 1
+
+
+def test_the_embedded_aws_comes_back_with_what_it_held(up: Up) -> None:
+    """Should it end, services answer meanwhile, and stacks, data and models are put back."""
+    before = status(up.folder)["models"][0]
+    [server] = tasks(up.folder, "mlopsgen.local.server 0")
+    with Load(url(up)) as load:
+        os.kill(server, signal.SIGKILL)
+        up.says("the embedded AWS was ended by SIGKILL")
+        up.says("the embedded AWS is back")
+    assert set(load.statuses) == {200}, load.statuses
+    assert status(up.folder)["models"][0]["current"] == before["current"]
+    trained = local(up.folder, "train")
+    assert trained.returncode == 0, trained.stderr
+    assert predict(url(up), "good film")[1]["known"] == 3
+
+
+def test_a_full_disk_ends_the_run_with_a_reason(up: Up) -> None:
+    """Without its logs a run is worth nothing: it stops, says why, and leaves no process."""
+    where = url(up)
+    resource.prlimit(up.process.pid, resource.RLIMIT_FSIZE, (100, 100))
+    predict(where, "good")
+    assert up.process.wait(60) == 1
+    assert "cannot write logs" in up.output
+    assert "Make room" in up.output
+    assert "Traceback" not in up.output
+    assert processes(up.folder) == []
+
+
+def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
+    """A port that the user asked for is not exchanged for another."""
+    folder = project(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = local(folder, "up", "--port", port)
+    assert result.returncode == 1
+    assert f"port {port} is taken: choose another with --port" in result.stderr
+    assert processes(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("up", "--data", "nowhere.csv"), "--data nowhere.csv: there is no such file or folder"),
+        (("up", "--env", "moon"), "there is no environment `moon`: choose one with --env from dev"),
+        (("up", "--minimum", "accuracy=high"), "the value has to be a number"),
+        (("status",), "nothing runs here: start it with `mlopsgen local up`"),
+        (("train",), "nothing runs here"),
+        (("predict", "x"), "nothing runs here"),
+        (("logs",), "nothing runs here"),
+    ],
+)
+def test_what_cannot_be_done_is_explained(tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+    """Exit code 1 and one sentence."""
+    result = local(project(tmp_path), *options)
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_down_without_a_run_is_no_fault(tmp_path: Path) -> None:
+    """It can be called to be sure."""
+    result = local(project(tmp_path), "down")
+    assert (result.returncode, result.stdout) == (0, "nothing runs here\n")
+
+
+@pytest.mark.parametrize(
+    "moment", ["starting the embedded AWS ...", "foundation ... done", "started  accuracy"]
+)
+def test_ctrl_c_stops_all_of_it(tmp_path: Path, moment: str) -> None:
+    """At whatever moment: exit code 130, no process left, and nothing in the way of the next run."""
+    folder = project(tmp_path)
+    up = Up(folder, "--port", "0", "--hyperparameter", "seconds=60", "--hyperparameter", "child=true")
+    try:
+        up.says(moment)
+        assert up.interrupt() == 130, up.output
+        assert "Traceback" not in up.output
+        assert processes(folder) == []
+        assert sorted(each.name for each in (folder / ".mlopsgen" / "local").iterdir()) == ["lock", "logs"]
+    finally:
+        up.end()
+
+
+def test_a_killed_run_leaves_no_process_and_does_not_block_the_next(tmp_path: Path) -> None:
+    """After `kill -9` the guards end everything, even what hid; the next run clears the rest."""
+    folder = project(tmp_path)
+    up = Up(folder, "--port", "0", "--hyperparameter", "seconds=60", "--hyperparameter", "child=true")
+    try:
+        up.says("started  accuracy")
+        until(lambda: tasks(folder, "sleep 1000"), "the trainer's hidden child runs")
+        up.process.kill()
+        up.process.wait()
+        until(lambda: not processes(folder), "all processes are gone", 10)
+        again = Up(folder, "--port", "0", "--once")
+        assert again.process.wait(90) == 0, again.output
+        assert '"known": 0' in again.output
+        assert processes(folder) == []
+    finally:
+        up.end()
+
+
+def test_a_detached_run_goes_on_until_down(tmp_path: Path) -> None:
+    """`up --detach` returns when it serves, `down` ends it and leaves no file."""
+    folder = project(tmp_path)
+    try:
+        started = local(folder, "up", "--detach", "--port", "0")
+        assert started.returncode == 0, started.stderr
+        assert "page      http://127.0.0.1:" in started.stdout
+        assert predict(status(folder)["urls"]["internet-facing"], "good")[0] == 200
+        time.sleep(0.5)
+        assert local(folder, "down").stdout == "stopped\n"
+        assert processes(folder) == []
+        assert not (folder / ".mlopsgen").exists()
+    finally:
+        local(folder, "down")
