@@ -13,7 +13,7 @@ from tests.examples import harness
 
 pytestmark = pytest.mark.xdist_group("chatbot")
 
-SETTINGS = {"checkpoint": "tiny", "epochs": 2, "learningRate": 0.005, "batchSize": 16}
+SETTINGS = {"checkpoint": "tiny", "epochs": 6, "learningRate": 0.005, "batchSize": 16}
 KEY = "a key for tests alone"
 
 
@@ -22,7 +22,10 @@ def checkpoint(folder: Path) -> None:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import DistilBertConfig, DistilBertForSequenceClassification, PreTrainedTokenizerFast
 
-    words = "the a my i is it me to for when where want order parcel refund return person human address open"
+    words = (
+        "track order parcel box news return send shoes lamp refund money address street postcode change "
+        "correct update open hours sunday today noon talk person agent human where when is my the a me to it"
+    )
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words.split(), *"bcdefghjklmnopqrstuvwxyz"]
     tokenizer = Tokenizer(models.WordLevel({word: n for n, word in enumerate(vocabulary)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()

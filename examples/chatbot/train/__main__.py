@@ -1,160 +1,22 @@
-"""Fine-tunes, exports to ONNX, measures what was exported, and publishes."""
+"""Reads labelled questions, fine-tunes, exports, measures and publishes."""
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import onnxruntime as ort
-import torch
-from safetensors.torch import save_model
-from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
-from transformers.utils import logging
-
-from .contract import STOPPED, Checkpoint, Failed, Job, location, log, publish, run
-from .data import Data, read
-from .resume import keep, resume
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """`spec.trainers[].hyperparameters`."""
-
-    checkpoint: str = "distilbert-base-uncased"
-    """A folder of `raw/` with config.json, model.safetensors and tokenizer.json, or an id of the hub."""
-    revision: str = "main"
-    """The commit of the hub's files."""
-    epochs: int = 4
-    batch_size: int = 32
-    learning_rate: float = 5e-5
-    max_tokens: int = 64
-    seed: int = 1
-
-
-class Classifier(nn.Module):
-    """The interface of every text model in the store: token ids and their mask to logits."""
-
-    def __init__(self, encoder: nn.Module) -> None:
-        super().__init__()
-        self.encoder = encoder
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        logits: Tensor = self.encoder(input_ids=input_ids, attention_mask=attention_mask).logits
-        return logits
-
-
-def start(settings: Settings, labels: Sequence[str], folder: Path) -> tuple[Any, Classifier]:
-    """The checkpoint's tokenizer, and its encoder under a new head. Loads no pickle and no foreign code."""
-    raw, source = location("RAW_URI"), settings.checkpoint
-    own = [raw.get(name, folder / name) for name in raw.names("") if name.startswith(f"{source}/")]
-    where = str(folder / source) if own else source
-    torch.manual_seed(settings.seed)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(where, revision=settings.revision)
-        encoder = AutoModelForSequenceClassification.from_pretrained(
-            where,
-            revision=settings.revision,
-            num_labels=len(labels),
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,  # a head that was trained for other labels is replaced
-            attn_implementation="eager",  # as the ONNX exporter reads it
-            dtype=torch.float32,
-        )
-    except (OSError, ValueError) as error:
-        raise Failed(
-            f"cannot load checkpoint {source!r}: {str(error).splitlines()[0]} "
-            f"If the hub is out of reach, put the checkpoint's files into {raw.uri}{source}/"
-        ) from error
-    if not tokenizer.is_fast:
-        raise Failed(f"checkpoint {source!r} has no tokenizer.json, which the service reads")
-    return tokenizer, Classifier(encoder)
-
-
-def encode(tokenizer: Any, texts: Sequence[str], settings: Settings) -> tuple[Tensor, Tensor]:
-    """Token ids and mask of one batch, no wider than its longest text."""
-    limit = {"truncation": True, "max_length": settings.max_tokens}
-    tokens = tokenizer(list(texts), padding=True, return_tensors="pt", **limit)
-    return tokens["input_ids"], tokens["attention_mask"]
-
-
-def fit(model: Classifier, tokenizer: Any, data: Data, settings: Settings, checkpoint: Checkpoint) -> None:
-    """Train in place, from the checkpoint if there is one. SIGTERM saves one after the batch in hand."""
-    stop: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate)
-    per_epoch = -(-len(data.train) // settings.batch_size)
-    steps = per_epoch * settings.epochs
-    model.train()
-    for step in range(resume(checkpoint, model, optimizer), steps):
-        # Order and dropout follow from the step alone: a resumed run equals one that was never stopped.
-        order = np.random.default_rng([settings.seed, step // per_epoch]).permutation(len(data.train))
-        torch.manual_seed(settings.seed + step)
-        texts, labels = zip(*(data.train[n] for n in order[step % per_epoch :: per_epoch]), strict=True)
-        optimizer.param_groups[0]["lr"] = settings.learning_rate * (1 - step / steps)
-        logits = model(*encode(tokenizer, texts, settings))
-        loss = nn.functional.cross_entropy(logits, torch.tensor(labels))
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        done, ended = divmod(step + 1, per_epoch)
-        if not ended:
-            log("epoch", done=done, of=settings.epochs, loss=round(loss.item(), 4))
-        if stop or not ended:
-            keep(checkpoint, model, optimizer, step + 1)
-        if stop:
-            sys.exit(STOPPED)
-    signal.signal(signal.SIGTERM, before)
-
-
-def export(model: Classifier, tokenizer: Any, settings: Settings, folder: Path) -> None:
-    """Write the files of a version, as docs/contracts.md lists them."""
-    model.eval()
-    save_model(model.encoder, str(folder / "model.safetensors"))
-    tokenizer.backend_tokenizer.no_padding()
-    tokenizer.backend_tokenizer.enable_truncation(settings.max_tokens)
-    tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
-    torch.onnx.export(
-        model,
-        tuple(torch.ones(2, 2, 8, dtype=torch.long)),
-        str(folder / "model.onnx"),
-        input_names=["input_ids", "attention_mask"],
-        output_names=["logits"],
-        dynamic_axes={name: {0: "batch", 1: "tokens"} for name in ("input_ids", "attention_mask")},
-        opset_version=17,
-        dynamo=False,
-    )
-
-
-def evaluate(folder: Path, tokenizer: Any, data: Data, settings: Settings) -> dict[str, float]:
-    """Accuracy and macro F1 of the exported model on the texts that were held out."""
-    session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
-    guesses: list[int] = []
-    for begin in range(0, len(data.test), settings.batch_size):
-        texts = [text for text, _ in data.test[begin : begin + settings.batch_size]]
-        ids, mask = encode(tokenizer, texts, settings)
-        logits = session.run(["logits"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0]
-        guesses += logits.argmax(axis=1).tolist()
-    guess, truth = np.array(guesses), np.array([label for _, label in data.test])
-    scores = []
-    for label in np.unique(truth):
-        right = np.sum((guess == label) & (truth == label))
-        scores.append(2 * right / (np.sum(guess == label) + np.sum(truth == label)))
-    return {"accuracy": float(np.mean(guess == truth)), "f1": float(np.mean(scores))}
+from .contract import Checkpoint, Job, log, publish, run
+from .data import Settings, read
 
 
 def train(job: Job, folder: Path) -> None:
     """The whole run: read, fine-tune, export, measure, publish."""
-    logging.disable_progress_bar()
     settings = job.settings(Settings)
     data = read(folder / "raw")
     log("read", train=len(data.train), test=len(data.test), intents=data.labels)
+    from .model import evaluate, export, fit, start  # torch is not waited for before the data are good
+
     tokenizer, model = start(settings, data.labels, folder / "base")
     fit(model, tokenizer, data, settings, Checkpoint(job, data.digest, settings, folder, ".safetensors"))
     files = folder / "model"

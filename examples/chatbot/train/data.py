@@ -50,6 +50,21 @@ OPENINGS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Settings:
+    """`spec.trainers[].hyperparameters`."""
+
+    checkpoint: str = "distilbert-base-uncased"
+    """A folder of `raw/` with config.json, model.safetensors and tokenizer.json, or an id of the hub."""
+    revision: str = "main"
+    """The commit of the hub's files."""
+    epochs: int = 4
+    batch_size: int = 32
+    learning_rate: float = 5e-5
+    max_tokens: int = 64
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Data:
     """The texts with the number of their intent."""
 
