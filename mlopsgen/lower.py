@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from mlopsgen.components import components
@@ -55,13 +56,23 @@ def lower(pipeline: Pipeline, environment: str) -> Plan:
         tags=tags(site),
         stacks=stacks(site, parts),
         principals=of(Principal, parts),
-        images=tuple(dict.fromkeys(of(Image, parts))),
+        images=_images(of(Image, parts)),
         tasks=of(Task, parts),
         things=tuple(dict.fromkeys(of(Thing, parts))),
         edges=tuple(dict.fromkeys(of(Edge, parts))),
         commands=of(Command, parts),
         workflow=next(iter(of(Workflow, parts)), None),
     )
+
+
+def _images(images: Sequence[Image]) -> tuple[Image, ...]:
+    """Each image once, by name. Where those that share it listen on different ports, it names none."""
+    merged: dict[str, Image] = {}
+    for image in sorted(images, key=lambda each: (each.name, each.origin)):
+        first = merged.setdefault(image.name, image)
+        if (first.port, first.health_path) != (image.port, image.health_path):
+            merged[image.name] = replace(first, port=None, health_path=None)
+    return tuple(merged.values())
 
 
 def tags(site: Site) -> tuple[tuple[str, str], ...]:

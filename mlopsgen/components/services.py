@@ -61,7 +61,7 @@ def _service(site: Site, service: ServiceSpec, priority: int | None) -> Iterator
         origin=origin,
         environment=(("PORT", str(service.port)),),
         port=service.port,
-        health_path=service.health_check.path,
+        health=service.health_check,
     )
     network = join(site, stack)
     yield from network.parameters
@@ -184,7 +184,8 @@ def _ingress(
     if _alarm_names(site, service) or {"latency", "requestsPerTarget"} & {
         each.metric for each in service.autoscaling
     }:
-        full_name, what = key(ingress.scheme, "load-balancer-full-name"), "The load balancer, as metrics name it"
+        full_name = key(ingress.scheme, "load-balancer-full-name")
+        what = "The load balancer, as metrics name it"
         yield take(site, stack, "LoadBalancerFullName", full_name, "String", what)[1]
     check = service.health_check
     attributes = {

@@ -15,6 +15,7 @@ from mlopsgen.components.registry import image_name
 from mlopsgen.components.wiring import KEY_ARN, take
 from mlopsgen.plan import Edge, Image, Parameter, Part, Resource, Task, Thing, Value
 from mlopsgen.source.node import Path
+from mlopsgen.spec.services import HealthCheckSpec
 from mlopsgen.spec.workload import WorkloadSpec
 
 DAY = 86400
@@ -35,7 +36,7 @@ def task(
     entry_point: Sequence[str] | None = None,
     environment: Iterable[tuple[str, Value]] = (),
     port: int | None = None,
-    health_path: str | None = None,
+    health: HealthCheckSpec | None = None,
 ) -> Iterator[Part]:
     """Everything that a task of `workload` is started from, addressed to `stack`.
 
@@ -71,7 +72,7 @@ def task(
         origin=origin,
     )
     if workload.image.build:
-        yield _image(site, workload, origin, command, port, health_path)
+        yield _image(site, workload, origin, command, port, health.path if health else None)
         yield Edge(f"image:{image_name(workload)}", workload.name, "runs")
         what = f"Digest of image {image_name(workload)}: sha256: and 64 hexadecimal digits"
         yield Parameter(stack, "ImageDigest", "String", what, pattern=DIGEST)
@@ -93,7 +94,7 @@ def task(
             Command=list(command) if command else None,
             EntryPoint=list(entry_point) if entry_point else None,
             PortMappings=[ecs.PortMapping(ContainerPort=port, Protocol="tcp")] if port else None,
-            HealthCheck=_health_check(workload, port, health_path),
+            HealthCheck=_health_check(workload, port, health),
             Secrets=[ecs.Secret(Name=name, ValueFrom=value) for name, value in sorted(binding.secrets)],
             ResourceRequirements=_gpus(workload),
         ),
@@ -196,13 +197,20 @@ def _image(
     )
 
 
-def _health_check(workload: WorkloadSpec, port: int | None, path: str | None) -> ecs.HealthCheck | None:
+def _health_check(
+    workload: WorkloadSpec, port: int | None, health: HealthCheckSpec | None
+) -> ecs.HealthCheck | None:
     """ECS's own check, with the Python that images built here have for certain."""
-    if not (workload.image.build and port and path):
+    if not (workload.image.build and port and health):
         return None
-    ask = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{port}{path}', timeout=4)"
+    ask = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{port}{health.path}')"
     return ecs.HealthCheck(
-        Command=["CMD", "python", "-c", ask], Interval=15, Timeout=5, Retries=3, StartPeriod=60
+        Command=["CMD", "python", "-c", ask],
+        Interval=health.interval,
+        # Where a load balancer waits for up to 120 s, ECS waits for 60 (Amazon ECS API, "HealthCheck").
+        Timeout=min(health.timeout, 60),
+        Retries=health.unhealthy_threshold,
+        StartPeriod=health.start_period,
     )
 
 

@@ -25,7 +25,7 @@ def _certificates(arns: list[str], region: str) -> None:
     if not arns:
         return
     from moto.acm.models import CertBundle, acm_backends
-    from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
+    from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT
 
     backend = acm_backends[ACCOUNT][region]
     for arn in arns:
@@ -38,7 +38,7 @@ def _certificates(arns: list[str], region: str) -> None:
 def _network(vpcs: list[str], subnets: list[str], region: str) -> None:
     if not vpcs:
         return
-    from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
+    from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT
     from moto.ec2.models import ec2_backends
     from moto.ec2.models import subnets as subnet_module
     from moto.ec2.models import vpcs as vpc_module
