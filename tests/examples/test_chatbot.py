@@ -7,7 +7,10 @@ import json
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from tests.examples import harness
 
@@ -17,24 +20,44 @@ SETTINGS = {"checkpoint": "tiny", "epochs": 6, "learningRate": 0.005, "batchSize
 KEY = "a key for tests alone"
 
 
-def checkpoint(folder: Path) -> None:
-    """Save an untrained DistilBERT of two small layers, as people put a checkpoint into `raw/`."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import DistilBertConfig, DistilBertForSequenceClassification, PreTrainedTokenizerFast
+WORDS = (
+    "track order parcel box news return send shoes lamp refund money address street postcode change "
+    "correct update open hours sunday today noon talk person agent human where when is my the a me to it"
+)
 
-    words = (
-        "track order parcel box news return send shoes lamp refund money address street postcode change "
-        "correct update open hours sunday today noon talk person agent human where when is my the a me to it"
-    )
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words.split(), *"bcdefghjklmnopqrstuvwxyz"]
+
+def checkpoint(folder: Path) -> None:
+    """Write an untrained DistilBERT of two small layers, as people put a checkpoint into `raw/`.
+
+    Importing transformers here would cost more than all the rest.
+    """
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS.split()]
     tokenizer = Tokenizer(models.WordLevel({word: n for n, word in enumerate(vocabulary)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    specials = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **specials).save_pretrained(folder)
-    shape = DistilBertConfig(vocab_size=len(vocabulary), dim=32, n_layers=2, n_heads=2, hidden_dim=64)
-    DistilBertForSequenceClassification(shape).save_pretrained(folder)
+    folder.mkdir()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep")}
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", **names}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    wide, size = 64, {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "vocab_size": len(vocabulary)}
+    (folder / "config.json").write_text(json.dumps({"model_type": "distilbert", **size}))
+    rng = np.random.default_rng(1)
+    shapes = {
+        "embeddings.word_embeddings": (len(vocabulary), 32),
+        "embeddings.position_embeddings": (512, 32),
+    }
+    norms = ["embeddings.LayerNorm"]
+    for layer in ("transformer.layer.0", "transformer.layer.1"):
+        shapes |= {f"{layer}.attention.{name}_lin": (32, 32) for name in ("q", "k", "v", "out")}
+        shapes |= {f"{layer}.ffn.lin1": (wide, 32), f"{layer}.ffn.lin2": (32, wide)}
+        norms += [f"{layer}.sa_layer_norm", f"{layer}.output_layer_norm"]
+    tensors = {f"{name}.weight": rng.normal(0, 0.02, shape) for name, shape in shapes.items()}
+    tensors |= {f"{name}.bias": np.zeros(shape[0]) for name, shape in shapes.items() if "_emb" not in name}
+    tensors |= {f"{name}.weight": np.ones(32) for name in norms} | {f"{n}.bias": np.zeros(32) for n in norms}
+    weights = {f"distilbert.{name}": tensor.astype(np.float32) for name, tensor in tensors.items()}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
 
 @pytest.fixture(scope="module")

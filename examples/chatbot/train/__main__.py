@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .contract import Checkpoint, Job, log, publish, run
 from .data import Settings, read
+from .store import digest
 
 
 def train(job: Job, folder: Path) -> None:
@@ -18,7 +19,9 @@ def train(job: Job, folder: Path) -> None:
     from .model import evaluate, export, fit, start  # torch is not waited for before the data are good
 
     tokenizer, model = start(settings, data.labels, folder / "base")
-    fit(model, tokenizer, data, settings, Checkpoint(job, data.digest, settings, folder, ".safetensors"))
+    base = digest(sorted(path for path in (folder / "base").rglob("*") if path.is_file()))
+    checkpoint = Checkpoint(job, folder / "checkpoint.safetensors", data.digest, base, settings)
+    fit(model, tokenizer, data, settings, checkpoint)
     files = folder / "model"
     files.mkdir()
     export(model, tokenizer, settings, files)

@@ -92,11 +92,11 @@ def _json(name: str) -> dict[str, Any]:
 
 
 class Checkpoint:
-    """The one file that an interrupted run left, for the same data and settings alone."""
+    """The one file that an interrupted run left, for the same program, data and settings (`of`) alone."""
 
-    def __init__(self, job: Job, data: str, settings: Any, folder: Path, ending: str) -> None:
-        self.path = folder / f"checkpoint{ending}"
-        self._name = hashlib.sha256(f"{data} {settings}".encode()).hexdigest()[:16] + ending
+    def __init__(self, job: Job, path: Path, *of: object) -> None:
+        self.path = path
+        self._name = hashlib.sha256(repr((code(), *of)).encode()).hexdigest()[:16] + path.suffix
         self._store = job.checkpoints
 
     def fetch(self) -> Path | None:
@@ -114,6 +114,11 @@ class Checkpoint:
         log("saved", checkpoint=self._store.uri + self._name)
 
 
+def code() -> str:
+    """The digest of this program's source."""
+    return digest(sorted(Path(__file__).parent.glob("*.py")))
+
+
 def publish(job: Job, folder: Path, facts: Mapping[str, Any]) -> str:
     """Store the files of `folder` as a new version, the manifest last, and promote it if the policy allows.
 
@@ -127,7 +132,7 @@ def publish(job: Job, folder: Path, facts: Mapping[str, Any]) -> str:
         "schema": "mlopsgen.io/model/v1",
         "name": job.model,
         "createdAt": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-        "code": {"version": "1", "digest": digest(sorted(Path(__file__).parent.glob("*.py")))},
+        "code": {"version": "1", "digest": code()},
         **facts,
         "files": {path.name: {"sha256": sha256(path), "bytes": path.stat().st_size} for path in paths},
     }

@@ -111,7 +111,9 @@ def train(job: Job, folder: Path) -> None:
     if "PROCESSED_URI" in os.environ:
         pyarrow.parquet.write_table(table, folder / "interactions.parquet")
         location("PROCESSED_URI").put(f"{job.model}/interactions.parquet", folder / "interactions.parquet")
-    users, items = fit(data.train, settings, Checkpoint(job, data_digest, settings, folder, ".npz"))
+    users, items = fit(
+        data.train, settings, Checkpoint(job, folder / "checkpoint.npz", data_digest, settings)
+    )
     metrics = evaluate(data, users, items)
     log("evaluated", **metrics)
     (folder / "model").mkdir()
