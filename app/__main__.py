@@ -38,9 +38,7 @@ def _begin(keeper: Keeper) -> Future[Model]:
 
     def load() -> None:
         try:
-            model = keeper.newer()
-            assert model, "the first model is always new"
-            loading.set_result(model)
+            loading.set_result(keeper.load(keeper.wanted()))
         except Exception as error:
             loading.set_exception(error)
 

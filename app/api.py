@@ -41,6 +41,13 @@ EXPLAIN_LEAST, EXPLAIN_MOST = 16, 128
 EXPLANATIONS = 2
 """Explanations under way at a time."""
 
+PROBLEMS = {
+    "model_attributes_type": "give an object with `text`, or with `texts`",
+    "string_pattern_mismatch": "the text is blank",
+    "string_unicode": "half of a surrogate pair is no character",
+}
+"""pydantic's errors that need other words."""
+
 PAGE = Path(__file__).parent / "page"
 ASSETS = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -379,7 +386,7 @@ def _place(location: Sequence[Any]) -> str:
 
 
 def _problem(error: dict[str, Any]) -> str:
-    return "the text is blank" if error["type"] == "string_pattern_mismatch" else str(error["msg"])
+    return PROBLEMS.get(error["type"], str(error["msg"]))
 
 
 def _error(

@@ -26,6 +26,7 @@ MAX_RUNNING = 1024
 """Requests in the house at a time; more are refused before they are read."""
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 QUIET = ("/health", "/ready", "/metrics")
 
 POLICY = (
@@ -155,7 +156,7 @@ class Gate:
         log(
             "request",
             requestId=request_id,
-            method=scope["method"] if scope["method"].isalpha() else "?",
+            method=scope["method"] if scope["method"] in METHODS else "other",
             route=route,
             status=status,
             ms=round(seconds * 1000, 2),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -14,20 +15,24 @@ from app.model import Model, load
 from app.settings import Settings
 from app.store import Store, Unusable, open_store
 
-FIRST_WAIT = 0.5
-LONGEST_WAIT = 60.0
-"""Seconds between two tries while there is no model."""
+SOON = 0.5
+"""Seconds until the next try while the wanted model cannot be used; then twice that, and so on ..."""
+
+LATEST = 60.0
+"""... up to this while there is no model."""
 
 SLOWEST = 20
-"""How many times the polling interval passes, at most, while the wanted version cannot be used."""
+"""How many polls pass, at most, between two tries of a version that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why the wanted version does not answer."""
+    """Why the wanted version does not answer; `again` is the monotonic time of the next try."""
 
     version: str | None
     reason: str
+    tries: int
+    again: float
 
 
 class Keeper:
@@ -41,59 +46,68 @@ class Keeper:
         self._settings = settings
         self._store: Store | None = None
 
-    async def keep(self, first: Future[Model] | None = None) -> None:
-        """Load, then follow `current.json`, until cancelled. `first` is a load that has begun already."""
-        tries = 0
+    async def keep(self, first: Future[Model]) -> None:
+        """Put the first model in its place, then follow `current.json`, until cancelled."""
+        await self._settle(asyncio.wrap_future(first), None)
         while True:
-            tries = 0 if await self._try(first) else tries + 1
-            first = None
-            await asyncio.sleep(self._pause(tries))
-
-    async def _try(self, begun: Future[Model] | None) -> bool:
-        """Whether the wanted version is the one in use now."""
-        try:
-            model = await (asyncio.wrap_future(begun) if begun else asyncio.to_thread(self.newer))
-        except Exception as error:
-            self._failed(error)
-            return False
-        if model:
-            before = self.model.version if self.model else None
-            self.model = model
-            log("model loaded", model=model.version, before=before, precision=model.precision)
-        if model or self.failure:
-            self.failure = None
-            self.changed()
-        return True
-
-    def newer(self) -> Model | None:
-        """The wanted version, loaded, unless it is in use already. Raises `Unusable`. Blocks."""
-        version: str | None = None
-        try:
-            self._store = self._store or open_store(self._settings.model_uri)
-            version = self._settings.model_version
-            if version == "current":
-                version = current_version(self._store)
+            await asyncio.sleep(self._pause())
+            try:
+                version = await asyncio.to_thread(self.wanted)
+            except Exception as error:
+                self._failed(error, None)
+                continue
             if self.model and self.model.version == version:
-                return None
-            return load(self._store, version, self._settings)
-        except Unusable as error:
-            error.version = version
-            raise
+                if self.failure:
+                    self._answers(self.model)
+            elif not self._rests(version):
+                await self._settle(asyncio.to_thread(self.load, version), version)
 
-    def _failed(self, error: Exception) -> None:
-        if isinstance(error, Unusable):
-            self.failure, fields = Failure(error.version, str(error)), {"reason": str(error)}
-        else:
-            self.failure, fields = Failure(None, f"the program failed: {type(error).__name__}"), where(error)
-        in_use = self.model.version if self.model else None
-        log("model refused", level="error", wanted=self.failure.version, model=in_use, **fields)
+    def wanted(self) -> str:
+        """The version that should answer. Raises `Unusable`. Blocks."""
+        self._store = self._store or open_store(self._settings.model_uri)
+        version = self._settings.model_version
+        return current_version(self._store) if version == "current" else version
+
+    def load(self, version: str) -> Model:
+        """A version, ready to answer. Raises `Unusable`. Blocks."""
+        assert self._store, "the store was opened to learn what is wanted"
+        return load(self._store, version, self._settings)
+
+    async def _settle(self, loading: Awaitable[Model], version: str | None) -> None:
+        try:
+            model = await loading
+        except Exception as error:
+            self._failed(error, version)
+            return
+        before = self.model.version if self.model else None
+        log("model loaded", model=model.version, before=before, precision=model.precision)
+        self._answers(model)
+
+    def _answers(self, model: Model) -> None:
+        self.model, self.failure = model, None
         self.changed()
 
-    def _pause(self, tries: int) -> float:
-        """Seconds until the next try. Tasks that started together must not stay in step."""
-        if self._settings.model_version != "current" and self.model:
+    def _failed(self, error: Exception, version: str | None) -> None:
+        fields = {"reason": str(error)} if isinstance(error, Unusable) else where(error)
+        reason = str(fields.get("reason") or f"the program failed with {type(error).__name__}")
+        before = self.failure
+        tries = before.tries + 1 if before and before.version == version else 0
+        most = SLOWEST * self._settings.poll_interval if self.model else LATEST
+        again = time.monotonic() + min(SOON * (1 << min(tries, 20)), most)
+        self.failure = Failure(version, reason, tries, again)
+        in_use = self.model.version if self.model else None
+        log("model refused", level="error", wanted=version, model=in_use, **fields)
+        self.changed()
+
+    def _rests(self, version: str) -> bool:
+        failed = self.failure
+        return failed is not None and failed.version == version and time.monotonic() < failed.again
+
+    def _pause(self) -> float:
+        """Seconds until the next look. Tasks that started together must not stay in step."""
+        if self.model and self._settings.model_version != "current":
             return float("inf")
-        spread = random.uniform(0.8, 1.2)
-        if self.model:
-            return self._settings.poll_interval * min(1 << min(tries, 10), SLOWEST) * spread
-        return min(FIRST_WAIT * (1 << min(tries, 10)), LONGEST_WAIT) * spread
+        wait = self._settings.poll_interval
+        if self.failure and not self.model:
+            wait = max(0.05, self.failure.again - time.monotonic())
+        return wait * random.uniform(0.8, 1.2)

@@ -19,9 +19,6 @@ SMALL = 1 << 20
 class Unusable(Exception):
     """The store or a model in it cannot be used; the message says what, where and why."""
 
-    version: str | None = None
-    """The version that was wanted, once that is known."""
-
 
 class Missing(Unusable):
     """A file that has to be there is not."""

@@ -1,0 +1,129 @@
+"""Bad requests: a clear answer each, and the service goes on."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.app.service import Running
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(autouse=True)
+def goes_on(shared: Running) -> Iterator[None]:
+    """After each test the service still answers."""
+    yield
+    assert shared.predict("good").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        (b"", 422, "Field required"),
+        (b"{", 400, "the body is no JSON"),
+        (b"\xff\xfe{\x00", 400, "the body is no JSON"),
+        ('{"text": "caf\u00e9"}'.encode("latin-1"), 400, "the body is no JSON"),
+        (b"[" * 100_000, 400, "the body is no JSON"),
+        (b"{}", 422, "text: Field required"),
+        (b"[]", 422, "give an object with `text`, or with `texts`"),
+        (b"null", 422, "give an object"),
+        (b'{"text": 3}', 422, "text: Input should be a valid string"),
+        (b'{"text": null}', 422, "text: Input should be a valid string"),
+        (b'{"text": ""}', 422, "text: String should have at least 1 character"),
+        (b'{"text": " \\n\\t"}', 422, "text: the text is blank"),
+        (b'{"text": "\\ud800"}', 422, "text: half of a surrogate pair is no character"),
+        (b'{"text": "a", "texts": ["a"]}', 422, "text: Extra inputs are not permitted"),
+        (b'{"text": "a", "\\ud800": 1}', 422, "half of a surrogate pair is no character"),
+        (b'{"texts": "good"}', 422, "texts: Input should be a valid list"),
+        (b'{"texts": []}', 422, "texts: List should have at least 1 item"),
+        (b'{"texts": ["a", 3]}', 422, "texts.1: Input should be a valid string"),
+        (json.dumps({"texts": ["a"] * 65}).encode(), 422, "texts: List should have at most 64 items"),
+        (json.dumps({"text": "a" * 20_001}).encode(), 422, "text: String should have at most 20000"),
+        (json.dumps({"text": "a" * (1 << 20)}).encode(), 413, "a request may carry 1048576 bytes"),
+    ],
+)
+def test_wrong_bodies(shared: Running, body: bytes, status: int, message: str) -> None:
+    """A wrong body is answered with what is wrong with it, and where."""
+    answer = shared.client.post("/predict", content=body, headers=JSON)
+    assert (answer.status_code, message in answer.json()["error"]["message"]) == (status, True), answer.text
+    assert answer.json()["error"]["requestId"] == answer.headers["x-request-id"]
+
+
+def test_not_declared_as_json(shared: Running) -> None:
+    """A form or plain text is told how to be sent."""
+    for kind in ("application/x-www-form-urlencoded", "text/plain", "application/octet-stream"):
+        answer = shared.client.post("/predict", content=b'{"text": "a"}', headers={"Content-Type": kind})
+        assert (answer.status_code, answer.json()["error"]["message"]) == (
+            415,
+            "send the body as application/json",
+        )
+
+
+def test_unknown_paths_and_methods(shared: Running) -> None:
+    """What is not there says so in the same form."""
+    assert shared.client.get("/nowhere").json()["error"]["code"] == "not_found"
+    wrong = shared.client.get("/predict")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert wrong.json()["error"]["code"] == "method_not_allowed"
+
+
+def test_endless_body(shared: Running) -> None:
+    """A body without an announced length is cut off at the limit."""
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        while sent < 1 << 26:
+            sent += 1 << 16
+            yield b"a" * (1 << 16)
+
+    answer = shared.client.post("/predict", content=endless(), headers=JSON)
+    assert answer.status_code == 413
+    assert sent < 1 << 25
+
+
+def test_body_that_never_arrives(shared: Running) -> None:
+    """A caller that announces a body and sends none is let go."""
+    host, port = shared.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+        answer = connection.recv(1 << 16)
+    assert b" 408 " in answer.splitlines()[0]
+    assert b"connection: close" in answer
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * (1 << 18) + b"\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+    ],
+    ids=["tls", "huge header", "two lengths", "negative length", "broken chunk"],
+)
+def test_no_http(shared: Running, sent: bytes) -> None:
+    """What is no HTTP gets 400 and no more."""
+    host, port = shared.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(sent)
+        answer = connection.recv(1 << 16)
+    assert b" 400 " in answer.splitlines()[0]
+
+
+def test_nothing_of_users_is_logged(shared: Running) -> None:
+    """Neither good nor bad requests leave their text in the log."""
+    secret = "Zanzibar-4711"
+    shared.predict(f"good {secret}")
+    shared.client.post("/explain", json={"text": f"dull {secret}"})
+    shared.client.post("/predict", json={"text": {"inner": secret}, secret: 1})
+    shared.client.post("/predict", content=f'{{"text": "{secret}'.encode(), headers=JSON)
+    shared.client.get(f"/{secret}?q={secret}", headers={"User-Agent": secret})
+    shared.client.request(secret.replace("-", ""), "/predict")
+    assert secret not in shared.output.read_text()
+    assert secret.replace("-", "") not in shared.output.read_text()

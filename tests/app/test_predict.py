@@ -1,0 +1,132 @@
+"""What the service answers when all is well."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.app.conftest import FIRST
+from tests.app.service import Running, until
+
+
+def test_one_text(shared: Running) -> None:
+    """One text gets its label, the label's probability and the version that answered."""
+    answer = shared.predict("A wonderful film")
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"label": "positive", "probability": pytest.approx(0.952574), "model": FIRST},
+    )
+
+
+def test_several_texts(shared: Running) -> None:
+    """Several texts are answered in their order, however their lengths differ."""
+    long = "dull " * 40
+    answer = shared.predict("good", long, "awful", "A film.", "wonderful, wonderful").json()
+    assert [each["label"] for each in answer["predictions"]] == [
+        "positive", "negative", "negative", "negative", "positive",
+    ]  # fmt: skip
+    assert answer["model"] == FIRST
+
+
+def test_alone_or_together(shared: Running) -> None:
+    """A text gets the same probability alone and among others."""
+    texts = ["good", "good film", "dull and awful", "wonderful " * 9]
+    together = [each["probability"] for each in shared.predict(*texts).json()["predictions"]]
+    assert together == pytest.approx([shared.predict(text).json()["probability"] for text in texts], abs=1e-6)
+
+
+def test_longer_than_the_model_reads(shared: Running) -> None:
+    """Of a long text, what the model reads decides."""
+    assert shared.predict("good " * 256 + "awful " * 999).json()["label"] == "positive"
+
+
+@pytest.mark.parametrize(
+    "text", ["素晴らしい映画", "🎬🎬🎬", "فيلم جميل", "a\x00b", "e\u0301" * 400, "\u202egood"]
+)
+def test_any_script(shared: Running, text: str) -> None:
+    """Text of any script is answered, known words or not."""
+    assert shared.predict(text).status_code == 200
+
+
+def test_health_and_ready(shared: Running) -> None:
+    """Liveness and readiness say so."""
+    assert shared.client.get("/health").json() == {"status": "ok"}
+    assert shared.client.get("/ready").json() == {"status": "ready", "model": FIRST}
+
+
+def test_model_facts(shared: Running) -> None:
+    """`/model` tells what answers."""
+    facts = shared.client.get("/model").json()
+    assert (facts["version"], facts["labels"], facts["maxTokens"], facts["metrics"], facts["failure"]) == (
+        FIRST, ["negative", "positive"], 256, {"accuracy": 0.9}, None,
+    )  # fmt: skip
+
+
+def test_words_that_mattered(shared: Running) -> None:
+    """The parts of an explanation join to the text, and known words carry its weight."""
+    text = " Good acting,\n but a dull  story: dull! "
+    answer = shared.client.post("/explain", json={"text": text}).json()
+    assert "".join(word["text"] for word in answer["words"]) == text
+    weights = {word["text"].strip(): word["weight"] for word in answer["words"]}
+    assert answer["label"] == "negative"
+    assert weights["Good"] == pytest.approx(-1.5, abs=1e-3)
+    assert weights["dull"] == pytest.approx(1.5, abs=1e-3)
+    assert weights["but"] == 0
+
+
+def test_words_of_a_long_text(shared: Running) -> None:
+    """In a text with more words than there is time for, those that matter are still found."""
+    text = "some words and more " * 45 + "one wonderful moment " + "then other words " * 10
+    answer = shared.client.post("/explain", json={"text": text}).json()
+    assert "".join(word["text"] for word in answer["words"]) == text
+    strongest = max(answer["words"], key=lambda word: abs(word["weight"]))
+    assert strongest["text"].strip() == "wonderful"
+
+
+def test_request_ids(shared: Running) -> None:
+    """A caller's request id comes back and is logged; a dangerous one is replaced."""
+    answer = shared.client.get("/model", headers={"X-Request-Id": "abc-123"})
+    assert answer.headers["x-request-id"] == "abc-123"
+    until(lambda: "abc-123" in [line["requestId"] for line in shared.lines("request")])
+    other = shared.client.get("/model", headers={"X-Request-Id": 'a" injected'})
+    assert len(other.headers["x-request-id"]) == 32
+
+
+def test_openapi_has_examples_that_work(shared: Running) -> None:
+    """Each example in the API's document is answered."""
+    document = shared.client.get("/openapi.json").json()
+    body = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+    answers = [shared.client.post("/predict", json=each["value"]) for each in body["examples"].values()]
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+def test_prometheus_counts(shared: Running) -> None:
+    """`/metrics` counts requests, predictions and the model in use."""
+    shared.predict("good")
+    text = shared.client.get("/metrics").text
+    for wanted in (
+        'http_requests_total{route="/predict",status="200"}',
+        'predictions_total{label="positive"}',
+        f'version="{FIRST}"',
+        "model_loaded 1.0",
+        "queue_depth 0.0",
+        "process_resident_memory_bytes",
+    ):
+        assert wanted in text
+
+
+def test_headers_that_protect(shared: Running) -> None:
+    """Every answer forbids what a page of ours never needs."""
+    for path in ("/", "/model", "/nowhere"):
+        headers = shared.client.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "server" not in headers
+
+
+def test_connections_are_kept(shared: Running) -> None:
+    """A caller may ask again on the same connection."""
+    with httpx.Client(base_url=shared.url) as client:
+        for _ in range(3):
+            answer = client.get("/health")
+            assert answer.headers.get("connection") != "close"

@@ -1,0 +1,294 @@
+"""Models in a folder or a bucket: what is used, what is refused, and how a newer one takes over."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.app.conftest import FIRST, SECOND
+from tests.app.models import finish, promote, publish
+from tests.app.s3 import BUCKET, Bucket, bucket
+from tests.app.service import Running, serving, until
+
+URI = f"s3://{BUCKET}/models/sentiment/"
+
+
+@pytest.fixture(scope="module")
+def _bucket() -> Iterator[Bucket]:
+    with bucket() as made:
+        yield made
+
+
+@pytest.fixture
+def s3(_bucket: Bucket) -> Iterator[Bucket]:
+    """A bucket that works, unless a test says otherwise; what a test puts there is deleted after it."""
+    yield _bucket
+    weather = _bucket.weather
+    weather.delay, weather.status, weather.cut, weather.only = 0, None, None, ""
+    client = _bucket._client()
+    for each in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        _bucket.delete(each["Key"])
+
+
+def failure(running: Running, version: str | None) -> str:
+    """Why the wanted version is not in use, once that is known."""
+
+    def known() -> bool:
+        return any(line["wanted"] == version for line in running.lines("model refused"))
+
+    until(known)
+    return next(line["reason"] for line in running.lines("model refused") if line["wanted"] == version)
+
+
+def corrupt(file: Path) -> None:
+    """Change one byte in the middle."""
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+def edit(folder: Path, **changes: object) -> None:
+    """Change what the manifest says; None deletes."""
+    path = folder / "manifest.json"
+    document = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({key: value for key, value in document.items() if value is not None}))
+
+
+BAD = {
+    "a changed model": (lambda f: corrupt(f / "model.onnx"), "model.onnx is not what was published"),
+    "a changed tokenizer": (lambda f: corrupt(f / "tokenizer.json"), "tokenizer.json is not what was"),
+    "a changed report": (lambda f: corrupt(f / "metrics.json"), "metrics.json is not what was published"),
+    "half a model": (
+        lambda f: (f / "model.onnx").write_bytes((f / "model.onnx").read_bytes()[:300]),
+        "it has 300 bytes",
+    ),
+    "a missing file": (lambda f: (f / "model.onnx").unlink(), "model.onnx does not exist"),
+    "no manifest": (lambda f: (f / "manifest.json").unlink(), "was never finished, or its name is wrong"),
+    "an empty manifest": (lambda f: (f / "manifest.json").write_text(""), "manifest.json is no JSON"),
+    "half a manifest": (lambda f: (f / "manifest.json").write_text('{"schema": "'), "is no JSON"),
+    "a list as manifest": (lambda f: (f / "manifest.json").write_text("[]"), "is no JSON object"),
+    "a huge manifest": (lambda f: (f / "manifest.json").write_text(" " * 2_000_000), "is larger than"),
+    "another schema": (lambda f: edit(f, schema="v2"), "`schema` is 'v2', not 'mlopsgen.io/model/v1'"),
+    "another model": (lambda f: edit(f, name="spam"), "`name` is 'spam', not 'sentiment'"),
+    "another version": (lambda f: edit(f, version="x"), "`version` is 'x'"),
+    "no labels": (lambda f: edit(f, labels=None), "`labels` is missing"),
+    "one label": (lambda f: edit(f, labels=["good"]), "`labels` needs two or more"),
+    "three labels": (lambda f: edit(f, labels=["a", "b", "c"]), "does not answer with a number for each of"),
+    "no length": (lambda f: edit(f, maxTokens=0), "`maxTokens` is no number of tokens"),
+    "unknown inputs": (lambda f: edit(f, inputs=["token_type_ids"]), "`inputs` may name"),
+    "too few inputs": (lambda f: edit(f, inputs=["input_ids"]), "model.onnx takes attention_mask, input_ids"),
+    "no graph": (lambda f: edit(f, runtime={}), "has no onnxInt8 or onnx in `runtime`"),
+    "an unlisted graph": (lambda f: edit(f, runtime={"onnx": "../model.onnx"}), "is not listed in `files`"),
+    "a file elsewhere": (lambda f: edit(f, files={"../x.onnx": {}}), "is no plain file name"),
+    "no digest": (lambda f: edit(f, files={"model.onnx": {"bytes": 3}}), "model.onnx has no `sha256`"),
+    "a pickle": (
+        lambda f: ((f / "model.pkl").write_bytes(b"\x80\x04."), finish(f)),
+        "of its kind no file is loaded (pickle can run code)",
+    ),
+    "no ONNX": (
+        lambda f: ((f / "model.onnx").write_bytes(b"no graph"), finish(f)),
+        "is no graph that ONNX Runtime can run",
+    ),
+    "no tokenizer": (
+        lambda f: ((f / "tokenizer.json").write_text("{}"), finish(f)),
+        "tokenizer.json is no tokenizer",
+    ),
+}
+
+
+def test_newer_versions_that_cannot_be_used(tmp_path: Path) -> None:
+    """Whatever is wrong with a newer version, the reason is told and the old one goes on answering."""
+    store = tmp_path / "store"
+    publish(store, FIRST)
+    with serving(store, tmp_path, POLL_SECONDS="0.1") as running:
+        for number, (name, (spoil, reason)) in enumerate(BAD.items()):
+            version = f"v{number}"
+            spoil(publish(store, version, flip=True, current=False))
+            promote(store, version)
+            assert reason in failure(running, version), name
+            assert running.predict("good").json()["model"] == FIRST, name
+            # Back to what works: the next fault is looked at without the delay of repeated tries.
+            promote(store, FIRST)
+            until(lambda: running.client.get("/model").json()["failure"] is None)
+        assert "model_failing 0.0" in running.client.get("/metrics").text
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": "../other"}', '{"version": 3}', "\xff"])
+def test_current_that_points_nowhere(tmp_path: Path, content: str) -> None:
+    """A `current.json` that names no version changes nothing for a service that has a model."""
+    store = tmp_path / "store"
+    publish(store, FIRST)
+    with serving(store, tmp_path, POLL_SECONDS="0.1") as running:
+        (store / "current.json").write_text(content, encoding="latin-1")
+        assert "current.json" in failure(running, None)
+        assert running.predict("good").status_code == 200
+
+
+def test_no_version_yet(tmp_path: Path) -> None:
+    """Before the first promotion the service lives, says what it lacks, and begins as soon as it is there."""
+    store = tmp_path / "store"
+    with serving(store, tmp_path, ready=False) as running:
+        until(lambda: running.lines("model refused"))
+        answer = running.client.get("/ready")
+        assert (answer.status_code, "no version has been promoted yet" in answer.text) == (503, True)
+        assert int(answer.headers["retry-after"]) >= 1
+        assert running.predict("good").json()["error"]["code"] == "not_ready"
+        assert running.client.get("/health").status_code == 200
+        publish(store, FIRST)
+        until(lambda: running.client.get("/ready").status_code == 200)
+        assert running.predict("good").json()["model"] == FIRST
+
+
+def test_named_version(tmp_path: Path) -> None:
+    """With MODEL_VERSION set, that version answers whatever `current.json` says."""
+    store = tmp_path / "store"
+    publish(store, FIRST)
+    publish(store, SECOND, flip=True)
+    with serving(store, tmp_path, MODEL_VERSION=FIRST) as running:
+        assert running.predict("good").json() == {
+            "label": "positive",
+            "probability": pytest.approx(0.817574),
+            "model": FIRST,
+        }
+
+
+def test_swap_under_load(tmp_path: Path) -> None:
+    """While versions change back and forth, every request is answered, as the version it names would."""
+    store = tmp_path / "store"
+    publish(store, FIRST)
+    publish(store, SECOND, flip=True, current=False)
+    right = {FIRST: "positive", SECOND: "negative"}
+    seen: set[str] = set()
+    wrong: list[str] = []
+    over = threading.Event()
+
+    with serving(store, tmp_path, POLL_SECONDS="0.1") as running:
+
+        def ask() -> None:
+            while not over.is_set():
+                answer = running.predict("good")
+                body = answer.json()
+                if answer.status_code != 200 or right[body["model"]] != body["label"]:
+                    wrong.append(answer.text)
+                else:
+                    seen.add(body["model"])
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            for version in (SECOND, FIRST, SECOND):
+                promote(store, version)
+                until(lambda version=version: running.predict("good").json()["model"] == version)
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+    assert (wrong, seen) == ([], {FIRST, SECOND})
+
+
+def test_bucket(tmp_path: Path, s3: Bucket) -> None:
+    """A model in S3 is loaded, verified and followed, and leaves no file behind."""
+    store, scratch = tmp_path / "store", tmp_path / "scratch"
+    scratch.mkdir()
+    publish(store, FIRST)
+    s3.upload(store)
+    with serving(URI, scratch, **s3.variables()) as running:
+        assert running.predict("good").json()["model"] == FIRST
+        publish(store, SECOND, flip=True)
+        s3.upload(store)
+        until(lambda: running.predict("good").json()["model"] == SECOND)
+        assert running.predict("good").json()["label"] == "negative"
+        assert [path for path in scratch.iterdir() if path.is_dir()] == []
+
+
+def test_bucket_with_half_an_upload(tmp_path: Path, s3: Bucket) -> None:
+    """A version of which a part is still missing is not used; once complete, it is."""
+    store = tmp_path / "store"
+    publish(store, FIRST)
+    s3.upload(store)
+    with serving(URI, tmp_path, **s3.variables()) as running:
+        publish(store, SECOND)
+        s3.upload(store)
+        s3.delete(f"models/sentiment/{SECOND}/model.onnx")
+        s3.put("models/sentiment/current.json", json.dumps({"version": SECOND}).encode())
+        until(lambda: running.predict("good").json()["model"] == SECOND or running.lines("model refused"))
+        if running.lines("model refused"):
+            assert "model.onnx does not exist (NoSuchKey)" in failure(running, SECOND)
+            s3.upload(store)
+        until(lambda: running.predict("good").json()["model"] == SECOND)
+
+
+def test_bucket_that_fails_at_first(tmp_path: Path, s3: Bucket) -> None:
+    """A service that starts while S3 answers with errors says so, and begins when they end."""
+    store = tmp_path / "store"
+    publish(store, FIRST)
+    s3.upload(store)
+    s3.weather.status = 503
+    with serving(URI, tmp_path, ready=False, **s3.variables()) as running:
+        until(lambda: running.lines("model refused"))
+        answer = running.client.get("/ready")
+        assert (answer.status_code, "current.json cannot be read: 503" in answer.text) == (503, True)
+        s3.weather.status = None
+        until(lambda: running.client.get("/ready").status_code == 200)
+
+
+@pytest.mark.parametrize(
+    ("weather", "reason"),
+    [
+        ({"status": 500, "only": "model.onnx"}, "model.onnx cannot be read: 500"),
+        ({"status": 403, "only": "manifest.json"}, "manifest.json cannot be read: 403"),
+        ({"cut": 300, "only": "model.onnx"}, "model.onnx cannot be read: "),
+    ],
+    ids=["error", "forbidden", "cut off"],
+)
+def test_bucket_that_fails_later(tmp_path: Path, s3: Bucket, weather: dict[str, object], reason: str) -> None:
+    """While a newer version cannot be read from S3 the old one answers; afterwards the newer one does."""
+    store = tmp_path / "store"
+    publish(store, FIRST)
+    s3.upload(store)
+    with serving(URI, tmp_path, **s3.variables()) as running:
+        for name, value in weather.items():
+            setattr(s3.weather, name, value)
+        publish(store, SECOND)
+        s3.upload(store)
+        assert reason in failure(running, SECOND)
+        assert running.predict("good").json()["model"] == FIRST
+        s3.weather.status = s3.weather.cut = None
+        until(lambda: running.predict("good").json()["model"] == SECOND)
+
+
+def test_slow_bucket(tmp_path: Path, s3: Bucket) -> None:
+    """While S3 answers slowly, requests do not wait for it."""
+    store = tmp_path / "store"
+    publish(store, FIRST)
+    s3.upload(store)
+    with serving(URI, tmp_path, **s3.variables()) as running:
+        s3.weather.delay, s3.weather.only = 2, "model.onnx"
+        publish(store, SECOND)
+        s3.upload(store)
+        wanted = f"{SECOND}/model.onnx"
+        until(lambda: any(path.endswith(wanted) for path in s3.weather.seen))
+        assert running.predict("good").json()["model"] == FIRST
+        until(lambda: running.predict("good").json()["model"] == SECOND)
+
+
+def test_bucket_that_is_not_there(tmp_path: Path, s3: Bucket) -> None:
+    """A bucket that does not exist is named."""
+    with serving("s3://no-such-bucket/models/", tmp_path, ready=False, **s3.variables()) as running:
+        until(lambda: running.lines("model refused"))
+        assert (
+            "s3://no-such-bucket/models/current.json does not exist (NoSuchBucket)"
+            in running.client.get("/ready").text
+        )
+
+
+def test_file_uri(tmp_path: Path) -> None:
+    """A folder may be given as `file:///`, with spaces."""
+    publish(tmp_path / "my models", FIRST)
+    with serving((tmp_path / "my models").as_uri(), tmp_path) as running:
+        assert running.predict("good").status_code == 200
