@@ -7,8 +7,7 @@ import difflib
 import json
 import re
 import textwrap
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from mlopsgen.cli import GOOD, Fault
 
@@ -61,6 +60,7 @@ def _code(code: str) -> dict[str, Any]:
 
 def _path(topic: str) -> dict[str, Any]:
     """What the reference says of a path; list indices and names of environments may stand in it."""
+    from mlopsgen.spec.page import entry
     from mlopsgen.spec.reference import describe, docstrings, fields, model_at
 
     steps = [each for each in re.split(r"[.\[\]]+", topic) if each and not each.isdigit()]
@@ -77,12 +77,12 @@ def _path(topic: str) -> dict[str, Any]:
     field = _field(parent, known[-1]) if known and parent else None
     return {
         "path": ".".join(known) or "pipeline",
-        **(_entry(field) if field else {"type": "map", "range": None, "required": False, "default": None}),
+        **(entry(field) if field else {"type": "map", "range": None, "required": False, "default": None}),
         "text": describe(known) or " ".join((model.__doc__ or "").split() if model else ()),
         "fields": [
             {
                 "name": each.alias or name,
-                **_entry(each),
+                **entry(each),
                 "text": docstrings(model).get(name, ""),
             }
             for name, each in model.model_fields.items()
@@ -111,53 +111,6 @@ def _field(model: type[BaseModel] | None, name: str) -> Any:
         if (field.alias or attribute) == name:
             return field
     return None
-
-
-def _entry(field: Any) -> dict[str, Any]:
-    """What is to be said of a field besides its text: type, range, whether it must be given, default."""
-    return {
-        "type": _type(field),
-        "range": _range(field),
-        "required": field.is_required(),
-        "default": _default(field),
-    }
-
-
-def _type(field: Any) -> str:
-    from mlopsgen.spec import quantities
-    from mlopsgen.spec.reference import type_name
-
-    words = {
-        quantities.parse_cpu: "CPU quantity",
-        quantities.parse_duration: "duration",
-        quantities.parse_latency: "latency",
-        quantities.parse_memory: "amount of memory",
-    }
-    validators = (getattr(each, "func", None) for each in _metadata(field))
-    return next((words[each] for each in validators if each in words), type_name(field.annotation))
-
-
-def _metadata(field: Any) -> Iterator[Any]:
-    yield from field.metadata
-    for each in get_args(field.annotation):
-        yield from getattr(each, "__metadata__", ())
-
-
-def _range(field: Any) -> str | None:
-    """The bounds of a number, such as `1024 to 65535`."""
-    low = next((each.ge for each in field.metadata if hasattr(each, "ge")), None)
-    high = next((each.le for each in field.metadata if hasattr(each, "le")), None)
-    if low is None or high is None:
-        return None
-    return f"{low:g} to {high:g}" if isinstance(high, float) else f"{low} to {high}"
-
-
-def _default(field: Any) -> Any:
-    """The default as the file would say it, or None where there is none worth saying."""
-    from mlopsgen.spec.written import default
-
-    value = None if field.is_required() else default(field)
-    return None if value in ({}, []) else value
 
 
 def _text(found: dict[str, Any]) -> str:

@@ -57,11 +57,12 @@ def written(value: Any, field: FieldInfo) -> Any:
 
 
 def _writer(field: FieldInfo) -> Callable[[int], str] | None:
-    validators = (each.func for each in _metadata(field) if isinstance(each, BeforeValidator))
+    validators = (each.func for each in metadata(field) if isinstance(each, BeforeValidator))
     return next((_WRITERS[each] for each in validators if each in _WRITERS), None)
 
 
-def _metadata(field: FieldInfo) -> Iterator[object]:
+def metadata(field: FieldInfo) -> Iterator[object]:
+    """What a field's type is annotated with, that of an optional one too."""
     yield from field.metadata
     for each in get_args(field.annotation):
         yield from getattr(each, "__metadata__", ())
