@@ -155,8 +155,11 @@ def guard(app: FastAPI, most: int) -> None:
         return JSONResponse({"detail": faults}, 422)
 
 
-def serve(build: Callable[[Version], FastAPI]) -> int:
-    """Load, then listen on PORT; the result is the exit status. SIGTERM lets requests in flight end."""
+def serve(build: Callable[[Version], FastAPI], drain: int = 25) -> int:
+    """Load, then listen on PORT; the result is the exit status.
+
+    After SIGTERM, requests in flight have `drain` seconds: less than the task's `stopTimeout`.
+    """
     # uvicorn drains, then hands the signal on to this handler.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
@@ -170,7 +173,7 @@ def serve(build: Callable[[Version], FastAPI]) -> int:
                 port=int(_variable("PORT")),
                 access_log=False,
                 log_level="warning",
-                timeout_graceful_shutdown=int(os.environ.get("DRAIN_SECONDS", "25")),
+                timeout_graceful_shutdown=drain,
             )
     except Unusable as error:
         log("cannot serve", reason=str(error))

@@ -1,0 +1,1 @@
+"""Marks lesions in CT slices."""

@@ -1,0 +1,1 @@
+"""Trains a U-Net that marks lesions in CT slices."""
