@@ -412,18 +412,31 @@ def _down(arguments: argparse.Namespace) -> int:
         print("nothing runs here")
         return GOOD
     if folder.busy() and found:
-        os.kill(found.pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_TIME
-        while folder.busy():
-            if time.monotonic() > deadline:
-                os.kill(found.pid, signal.SIGKILL)
-                break
-            time.sleep(0.05)
+        _end(found.pid)
         print("stopped")
     if found:
         sweep(found.run)
     folder.remove()
     return GOOD
+
+
+def _end(pid: int) -> None:
+    """Ask a run to end, and wait until it has; it is not asked for ever."""
+    import select
+
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        for number, patience in ((signal.SIGTERM, STOP_TIME), (signal.SIGKILL, 10)):
+            signal.pidfd_send_signal(process, number)
+            if select.select([process], [], [], patience)[0]:
+                return
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(process)
 
 
 def _deploy(arguments: argparse.Namespace) -> int:
@@ -445,7 +458,7 @@ def _deploy(arguments: argparse.Namespace) -> int:
             print(line, flush=True)
 
     try:
-        with embedded_aws(facts["region"]) as aws:
+        with embedded_aws(facts["region"], generated / name) as aws:
             say(f"embedded AWS on {aws.endpoint}, region {aws.region}")
             deploy(aws, generated / name, facts["repositories"], facts["afterImages"], say)
             found = list(inventory(aws, facts["prefix"]))

@@ -45,8 +45,8 @@ class EmbeddedAws:
 
 
 @contextmanager
-def embedded_aws(region: str, environment: Path | None = None) -> Iterator[EmbeddedAws]:
-    """Run it for as long as the block runs, on a free port.
+def embedded_aws(region: str, environment: Path | None = None, port: int = 0) -> Iterator[EmbeddedAws]:
+    """Run it for as long as the block runs, on `port`, or a free one if 0.
 
     What the templates in `environment` take as given is there. Raises `Unavailable` without moto.
     """
@@ -61,12 +61,12 @@ def embedded_aws(region: str, environment: Path | None = None) -> Iterator[Embed
     for name in ("werkzeug", "moto"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"moto\..*")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()
     try:
         if environment:
             provide(environment, region)
-        host, port = server.get_host_and_port()
-        yield EmbeddedAws(f"http://{host}:{port}", region)
+        host, bound = server.get_host_and_port()
+        yield EmbeddedAws(f"http://{host}:{bound}", region)
     finally:
         server.stop()

@@ -52,9 +52,7 @@ def _network(vpcs: list[str], subnets: list[str], region: str) -> None:
             backend.create_vpc("10.0.0.0/16")
         for number, subnet in enumerate(dict.fromkeys(subnets)):
             with _named(subnet_module, "random_subnet_id", subnet):
-                backend.create_subnet(
-                    vpc, f"10.0.{number}.0/24", availability_zone=zones[number % 2]
-                )
+                backend.create_subnet(vpc, f"10.0.{number}.0/24", availability_zone=zones[number % 2])
 
 
 @contextmanager

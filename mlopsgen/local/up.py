@@ -160,6 +160,8 @@ class Local:
             tell(f"{self._endpoint}, region {blueprint.region}")
         with show.step(f"deploying {blueprint.environment}: data, network, registry, training") as tell:
             await self._deploy(tell, first=True)
+        # Not before: the stacks make the log groups, and would find them made.
+        self._logs.cloud = self._cloud
         if self._options.data:
             with show.step(f"uploading {self._options.data} to raw/") as tell:
                 tell(f"{await self._upload(self._options.data)} files")
@@ -233,8 +235,16 @@ class Local:
             if line.startswith("listening ") and not listening.done():
                 listening.set_result(line)
 
+        environment = self._folder.built / self.blueprint.environment
         command = Command(
-            (sys.executable, "-m", "mlopsgen.local.server", str(port)),
+            (
+                sys.executable,
+                "-m",
+                "mlopsgen.local.server",
+                str(port),
+                self.blueprint.region,
+                str(environment),
+            ),
             dict(os.environ) | {MARK: f"{self._run.run}/aws"},
             self._folder.scratch,
             5,
@@ -244,10 +254,8 @@ class Local:
         await asyncio.wait((listening, ended), timeout=60, return_when=asyncio.FIRST_COMPLETED)
         if not listening.done():
             raise Stop(f"the embedded AWS does not start{tail(log.last)}")
-        _, host, bound = listening.result().split()
-        self._aws = EmbeddedAws(f"http://{host}:{bound}", self.blueprint.region)
+        self._aws = EmbeddedAws(listening.result().partition(" ")[2], self.blueprint.region)
         self._cloud = await asyncio.to_thread(Cloud, self._endpoint, self.blueprint.region)
-        self._logs.cloud = self._cloud
         account = self.blueprint.account
         if account is None:
             account = await asyncio.to_thread(self._cloud.account)
@@ -272,14 +280,16 @@ class Local:
                 return
             self._show.say(f"the embedded AWS {words(code)}; it is started again, with its stacks and models")
             try:
+                self._logs.cloud = None
                 await self._start_aws(int(self._endpoint.rpartition(":")[2]))
-                self._logs.reopen()
                 await self._deploy(lambda _: None, first=True)
                 if self._options.data:
                     await self._upload(self._options.data)
                 assert self._cloud is not None
                 await asyncio.to_thread(self._cloud.restore, self._folder.store)
                 await self._deploy(lambda _: None, first=False)
+                self._logs.reopen()
+                self._logs.cloud = self._cloud
             except Stop as error:
                 self._fault = str(error)
                 self._stopped.set()
@@ -318,7 +328,8 @@ class Local:
 
     def _aws_gone(self) -> None:
         if self._server is not None and self._server.ended:
-            raise Stop("the embedded AWS ended unexpectedly; start again")
+            then = "it is being started again: try once more in a moment" if self.ready else "start again"
+            raise Stop(f"the embedded AWS ended unexpectedly; {then}")
 
     async def _upload(self, source: Path) -> int:
         assert self._cloud is not None and self._place is not None

@@ -191,7 +191,7 @@ def test_a_killed_task_is_replaced(up: Up) -> None:
 def test_the_embedded_aws_comes_back_with_what_it_held(up: Up) -> None:
     """Should it end, services answer meanwhile, and stacks, data and models are put back."""
     before = status(up.folder)["models"][0]
-    [server] = tasks(up.folder, "mlopsgen.local.server 0")
+    [server] = tasks(up.folder, "generated/dev")
     with Load(url(up)) as load:
         os.kill(server, signal.SIGKILL)
         up.says("the embedded AWS was ended by SIGKILL")
