@@ -64,9 +64,12 @@ def export(
 def _quantize(
     source: Path, target: Path, part: Encoded, accuracy: float, settings: Hyperparameters
 ) -> dict[str, Any]:
+    from onnx import TensorProto
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True)
+    # Fused operators are outside of what shape inference knows: all that it does not know is float.
+    known = {"DefaultTensorType": TensorProto.FLOAT}
+    quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True, extra_options=known)
     labels = predict(session(target), part, "check model.int8.onnx").argmax(axis=1)
     loss = accuracy - float((labels == part.labels).mean())
     kept = loss <= settings.int8_loss

@@ -172,7 +172,7 @@ def _step(
     (loss * (at.world / batch.total)).backward()
     nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     optimizer.step()
-    return float(loss) / max(1, len(batch.labels))
+    return float(loss.detach()) / max(1, len(batch.labels))
 
 
 def _close(
