@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import mlopsgen.lean  # noqa: F401
+
+# isort: split
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlopsgen.artifacts import Artifact
 from mlopsgen.checks import check, diagnostic
-from mlopsgen.checks.templates import check_plans
+from mlopsgen.checks.templates import check_patches, check_plans
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Rejected, errors
 from mlopsgen.emit import emit
 from mlopsgen.load import environments, load_all
@@ -52,16 +55,16 @@ def compile_pipeline(text: str, name: str, folder: Path | None = None) -> Compil
     """
     checked, warnings = examine(text, name, folder)
     plans = tuple(plan_of(each) for each in checked)
-    settle(check_plans(plans, checked))
-    inputs = {Path(name).name: digest(text.encode())}
-    names = tuple(each.environment for each in checked)
-    return Compiled(emit(plans, inputs, files(plans)), names, warnings)
+    artifacts = emit(plans, {Path(name).name: digest(text.encode())}, files(plans))
+    settle(check_plans(plans, checked, artifacts))
+    return Compiled(artifacts, tuple(each.environment for each in checked), warnings)
 
 
 def plan_of(checked: Checked) -> Plan:
     """One environment's plan, with its patches. Raises `Rejected` where a patch has nothing to change."""
     plan, findings = patch(lower(checked.pipeline, checked.environment), checked.pipeline.spec.patches)
     settle(tuple(diagnostic(checked.tree, code, "error", finding) for code, finding in findings))
+    settle(check_patches(plan, checked))
     return plan
 
 

@@ -9,6 +9,7 @@ from itertools import groupby
 from mlopsgen.components import components
 from mlopsgen.components.base import Site
 from mlopsgen.plan import (
+    Body,
     Command,
     Edge,
     Image,
@@ -90,6 +91,10 @@ def stacks(site: Site, parts: Sequence[Part]) -> tuple[Stack, ...]:
     )
 
 
+def _finished(resource: Resource) -> Resource:
+    return replace(resource, body=Body(resource.body.resource_type, resource.body.to_dict()))
+
+
 def _stack(site: Site, name: str, parts: tuple[Part, ...]) -> Stack:
     base = next(each for each in DESCRIPTIONS if name == each or name.startswith(each + "-"))
     component = name.removeprefix(base).removeprefix("-")
@@ -98,7 +103,7 @@ def _stack(site: Site, name: str, parts: tuple[Part, ...]) -> Stack:
         name=name,
         description=f"{site.name} in {site.environment}: {what}. "
         "Compiled by mlopsgen; edit the pipeline, not this file.",
-        resources=of(Resource, parts),
+        resources=tuple(_finished(each) for each in of(Resource, parts)),
         parameters=tuple(dict.fromkeys(of(Parameter, parts))),
         outputs=of(Output, parts),
     )

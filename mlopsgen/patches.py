@@ -9,24 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from mlopsgen.checks.rule import Finding
-from mlopsgen.plan import Plan, Resource, Stack
+from mlopsgen.plan import Body, Plan, Resource, Stack
 from mlopsgen.spec.patches import PatchSpec
-
-
-class Patched:
-    """A resource's body with changes that troposphere need not know."""
-
-    def __init__(self, body: Any) -> None:
-        self.resource_type = body.resource_type
-        self.props = body.props
-        self.document: dict[str, Any] = copy.deepcopy(body.to_dict())
-
-    @property
-    def properties(self) -> dict[str, Any]:
-        return dict(self.document.get("Properties", {}))
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.document
 
 
 class _Gone(Exception):
@@ -51,7 +35,7 @@ def patch(plan: Plan, patches: Sequence[PatchSpec]) -> tuple[Plan, tuple[tuple[s
 def _apply(plan: Plan, spec: PatchSpec) -> Plan:
     stack = _named(plan.stacks, spec.stack, "stack", lambda each: each.name, "stack")
     target = _named(stack.resources, spec.resource, "resource", lambda each: each.logical_id, "resource")
-    body = target.body if isinstance(target.body, Patched) else Patched(target.body)
+    body = Body(target.body.resource_type, copy.deepcopy(target.body.to_dict()))
     _change(body.document.setdefault("Properties", {}), spec)
     note = body.document.setdefault("Metadata", {}).setdefault("mlopsgen", {})
     note.setdefault("patched", []).append(f"{spec.path}: {' '.join(spec.reason.split())}")

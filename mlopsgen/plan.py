@@ -30,8 +30,27 @@ STACK_ORDER = (
 
 
 @dataclass(frozen=True, slots=True)
+class Body:
+    """A finished resource: what troposphere made of it, converted once."""
+
+    resource_type: str
+    document: dict[str, Any]
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        return dict(self.document.get("Properties", {}))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The resource as the template holds it. Not to be changed."""
+        return self.document
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource of one stack, and the path of the spec that it comes from."""
+    """One resource of one stack, and the path of the spec that it comes from.
+
+    Components give its body as a troposphere object; in a finished plan it is a `Body`.
+    """
 
     stack: str
     logical_id: str

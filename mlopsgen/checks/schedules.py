@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib import resources
+from pathlib import Path as Folder
 
 from mlopsgen.aws import cron
 from mlopsgen.checks.rule import Finding, Scene, nearest, rule
@@ -27,7 +27,9 @@ def _clocks(scene: Scene) -> Iterator[tuple[Path, str, str]]:
 @cache
 def zones() -> frozenset[str]:
     """Every name of the IANA time zone database, from the package `tzdata`: the same on every machine."""
-    return frozenset(resources.files("tzdata").joinpath("zones").read_text().split())
+    import tzdata
+
+    return frozenset(Folder(tzdata.__file__).with_name("zones").read_text().split())
 
 
 @rule("E350")
@@ -84,8 +86,8 @@ def runs_that_overlap(scene: Scene) -> Iterable[Finding]:
             path = ("spec", "trainers", index)
             yield Finding(
                 (*path, "schedule", "cron"),
-                f"`{trainer.name}` starts every {write_duration(gap)} and may run for {write_duration(trainer.timeout)}: "
-                "two runs can overlap",
+                f"`{trainer.name}` starts every {write_duration(gap)} and may run for "
+                f"{write_duration(trainer.timeout)}: two runs can overlap",
                 "give it a shorter `timeout`, or start it less often",
                 (((*path, "timeout"), "the longest run"),) if "timeout" in trainer.model_fields_set else (),
             )

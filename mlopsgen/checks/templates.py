@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlopsgen.artifacts import Artifact
 from mlopsgen.checks.rule import Finding
 from mlopsgen.diagnostics.diagnostic import Diagnostic
-from mlopsgen.emit.cloudformation import template, write
+from mlopsgen.emit.cloudformation import template, template_path
 from mlopsgen.plan import Plan, Resource, Stack
 from mlopsgen.spec.patches import PatchSpec
 
@@ -28,21 +29,35 @@ MANAGED_POLICY = 6_144
 TASK_DEFINITION_BYTES = 65_536
 
 
-def check_plans(plans: Iterable[Plan], environments: Iterable[Checked]) -> tuple[Diagnostic, ...]:
-    """What of the plans AWS would not take, at the component that causes it."""
+def check_plans(
+    plans: Iterable[Plan], environments: Iterable[Checked], artifacts: Iterable[Artifact]
+) -> tuple[Diagnostic, ...]:
+    """What of the plans, and of the templates they became, AWS would not take, at what causes it."""
     from mlopsgen.checks import diagnostic
 
+    texts = {each.path: each.text for each in artifacts}
     found: dict[Diagnostic, None] = {}
     for plan, environment in zip(plans, environments, strict=True):
-        findings = [each for stack in plan.stacks for each in _limits(stack)]
-        findings += _patched(plan, environment.pipeline.spec.patches)
+        findings = [
+            each
+            for stack in plan.stacks
+            for each in (*_bytes(stack, texts[template_path(plan, stack)]), *_limits(stack))
+        ]
         for code, finding in findings:
             found[diagnostic(environment.tree, code, "error", finding)] = None
     return tuple(found)
 
 
-def _patched(plan: Plan, patches: Sequence[PatchSpec]) -> Iterator[tuple[str, Finding]]:
-    """What patches broke, at the last one that touched the resource, or else its stack."""
+def check_patches(plan: Plan, environment: Checked) -> tuple[Diagnostic, ...]:
+    """What patches broke of a plan, before anything is made of it."""
+    from mlopsgen.checks import diagnostic
+
+    found = _patched(plan, environment.pipeline.spec.patches)
+    return tuple(diagnostic(environment.tree, "E251", "error", finding) for finding in found)
+
+
+def _patched(plan: Plan, patches: Sequence[PatchSpec]) -> Iterator[Finding]:
+    """Each fault at the last patch that touched the resource, or else its stack."""
     if not patches:
         return
     from mlopsgen.checks.structure import faults
@@ -53,29 +68,29 @@ def _patched(plan: Plan, patches: Sequence[PatchSpec]) -> Iterator[tuple[str, Fi
             for index, each in enumerate(patches)
         ]
         index = max(nearness)[2]
+        yield Finding(
+            ("spec", "patches", index, "value"),
+            f"`{fault.resource}` of stack `{fault.stack}` {fault.message}",
+            "mend the patch: without it the resource is sound",
+        )
+
+
+def _bytes(stack: Stack, text: str) -> Iterator[tuple[str, Finding]]:
+    size = len(text.encode())
+    if size > TEMPLATE_BYTES:
         yield (
-            "E251",
+            "E301",
             Finding(
-                ("spec", "patches", index, "value"),
-                f"`{fault.resource}` of stack `{fault.stack}` {fault.message}",
-                "mend the patch: without it the resource is sound",
+                stack.resources[0].origin,
+                f"stack `{stack.name}` becomes {size:,} bytes; "
+                f"`aws cloudformation deploy` takes {TEMPLATE_BYTES:,}",
+                "split the pipeline in two, or say less in this component",
             ),
         )
 
 
 def _limits(stack: Stack) -> Iterator[tuple[str, Finding]]:
     origin = stack.resources[0].origin
-    size = len(write(stack).encode())
-    if size > TEMPLATE_BYTES:
-        yield (
-            "E301",
-            Finding(
-                origin,
-                f"stack `{stack.name}` becomes {size:,} bytes; "
-                f"`aws cloudformation deploy` takes {TEMPLATE_BYTES:,}",
-                "split the pipeline in two, or say less in this component",
-            ),
-        )
     counts = (
         ("resources", len(stack.resources), RESOURCES),
         ("parameters", len(stack.parameters), PARAMETERS),

@@ -54,8 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _compile(name: str, output: str, environment: str | None, *, check: bool) -> int:
+    import gc
     from pathlib import Path
 
+    # All that is made lives until the end, which is near.
+    gc.disable()
     from mlopsgen.artifacts import narrow
     from mlopsgen.compiler import compile_file
 

@@ -16,7 +16,12 @@ ATTRIBUTES = ("DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "UpdatePolic
 def emit(plan: Plan) -> Iterator[Artifact]:
     """One template per stack: `ENVIRONMENT/stacks/STACK.yaml`."""
     for stack in plan.stacks:
-        yield Artifact(f"{plan.environment}/stacks/{stack.name}.yaml", write(stack))
+        yield Artifact(template_path(plan, stack), write(stack))
+
+
+def template_path(plan: Plan, stack: Stack) -> str:
+    """Where the stack's template is written."""
+    return f"{plan.environment}/stacks/{stack.name}.yaml"
 
 
 def write(stack: Stack) -> str:

@@ -1,0 +1,97 @@
+"""What a shell or a container engine reads is sound, and no value of the user's breaks out of its place."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlopsgen.compiler import compile_pipeline
+from tests.cases import CASE_IDS, CASES, Case
+
+BIN = Path(sys.executable).parent
+
+# SC2016: a query's backquotes are JMESPath's, and not to be expanded.
+SHELLCHECK = (BIN / "shellcheck", "--severity=style", "--exclude=SC2016")
+
+# DL3006: the base is an argument, pinned by whoever builds; DL3059: layers are for caching.
+HADOLINT = (BIN / "hadolint", "--ignore=DL3006", "--no-color")
+
+
+@pytest.mark.parametrize("case", CASES, ids=CASE_IDS)
+def test_scripts_pass_shellcheck(case: Case):
+    """Not even a remark on style."""
+    scripts = sorted(case.expected.rglob("*.sh"))
+    assert scripts
+    run = subprocess.run([*SHELLCHECK, *scripts], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("case", CASES, ids=CASE_IDS)
+def test_dockerfiles_pass_hadolint(case: Case):
+    """Not even a remark on style."""
+    for path in sorted(case.expected.glob("images/*/Dockerfile")):
+        run = subprocess.run([*HADOLINT, path], capture_output=True, text=True)
+        assert (run.returncode, run.stdout) == (0, "")
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30)
+NASTY = st.sampled_from(
+    ['"]\nRUN ["id"]', "$(id)", "`id`", "${IFS}", "'; id; '", '"', "\\", "{{ 7 * 7 }}", "{% raw %}", "EOF"]
+)  # fmt: skip
+
+
+def built(fields: str, **more: str) -> dict[str, str]:
+    """The artifacts of a pipeline with one service and one trainer, by path."""
+    text = f"""\
+apiVersion: mlopsgen.io/v1
+kind: Pipeline
+metadata: {{name: demo, labels: {{note: {json.dumps(more.get("label", "none"))}}}}}
+spec:
+  aws: {{region: us-east-1}}
+  services:
+    - {{name: api, image: {{build: {{context: app, command: {more.get("command", "[serve]")}}}}}, {fields}}}
+"""
+    return {each.path: each.text for each in compile_pipeline(text, "pipeline.yaml").artifacts}
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.lists(st.one_of(TEXT, NASTY), min_size=1, max_size=4))
+def test_a_command_stays_one_instruction(command: list[str]):
+    """Whatever a command says, the Dockerfile's last line is a CMD in exec form with exactly these words."""
+    path, said = "images/api/Dockerfile", json.dumps(command, ensure_ascii=False)
+    plain = built("port: 8080", command='["serve"]')[path].splitlines()
+    lines = built("port: 8080", command=said)[path].splitlines()
+    assert lines[:-1] == plain[:-1]
+    assert json.loads(lines[-1].removeprefix("CMD ")) == command
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.one_of(TEXT, NASTY))
+def test_an_environment_variable_arrives_as_it_was_written(value: str):
+    """In the task definition as in the template: no shell and no substitution touches it."""
+    files = built(f"env: {{GREETING: {json.dumps(value, ensure_ascii=False)}}}")
+    task = json.loads(files["default/task-definitions/api.json"])
+    container = next(each for each in task["containerDefinitions"] if each["name"] == "api")
+    assert {"name": "GREETING", "value": value} in container["environment"]
+
+
+LABEL = st.text(st.sampled_from("aZ09 _.:/=+@-"), min_size=1, max_size=40)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(LABEL)
+def test_a_label_stays_one_word_of_the_script(label: str):
+    """`deploy.sh` hands the tag to the AWS CLI exactly as it was written."""
+    script = built("port: 8080", label=label)["default/deploy.sh"]
+    tags = re.search(r"^TAGS=\(.*\)$", script, re.MULTILINE)
+    assert tags
+    ask = f'{tags[0]}; printf "%s\\0" "${{TAGS[@]}}"'
+    run = subprocess.run(["bash", "-c", ask], capture_output=True, check=True)
+    assert f"note={label}" in run.stdout.decode().split("\0")
