@@ -38,12 +38,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _say(form: str, name: str, found: tuple[Diagnostic, ...]) -> None:
     from mlopsgen.diagnostics import machine, text
-    from mlopsgen.diagnostics.codes import titles
+    from mlopsgen.diagnostics.codes import CODES
 
     if form == "json":
         print(machine.to_json(found), end="")
     elif form == "sarif":
-        print(machine.to_sarif(found, titles()), end="")
+        print(machine.to_sarif(found, CODES), end="")
     elif form == "github":
         print(machine.to_github(found), end="")
     elif found:

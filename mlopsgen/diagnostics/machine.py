@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from mlopsgen import __version__
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
+
+if TYPE_CHECKING:
+    from mlopsgen.diagnostics.codes import Story
+
+HOME = "https://github.com/mlopsgen/mlopsgen"
 
 
 def to_json(diagnostics: Sequence[Diagnostic]) -> str:
@@ -25,12 +32,18 @@ def to_json(diagnostics: Sequence[Diagnostic]) -> str:
     return json.dumps({"diagnostics": items}, indent=2) + "\n"
 
 
-def to_sarif(diagnostics: Sequence[Diagnostic], titles: Mapping[str, str]) -> str:
-    """SARIF 2.1.0, as code scanning reads it."""
+def to_sarif(diagnostics: Sequence[Diagnostic], stories: Mapping[str, Story]) -> str:
+    """SARIF 2.1.0 with what GitHub's code scanning asks for beyond it; `stories` tells of each code."""
     codes = sorted({each.code for each in diagnostics})
-    rules = [{"id": code, "shortDescription": {"text": titles.get(code, code)}} for code in codes]
     run = {
-        "tool": {"driver": {"name": "mlopsgen", "version": __version__, "rules": rules}},
+        "tool": {
+            "driver": {
+                "name": "mlopsgen",
+                "semanticVersion": __version__,
+                "informationUri": HOME,
+                "rules": [_rule(code, stories.get(code)) for code in codes],
+            }
+        },
         "columnKind": "unicodeCodePoints",
         "results": [
             {
@@ -50,6 +63,17 @@ def to_sarif(diagnostics: Sequence[Diagnostic], titles: Mapping[str, str]) -> st
         "runs": [run],
     }
     return json.dumps(document, indent=2) + "\n"
+
+
+def _rule(code: str, story: Story | None) -> dict[str, Any]:
+    title, text = (story.title, story.text) if story else (code, code)
+    return {
+        "id": code,
+        "shortDescription": {"text": title},
+        "fullDescription": {"text": text},
+        "help": {"text": f"{text}\n\n`mlopsgen explain {code}` shows an example."},
+        "defaultConfiguration": {"level": "warning" if code.startswith("W") else "error"},
+    }
 
 
 def to_github(diagnostics: Sequence[Diagnostic]) -> str:
@@ -93,5 +117,11 @@ def _location(label: Label) -> dict[str, Any]:
         "endLine": span.end_line,
         "endColumn": span.end_column,
     }
-    physical = {"artifactLocation": {"uri": span.file}, "region": region}
+    physical = {"artifactLocation": {"uri": _uri(span.file)}, "region": region}
     return {"physicalLocation": physical} | ({"message": {"text": label.text}} if label.text else {})
+
+
+def _uri(file: str) -> str:
+    """A file as a URI: relative as it was named, so that it is found in whatever checkout."""
+    path = PurePath(file)
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
