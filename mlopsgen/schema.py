@@ -125,6 +125,8 @@ def _closed(raw: Any) -> Any:
             result = {word: _closed(each) for word, each in raw.items() if word not in ("title", "default")}
             if "patternProperties" in result:
                 result["additionalProperties"] = False
+                keys = result["patternProperties"]
+                result["patternProperties"] = {pattern: _nullable(each) for pattern, each in keys.items()}
             if result.get("$ref") == f"{_REF}JsonValue":
                 del result["$ref"]
             if isinstance(choices := result.pop("anyOf", None), list):

@@ -25,6 +25,8 @@ def parse_cpu(value: object) -> int:
     if not re.fullmatch(CPU_PATTERN, text):
         raise ValueError(f'expected a CPU quantity such as "1", "0.5" or 500m, not `{text}`')
     thousandths = int(text[:-1]) if text.endswith("m") else round(float(text) * 1000)
+    if thousandths == 0:
+        raise ValueError("a CPU quantity must be more than 0")
     return round(thousandths * 1024 / 1000)
 
 

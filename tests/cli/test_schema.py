@@ -1,0 +1,152 @@
+"""The language as JSON Schema, beside the compiler that it is made from."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from mlopsgen.diagnostics.diagnostic import Rejected
+from mlopsgen.load import environments, load_all
+from mlopsgen.schema import schema
+from mlopsgen.source.node import Path, plain
+from mlopsgen.source.parse import parse
+from mlopsgen.spec.reference import model_at
+from tests.cases import ROOT, Case, cases
+
+
+@cache
+def validator() -> Draft202012Validator:
+    return Draft202012Validator(schema())
+
+
+def document(case: Case) -> Any:
+    """The pipeline with lists as lists, as JSON has them."""
+    return json.loads(json.dumps(plain(parse(case.pipeline.read_text(), "pipeline.yaml"))))
+
+
+IMDB = document(cases()[0])
+
+
+def places(value: Any, path: Path = ()) -> Iterator[Path]:
+    """The path of every value, the root's too."""
+    yield path
+    match value:
+        case dict():
+            for key, item in value.items():
+                yield from places(item, (*path, key))
+        case list():
+            for index, item in enumerate(value):
+                yield from places(item, (*path, index))
+
+
+def at(value: Any, path: Path) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def changed(path: Path, value: Any) -> Any:
+    """The example with another value at `path`."""
+    result = copy.deepcopy(IMDB)
+    at(result, path[:-1])[path[-1]] = value
+    return result
+
+
+def loads(value: Any) -> bool:
+    """Whether the compiler takes the document's shape."""
+    try:
+        load_all(environments(parse(json.dumps(value), "pipeline.yaml")))
+    except Rejected:
+        return False
+    return True
+
+
+def test_is_json_schema():
+    """It is valid under the dialect that it names."""
+    assert schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(schema())
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+def test_accepts_every_known_pipeline(case: Case):
+    """An editor underlines nothing in a pipeline that builds."""
+    assert [each.message for each in validator().iter_errors(document(case))] == []
+
+
+MAPS = [path for path in places(IMDB) if isinstance(at(IMDB, path), dict) and model_at(path) is not None]
+
+
+@pytest.mark.parametrize("path", MAPS, ids=lambda path: ".".join(map(str, path)) or "root")
+def test_rejects_unknown_keys(path: Path):
+    """A key that the language does not know is refused in every map, those of environments too."""
+    assert not validator().is_valid(changed((*path, "nosuch"), 1))
+
+
+VALUES = (None, True, 0, 1.5, "x", "10m", [], {})
+
+
+def test_accepts_whatever_loads():
+    """With any one value of the example changed, the schema takes all that the compiler takes."""
+    missed = [
+        (path, value)
+        for path in places(IMDB)
+        if path
+        for value in VALUES
+        if not validator().is_valid(altered := changed(path, value)) and loads(altered)
+    ]
+    assert missed == []
+
+
+def test_environments_are_partial():
+    """An environment may say any part of the spec, and `null` for what it takes away."""
+    part = {
+        "services": [{"name": "sentiment-api", "autoscaling": None, "ingress": {"certificate": None}}],
+        "monitoring": {"alarms": {"cpu": None}},
+        "aws": {},
+        "trainers": None,
+    }
+    assert validator().is_valid(changed(("spec", "environments", "dev"), part))
+    unnamed = {"services": [{"replicas": {"min": 1}}]}
+    assert not validator().is_valid(changed(("spec", "environments", "dev"), unnamed))
+    nested = {"environments": {"x": {}}}
+    assert not validator().is_valid(changed(("spec", "environments", "dev"), nested))
+
+
+def definitions() -> Iterator[tuple[str, str, Any]]:
+    for name, each in schema()["$defs"].items():
+        for key, value in each["properties"].items():
+            yield name, key, value
+
+
+def test_every_key_is_described():
+    """Whatever key an editor offers, it can say what that means."""
+    assert [(name, key) for name, key, value in definitions() if not value.get("description")] == []
+    assert [name for name, each in schema()["$defs"].items() if not each.get("description")] == []
+
+
+def test_defaults_and_examples_fit():
+    """What is shown as a default or an example could be written so."""
+    for name, key, value in definitions():
+        known = validator().evolve(schema=value)
+        shown = [*value.get("examples", ()), *([value["default"]] if "default" in value else ())]
+        assert [each for each in shown if not known.is_valid(each)] == [], (name, key)
+
+
+def test_command_prints_it(capsys: pytest.CaptureFixture[str]):
+    """`mlopsgen schema` prints the same, as JSON."""
+    from mlopsgen.cli import main
+
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out) == schema()
+
+
+def test_new_projects_name_it():
+    """The line that editors look for stands first in what `init` writes."""
+    first = (ROOT / "templates" / "init" / "pipeline.yaml.j2").read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=pipeline.schema.json"
