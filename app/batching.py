@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 LOOK_AHEAD = 256
 """How many waiting texts are looked at to find those that fit a batch."""
 
+MOST = 64
+"""Texts in a batch."""
+
 WASTE = 1 / 8
 """The share of a batch that may be padding."""
 
@@ -138,7 +141,7 @@ class Batcher:
 
     def _fitting(self, queue: deque[Entry], first: Entry) -> list[Entry]:
         budget, width = first.model.batch_tokens, len(first.ids)
-        room = budget // width - 1
+        room = min(budget // width, MOST) - 1
         if room < 1 or not queue:
             return []
         found: list[Entry] = []

@@ -105,6 +105,8 @@ class Gate:
             self._note(scope, request_id, status, time.perf_counter() - begun)
 
     async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+        if self.draining and scope["path"] == "/ready":
+            raise Refused(503, "stopping", "the process is stopping")
         if scope["path"] in QUIET or scope["method"] not in ("POST", "PUT", "PATCH"):
             await self._application(scope, receive, send)
             return
