@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label, Rejected
-from mlopsgen.source.node import Mapping, Node, Path, Scalar, Sequence, find, place, plain
+from mlopsgen.source.node import Mapping, Node, Path, Scalar, Sequence, find, place, plain, walk
 from mlopsgen.source.overlay import overlay
 from mlopsgen.spec.pipeline import Pipeline
-from mlopsgen.spec.reference import describe, fields, submodel
+from mlopsgen.spec.reference import describe, fields, forms, submodel
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -43,6 +43,7 @@ def environments(root: Node) -> dict[str, Node]:
         if not isinstance(part, Mapping) and not _is_null(part)
     ]
     faults += [fault for key, _ in declared.items for fault in _name(key)]
+    faults += [fault for _, part in declared.items for fault in _twice(part)]
     if faults:
         raise Rejected(faults)
     return {
@@ -54,7 +55,8 @@ def environments(root: Node) -> dict[str, Node]:
 def load(root: Node) -> Pipeline:
     """The pipeline that `root` describes. Raises `Rejected` with everything that does not fit."""
     try:
-        return Pipeline.model_validate(plain(without_nulls(root)))
+        # Fields go by the names that the reference shows, and not by Python's as well.
+        return Pipeline.model_validate(plain(without_nulls(root)), by_alias=True, by_name=False)
     except ValidationError as error:
         raise Rejected(_diagnostics(root, error.errors(include_url=False))) from None
 
@@ -126,6 +128,18 @@ def _is_null(node: Node) -> bool:
     return isinstance(node, Scalar) and node.value is None
 
 
+def _twice(part: Node) -> Iterator[Diagnostic]:
+    """Named things that one environment names twice: laid over the base, the second would be a new one."""
+    for _, node in walk(part):
+        seen: dict[str, Scalar] = {}
+        for item in node.items if isinstance(node, Sequence) else ():
+            name = item.get("name") if isinstance(item, Mapping) else None
+            if not isinstance(name, Scalar) or seen.setdefault(name.text, name) is name:
+                continue
+            labels = (Label(name.span), Label(seen[name.text].span, "first given here"))
+            yield Diagnostic("E204", "error", f"the name `{name.text}` is given twice", labels)
+
+
 def _name(key: Scalar) -> Iterator[Diagnostic]:
     text = key.text
     if (
@@ -140,8 +154,16 @@ def _name(key: Scalar) -> Iterator[Diagnostic]:
 def _diagnostics(root: Node, details: Iterable[ErrorDetails]) -> Iterator[Diagnostic]:
     for detail in details:
         path = tuple(step for step in detail["loc"] if step != "[key]")
+        if detail["type"] == "too_short" and _length(root, path) >= detail["ctx"]["min_length"]:
+            # pydantic does not count the items that have faults of their own.
+            continue
         code, message, help_ = _explain(root, path, detail)
         yield Diagnostic(code, "error", message, (Label(_where(root, path, detail)),), help_)
+
+
+def _length(root: Node, path: Path) -> int:
+    node, _, taken = find(root, path)
+    return len(node.items) if isinstance(node, Sequence) and taken == len(path) else 0
 
 
 def _where(root: Node, path: Path, detail: ErrorDetails) -> Any:
@@ -158,7 +180,9 @@ def _where(root: Node, path: Path, detail: ErrorDetails) -> Any:
 
 def _explain(root: Node, path: Path, detail: ErrorDetails) -> tuple[str, str, str | None]:
     """Code, message and help for one of pydantic's errors."""
-    name, context = path[-1] if path else "the file", detail.get("ctx", {})
+    # An item of a list goes by the list's name.
+    name = next((step for step in reversed(path) if isinstance(step, str)), "the file")
+    context = detail.get("ctx", {})
     node, _, taken = find(root, path)
     found = node if taken == len(path) else None
     match detail["type"]:
@@ -173,8 +197,10 @@ def _explain(root: Node, path: Path, detail: ErrorDetails) -> tuple[str, str, st
             word = str(detail["input"])
             return "E106", f"`{word}` is not one of {', '.join(choices)}", _nearest(word, choices, ())
         case "string_pattern_mismatch":
-            expected = describe(path)
-            return "E104", f"`{detail['input']}` does not fit `{name}`", expected
+            word, what = _short(str(detail["input"])), f"does not fit `{name}`"
+            if "[key]" in detail["loc"]:
+                what = f"cannot be a key of `{path[-2]}`"
+            return "E104", f"`{word}` {what}", forms().get(context["pattern"]) or describe(path)
         case "value_error":
             return "E107", str(context.get("error", detail["msg"])), None
         case (
@@ -189,7 +215,8 @@ def _explain(root: Node, path: Path, detail: ErrorDetails) -> tuple[str, str, st
         ) as kind:
             return "E105", f"`{name}`: {_range(kind, context)}", describe(path)
         case kind:
-            return "E103", f"`{name}` should be {_expected(kind)}, not {_found(found)}", _quote(kind, found)
+            what = f"`{name}`" if path else name
+            return "E103", f"{what} should be {_expected(kind)}, not {_found(found)}", _quote(kind, found)
 
 
 def _range(kind: str, context: dict[str, Any]) -> str:
@@ -203,11 +230,14 @@ def _range(kind: str, context: dict[str, Any]) -> str:
         case "less_than_equal":
             return f"must be at most {context['le']:g}"
         case "too_short" | "string_too_short":
-            return (
-                f"needs at least {context['min_length']} {'items' if kind == 'too_short' else 'characters'}"
-            )
+            return f"needs at least {_count(context['min_length'], kind)}"
         case _:
-            return f"takes at most {context['max_length']} {'items' if kind == 'too_long' else 'characters'}"
+            return f"takes at most {_count(context['max_length'], kind)}"
+
+
+def _count(number: int, kind: str) -> str:
+    what = "character" if kind.startswith("string") else "item"
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _expected(kind: str) -> str:

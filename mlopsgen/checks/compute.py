@@ -10,6 +10,7 @@ from mlopsgen.checks.references import workloads
 from mlopsgen.checks.rule import Finding, Scene, nearest, rule
 from mlopsgen.ecs.task_definition import architecture
 from mlopsgen.source.node import Path
+from mlopsgen.spec.quantities import write_duration
 from mlopsgen.spec.workload import Ec2Spec, WorkloadSpec
 
 GIB = 1024
@@ -62,7 +63,8 @@ def ephemeral_storage(scene: Scene) -> Iterable[Finding]:
         size = workload.compute.fargate.ephemeral_storage if workload.compute.fargate else None
         if size is not None and not (least <= size <= most and size % GIB == 0):
             message = f"Fargate gives {memory_text(least)} to {memory_text(most)} of disk, in whole Gi"
-            yield Finding((*path, "compute", "fargate", "ephemeralStorage"), message)
+            near = memory_text(min(max(-(-size // GIB) * GIB, least), most))
+            yield Finding((*path, "compute", "fargate", "ephemeralStorage"), message, f"say `{near}`")
 
 
 def _instances(scene: Scene) -> Iterator[tuple[Path, WorkloadSpec, Ec2Spec, InstanceType]]:
@@ -140,6 +142,7 @@ def instance_bounds(scene: Scene) -> Iterable[Finding]:
             yield Finding(
                 (*path, "compute", "ec2", "minInstances"),
                 f"minInstances {spec.min_instances} is above maxInstances {spec.max_instances}",
+                f"say `maxInstances: {spec.min_instances}` or more",
             )
         if spec and spec.volume_size % GIB:
             at = (*path, "compute", "ec2", "volumeSize")
@@ -156,8 +159,9 @@ def stop_timeout(scene: Scene) -> Iterable[Finding]:
     """ECS waits two minutes at most between SIGTERM and SIGKILL."""
     for path, workload in workloads(scene):
         if not 2 <= workload.stop_timeout <= 120:
-            message = f"stopTimeout is {workload.stop_timeout}s; ECS takes 2s to 120s"
-            yield Finding((*path, "stopTimeout"), message)
+            near = min(max(workload.stop_timeout, 2), 120)
+            message = f"stopTimeout is {write_duration(workload.stop_timeout)}; ECS takes 2s to 120s"
+            yield Finding((*path, "stopTimeout"), message, f"say `{near}s`")
 
 
 @rule("E317")

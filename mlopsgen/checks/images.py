@@ -63,7 +63,7 @@ def _outside(path: Folder, folder: Folder) -> bool:
     return not Folder(real).is_relative_to(os.path.realpath(folder))
 
 
-# @rule("E230")
+@rule("E230")
 def missing_context(scene: Scene) -> Iterable[Finding]:
     """The context is a folder that is there."""
     if scene.folder is None:

@@ -70,7 +70,8 @@ def idle_timeout(scene: Scene) -> Iterable[Finding]:
     for path, _, ingress in ingresses(scene):
         if not IDLE[0] <= ingress.idle_timeout <= IDLE[1]:
             near = min(max(ingress.idle_timeout, IDLE[0]), IDLE[1])
-            message = f"idleTimeout is {write_duration(ingress.idle_timeout)}; load balancers take {IDLE[0]}s to {IDLE[1]}s"
+            said = write_duration(ingress.idle_timeout)
+            message = f"idleTimeout is {said}; load balancers take {IDLE[0]}s to {IDLE[1]}s"
             yield Finding((*path, "idleTimeout"), message, f"say `{near}s`")
 
 

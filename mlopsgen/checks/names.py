@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from mlopsgen.checks.references import workloads
 from mlopsgen.checks.rule import Finding, Scene, rule
-from mlopsgen.components.base import Site
+from mlopsgen.components.registry import image_name, logical
+from mlopsgen.source.node import Path
 
 ACCOUNT = "0" * 12
 
 
-def _names(site: Site) -> Iterator[tuple[str, str, int]]:
-    """(what it is, its name, the most characters): names that a longer pipeline or environment breaks.
-
-    Amazon S3 user guide, "Bucket naming rules"; IAM user guide, "IAM and AWS STS quotas".
-    """
-    for bucket in (site.data_bucket, site.log_bucket):
-        yield "bucket", bucket.replace("${AWS::AccountId}", ACCOUNT), 63
-    if site.github:
-        yield "role", site.delivery_role, 64
-        yield "role", site.stack_role, 64
-    for role in site.spec.access.roles:
-        yield "role", f"{site.prefix}-{role.name}", 64
+MAX_BUCKET = 63
+"""Characters (Amazon S3 user guide, "Bucket naming rules"). No other name comes as close to its limit."""
 
 
 @rule("E360")
 def names_too_long(scene: Scene) -> Iterable[Finding]:
     """The names of the pipeline and of the environment leave room for what follows them."""
     site = scene.site
-    over = [(len(name) - most, what, name, most) for what, name, most in _names(site) if len(name) > most]
-    if over:
-        much, what, name, most = max(over)
+    name = site.data_bucket.replace("${AWS::AccountId}", ACCOUNT)
+    if len(name) > MAX_BUCKET:
         yield Finding(
             ("metadata", "name"),
-            f"{what} `{name}` of environment `{site.environment}` would have {len(name)} characters; "
-            f"AWS takes {most}",
-            f"shorten the pipeline's name, or the environment's, by {much} characters together",
+            f"bucket `{name}` would have {len(name)} characters; AWS takes {MAX_BUCKET}",
+            f"shorten `{site.name}` and the environment's name, `{site.environment}`, by "
+            f"{len(name) - MAX_BUCKET} characters together",
         )
+
+
+@rule("E304")
+def names_alike(scene: Scene) -> Iterable[Finding]:
+    """Names differ in more than a hyphen: without it they name resources of stacks that they share."""
+    seen: dict[tuple[str, str], tuple[Path, str]] = {}
+    for path, workload in workloads(scene):
+        for kind, name in (("component", workload.name), ("image", image_name(workload))):
+            first_path, first = seen.setdefault((kind, logical(name)), (path, name))
+            if first != name and (kind == "component" or workload.image.name):
+                at = (*path, "name") if kind == "component" else (*path, "image", "name")
+                also = (((*first_path, "name"), "called so here"),)
+                message = f"`{name}` and `{first}` would both be `{logical(name)}` in templates"
+                yield Finding(at, message, "let them differ in more than a hyphen", also)
 
 
 # Amazon ECS API reference, CreateCapacityProvider; AWS Systems Manager user guide, "Requirements and

@@ -84,7 +84,8 @@ def ranges_of_addresses(scene: Scene) -> Iterable[Finding]:
         )
     for taken in _FORBIDDEN:
         if network.overlaps(taken):
-            yield Finding(path, f"{network} overlaps {taken}, which is reserved", "use 10.0.0.0/16")
+            what = "is" if network.subnet_of(taken) else f"overlaps {taken}, which is"
+            yield Finding(path, f"{network} {what} reserved", "take a part of 10.0.0.0/8")
 
 
 def _start(cidr: str) -> str | None:

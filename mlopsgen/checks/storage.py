@@ -122,8 +122,8 @@ def models_that_expire(scene: Scene) -> Iterable[Finding]:
         if prefix.name == "models" and prefix.expire_after is not None:
             yield Finding(
                 (*path, "expireAfter"),
-                f"models are deleted {write_duration(prefix.expire_after)} after they were published, even while "
-                "they are served",
+                f"models are deleted {write_duration(prefix.expire_after)} after they were published, "
+                "even while they are served",
                 "take `expireAfter` away, or publish more often than that",
             )
 
@@ -139,7 +139,8 @@ def paid_longer_than_kept(scene: Scene) -> Iterable[Finding]:
             if each.after < end < each.after + paid * DAY:
                 yield Finding(
                     (*path, "transitions", prefix.transitions.index(each), "storageClass"),
-                    f"{each.storage_class} is paid for {paid} days; objects stay {write_duration(end - each.after)}",
+                    f"{each.storage_class} is paid for {paid} days; objects stay "
+                    f"{write_duration(end - each.after)}",
                     "keep them longer, or take a class that charges for fewer days",
                 )
 

@@ -10,7 +10,8 @@ from mlopsgen.artifacts import Artifact
 from mlopsgen.checks.rule import Finding
 from mlopsgen.diagnostics.diagnostic import Diagnostic
 from mlopsgen.emit.cloudformation import template, template_path
-from mlopsgen.plan import Plan, Resource, Stack
+from mlopsgen.plan import Plan, Stack
+from mlopsgen.source.node import Path
 from mlopsgen.spec.patches import PatchSpec
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _patched(plan: Plan, patches: Sequence[PatchSpec]) -> Iterator[Finding]:
         index = max(nearness)[2]
         yield Finding(
             ("spec", "patches", index, "value"),
-            f"`{fault.resource}` of stack `{fault.stack}` {fault.message}",
+            f"`{fault.resource}` of stack `{fault.stack}`: {fault.message}",
             "mend the patch: without it the resource is sound",
         )
 
@@ -81,7 +82,7 @@ def _bytes(stack: Stack, text: str) -> Iterator[tuple[str, Finding]]:
         yield (
             "E301",
             Finding(
-                stack.resources[0].origin,
+                _cause(stack),
                 f"stack `{stack.name}` becomes {size:,} bytes; "
                 f"`aws cloudformation deploy` takes {TEMPLATE_BYTES:,}",
                 "split the pipeline in two, or say less in this component",
@@ -89,8 +90,15 @@ def _bytes(stack: Stack, text: str) -> Iterator[tuple[str, Finding]]:
         )
 
 
+def _cause(stack: Stack) -> Path:
+    """The part of the pipeline that most of the stack comes from."""
+    sizes: dict[Path, int] = {}
+    for each in stack.resources:
+        sizes[each.origin] = sizes.get(each.origin, 0) + len(json.dumps(each.body.to_dict()))
+    return max(sizes, key=lambda path: sizes[path])
+
+
 def _limits(stack: Stack) -> Iterator[tuple[str, Finding]]:
-    origin = stack.resources[0].origin
     counts = (
         ("resources", len(stack.resources), RESOURCES),
         ("parameters", len(stack.parameters), PARAMETERS),
@@ -99,14 +107,8 @@ def _limits(stack: Stack) -> Iterator[tuple[str, Finding]]:
     for what, count, limit in counts:
         if count > limit:
             message = f"stack `{stack.name}` has {count} {what}; CloudFormation takes {limit}"
-            yield "E302", Finding(origin, message, "split the pipeline in two")
-    first: dict[str, Resource] = {}
+            yield "E302", Finding(_cause(stack), message, "split the pipeline in two")
     for resource in stack.resources:
-        same = first.setdefault(resource.logical_id, resource)
-        if same is not resource:
-            message = f"stack `{stack.name}` would have two resources called `{resource.logical_id}`"
-            help_ = "names that differ in a hyphen alone become one: choose another name"
-            yield "E304", Finding(resource.origin, message, help_, ((same.origin, "the other"),))
         kind = resource.body.resource_type
         if kind in _SIZED:
             key, limit, what = _SIZED[kind]

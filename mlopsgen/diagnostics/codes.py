@@ -205,12 +205,12 @@ CODES: dict[str, Story] = {
         """
         spec:
           services:
-            - {name: second, image: {name: api, build: {context: other}}}
+            - {name: second, image: {name: api, build: {context: train}}}
         """,
         """
         spec:
           services:
-            - {name: second, image: {name: second, build: {context: other}}}
+            - {name: second, image: {name: second, build: {context: train}}}
         """,
     ),
     "E207": _story(
@@ -894,3 +894,36 @@ CODES: dict[str, Story] = {
         'spec: {trainers: [{name: trainer, schedule: {cron: "0 3 * * *"}, timeout: 6h}]}',
     ),
 }
+
+
+_KINDS = {
+    "E0": "Reading the file",
+    "E1": "The shape of the document",
+    "E2": "Between components",
+    "E3": "What AWS takes",
+    "W": "Warnings",
+}
+
+
+def reference() -> str:
+    """The whole catalogue as Markdown."""
+    parts = [
+        "# Codes",
+        "Every fault that mlopsgen finds has a code. `mlopsgen explain CODE` prints what stands here. Codes "
+        "that start with E reject the pipeline; those that start with W are warnings, and nothing is rejected "
+        "for them. The examples are parts of a pipeline, laid over a sound one. This page is written from "
+        "`mlopsgen/diagnostics/codes.py`.",
+    ]
+    for prefix, kind in _KINDS.items():
+        parts.append(f"## {kind}")
+        parts += [_section(code, story) for code, story in CODES.items() if code.startswith(prefix)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(code: str, story: Story) -> str:
+    parts = [f"### {code}: {story.title}", story.text]
+    for word in ("wrong", "right"):
+        example = getattr(story, word)
+        if example:
+            parts += [f"{word.capitalize()}:", f"```yaml\n{example}\n```"]
+    return "\n\n".join(parts)

@@ -14,7 +14,8 @@ _STYLES = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "bold": "\x1b[1m", "d
 
 def render(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], *, colour: bool = False) -> str:
     """All of them, each with the lines that it points to, and a last line that counts them."""
-    blocks = [_block(each, sources, colour) for each in diagnostics]
+    lines = {file: text.splitlines() for file, text in sources.items()}
+    blocks = [_block(each, lines, colour) for each in diagnostics]
     return "\n".join([*blocks, summary(diagnostics)]) + "\n"
 
 
@@ -26,7 +27,7 @@ def summary(diagnostics: Iterable[Diagnostic]) -> str:
     return ", ".join(f"{count} {word}{'s' * (count != 1)}" for word, count in counts.items() if count)
 
 
-def _block(diagnostic: Diagnostic, sources: Mapping[str, str], colour: bool) -> str:
+def _block(diagnostic: Diagnostic, sources: Mapping[str, Sequence[str]], colour: bool) -> str:
     head = f"{diagnostic.severity}[{diagnostic.code}]"
     lines = [f"{_paint(head, diagnostic.severity, colour)}: {_paint(diagnostic.message, 'bold', colour)}"]
     numbers = [str(label.span.line) for label in diagnostic.labels]
@@ -47,11 +48,11 @@ def _block(diagnostic: Diagnostic, sources: Mapping[str, str], colour: bool) -> 
 
 
 def _place(
-    label: Label, sources: Mapping[str, str], gutter: int, *, first: bool, colour: bool
+    label: Label, sources: Mapping[str, Sequence[str]], gutter: int, *, first: bool, colour: bool
 ) -> Iterable[str]:
     span, margin = label.span, " " * gutter
     yield f"{margin}{_paint('-->', 'dim', colour)} {span}"
-    lines = sources.get(span.file, "").splitlines()
+    lines = sources.get(span.file, ())
     if not 1 <= span.line <= len(lines):
         return
     text = lines[span.line - 1]
@@ -67,10 +68,14 @@ def _place(
 
 def _excerpt(text: str, start: int, end: int, width: int) -> tuple[str, int, int]:
     """The part of a line around [start, end) that fits into `width` cells, and where the marks go."""
+    left, long = 0, len(text) > 2 * width
+    if long or _cells(text) > width:
+        # A line may have millions of characters: only those that can be shown are looked at.
+        left = max(0, min(start - width // 4, len(text) - width))
+        text = text[left : left + 2 * width]
     safe = "".join(" " if char == "\t" or not char.isprintable() else char for char in text)
-    if _cells(safe) > width:
-        left = max(0, min(start - width // 4, len(safe) - width))
-        safe = ("…" if left else "") + safe[left + (1 if left else 0) :]
+    if left or _cells(safe) > width:
+        safe = ("…" + safe[1:]) if left else safe
         start, end = max(start - left, 0), max(end - left, 1)
         while _cells(safe) > width:
             safe = safe[:-2] + "…"

@@ -46,12 +46,37 @@ def parse(text: str, file: str) -> Node:
     try:
         return _Builder(file).build(yaml.parse(text, Loader=_loader()))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        message = " ".join(part for part in (error.context, error.problem) if part)
-        raise Rejected([_fault("E001", Span(file, line, column, line, column + 1), message)]) from None
+        raise Rejected([_grammar(error, text, file)]) from None
     except yaml.reader.ReaderError as error:
         raise Rejected([_fault("E001", Span(file, 1, 1, 1, 2), error.reason)]) from None
+
+
+def _grammar(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagnostic:
+    """What libyaml has to say, and in the commonest cases what to do."""
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    at = Label(Span(file, line, column, line, column + 1))
+    lines = text.splitlines()
+    char = lines[line - 1][column - 1 : column] if line <= len(lines) else ""
+    problem = error.problem or "this is not YAML"
+    message, help_ = " ".join(part for part in (error.context, problem) if part), None
+    labels: tuple[Label, ...] = (at,)
+    if "cannot start any token" in problem:
+        message = "a tab cannot stand here" if char == "\t" else f"`{char}` cannot begin a value"
+        help_ = "indent with spaces" if char == "\t" else "put the value in quotes"
+    elif "mapping values are not allowed" in problem:
+        message, help_ = "a value cannot hold `: `", "put the value in quotes, or begin a new line"
+    elif error.context and "parsing a flow" in error.context and error.context_mark:
+        bracket = "{" if "mapping" in error.context else "["
+        message = f"expected `,` or `{'}' if bracket == '{' else ']'}`"
+        opened = error.context_mark
+        span = Span(file, opened.line + 1, opened.column + 1, opened.line + 1, opened.column + 2)
+        labels = (at, Label(span, f"`{bracket}` is not closed"))
+    elif error.context and "scanning a quoted scalar" in error.context and error.context_mark:
+        opened = error.context_mark
+        span = Span(file, opened.line + 1, opened.column + 1, opened.line + 1, opened.column + 2)
+        message, labels = "a quote is not closed", (Label(span),)
+    return Diagnostic("E001", "error", message, labels, help_)
 
 
 def _loader() -> Any:

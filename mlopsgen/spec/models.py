@@ -7,6 +7,7 @@ from pydantic import Field
 from mlopsgen.spec.base import Name, Spec
 
 MetricName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
+"""A letter, then letters, digits and `_`, as the trainer calls the metric; at most 64 characters."""
 
 
 class PromotionSpec(Spec):

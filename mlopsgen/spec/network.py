@@ -8,6 +8,7 @@ from mlopsgen.spec.base import Cidr, Spec
 from mlopsgen.spec.quantities import Duration
 
 SubnetId = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]
+"""A subnet's id such as `subnet-0123456789abcdef0`."""
 
 
 class FlowLogsSpec(Spec):

@@ -18,7 +18,10 @@ from mlopsgen.spec.storage import StorageSpec
 from mlopsgen.spec.trainers import TrainerSpec
 
 LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.:/=+@-]*$", max_length=128)]
+"""Letters, digits, spaces and `_.:/=+@-`, as AWS takes them in tags; at most 128 characters."""
+
 LabelValue = Annotated[str, Field(pattern=r"^[A-Za-z0-9 _.:/=+@-]*$", max_length=256)]
+"""Letters, digits, spaces and `_.:/=+@-`, as AWS takes them in tags; at most 256 characters."""
 
 
 class Metadata(Spec):

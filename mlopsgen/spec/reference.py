@@ -10,7 +10,9 @@ import ast
 import inspect
 import itertools
 import sys
+from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -43,6 +45,32 @@ def docstrings(model: type[BaseModel]) -> dict[str, str]:
                 ):
                     result[name] = " ".join(docstring.split())
     return result
+
+
+@cache
+def forms() -> dict[str, str]:
+    """What a text of each named form looks like, by the form's pattern: the docstring under its name."""
+    result: dict[str, str] = {}
+    for name, module in sorted(sys.modules.items()):
+        if not name.startswith("mlopsgen.spec."):
+            continue
+        body = ast.parse(inspect.getsource(module)).body
+        for assignment, text in pairwise(body):
+            match assignment, text:
+                case (
+                    ast.Assign(targets=[ast.Name(id=alias)]),
+                    ast.Expr(value=ast.Constant(value=str(docstring))),
+                ):
+                    for pattern in _patterns(getattr(module, alias)):
+                        result[pattern] = " ".join(docstring.split())
+    return result
+
+
+def _patterns(annotation: Any) -> Iterator[str]:
+    for field in get_args(annotation)[1:]:
+        for each in getattr(field, "metadata", ()):
+            if isinstance(pattern := getattr(each, "pattern", None), str):
+                yield pattern
 
 
 def describe(path: Path) -> str | None:

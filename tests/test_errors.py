@@ -1,0 +1,281 @@
+"""Bad input: what a user sees, byte for byte, and the story of every code."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlopsgen.checks import RULES, check
+from mlopsgen.checks.templates import check_plans
+from mlopsgen.cli import main
+from mlopsgen.compiler import Checked, plan_of
+from mlopsgen.diagnostics.codes import CODES, reference
+from mlopsgen.diagnostics.diagnostic import Rejected
+from mlopsgen.emit import emit
+from mlopsgen.load import environments, load_all
+from mlopsgen.source.overlay import overlay
+from mlopsgen.source.parse import parse
+from tests.cases import ROOT
+
+ERRORS = Path(__file__).parent / "errors"
+CASES = sorted(path.stem for path in ERRORS.glob("*.yaml"))
+
+# The pipeline that the examples of the catalogue are laid over.
+BASE = """\
+apiVersion: mlopsgen.io/v1
+kind: Pipeline
+metadata: {name: demo}
+spec:
+  aws: {region: eu-west-1}
+  models: [{name: sentiment}]
+  trainers: [{name: trainer, image: {build: {context: train}}, produces: sentiment}]
+  services: [{name: api, image: {build: {context: app}}, serves: sentiment}]
+"""
+
+HEAD = (
+    "apiVersion: mlopsgen.io/v1\nkind: Pipeline\nmetadata: {name: demo}\nspec:\n  aws: {region: eu-west-1}\n"
+)
+
+
+def many(count: int, service: str) -> str:
+    """A pipeline of `count` services, `{number}` and `{uri}` filled in."""
+    uri = f"example.com/app@sha256:{'0' * 64}"
+    lines = [f"    - {service.format(number=number, uri=uri)}\n" for number in range(count)]
+    return HEAD + "  services:\n" + "".join(lines)
+
+
+def variables(count: int, name: str = "VARIABLE", value: str = "value") -> str:
+    """A service with that many environment variables."""
+    return ", ".join(f"{name}_{number}: {value}" for number in range(count))
+
+
+SERVICE = "{{name: s{number}, image: {{uri: '{uri}'}}, ingress: {{path: /{number}"
+
+# What would be too large to keep: each file is made when it is needed, and its whole text compared too.
+MADE: dict[str, Callable[[], bytes | None]] = {
+    "E001-utf-16": lambda: HEAD.encode("utf-16"),
+    "E001-latin-1": lambda: b"# caf\xe9\n" + HEAD.encode(),
+    "E001-control-character": lambda: HEAD.replace("demo", "de\x07mo").encode(),
+    "E002-large": lambda: b"#" * (4 * 1024 * 1024 + 1),
+    "E003-deep": lambda: b"[" * 10_000,
+    "E003-aliases": lambda: "".join(
+        f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10 if level else ['x'])}]\n"
+        for level in range(9)
+    ).encode(),
+    "E010-missing": lambda: None,
+    "E301-large-template": lambda: (
+        f"{HEAD}  services: [{{name: api, image: {{build: {{context: app}}}}, env: {{{variables(900)}}}}}]\n"
+    ).encode(),
+    "E302-many-resources": lambda: (
+        f"{HEAD}  monitoring: {{notify: {{email: [{', '.join(f'a{n}@example.com' for n in range(500))}]}}}}\n"
+    ).encode(),
+    "E303-large-task": lambda: (
+        f"{HEAD}  services: [{{name: api, image: {{build: {{context: app}}}}, "
+        f"env: {{{variables(10, value='x' * 7000)}}}}}]\n"
+    ).encode(),
+    "E345-target-groups": lambda: many(101, SERVICE + "}}}}").encode(),
+    "E345-certificates": lambda: many(
+        26, SERVICE + ", certificate: 'arn:aws:acm:eu-west-1:123456789012:certificate/{number}'}}}}"
+    ).encode(),
+    "W344-rules": lambda: many(101, SERVICE + "}}}}").encode(),
+}  # fmt: skip
+
+
+def seen(folder: Path, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """What `mlopsgen validate` prints of a file in `folder`, and how it ends."""
+    monkeypatch.chdir(folder)
+    code = main(["validate", name])
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    return f"{shown.out}exit code {code}\n"
+
+
+def compare(text: str, name: str, bless: bool) -> None:
+    expected = ERRORS / f"{name}.txt"
+    if bless:
+        expected.write_text(text)
+    assert text == expected.read_text()
+    code = name.partition("-")[0]
+    assert f"[{code}]" in text
+    assert text.endswith(f"exit code {0 if ' error' not in text.splitlines()[-2] else 1}\n")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_user_sees(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, bless: bool
+):
+    """Every bad pipeline gets exactly the text that was reviewed, with its code, the line and a caret."""
+    compare(seen(ERRORS, f"{name}.yaml", capsys, monkeypatch), name, bless)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_user_sees_of_a_made_file(
+    name: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    bless: bool,
+):
+    """The same for files that are too large or too odd to keep."""
+    content = MADE[name]()
+    if content is not None:
+        (tmp_path / "pipeline.yaml").write_bytes(content)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "requirements.txt").touch()
+    compare(seen(tmp_path, "pipeline.yaml", capsys, monkeypatch), name, bless)
+
+
+def codes_in_use() -> set[str]:
+    """Every code that the compiler can say."""
+    sources = [path.read_text() for path in (ROOT / "mlopsgen").rglob("*.py") if path.name != "codes.py"]
+    return {code for text in sources for code in re.findall(r'"([EW]\d{3})"', text)}
+
+
+def test_every_code_has_a_story():
+    """`mlopsgen explain` knows each code that a user can meet, and no other."""
+    assert sorted(codes_in_use()) == sorted(CODES)
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_code_has_a_case(code: str):
+    """The exact text of each code is reviewed at least once."""
+    assert [name for name in (*CASES, *MADE) if name.startswith(f"{code}-")]
+
+
+def test_no_code_has_two_rules():
+    """A code tells one story."""
+    codes = [code for code, _, _ in RULES]
+    assert len(codes) == len(set(codes))
+
+
+def said(text: str) -> set[str]:
+    """The codes that a part of a pipeline gets, or a whole file that is none."""
+    try:
+        root = overlay(parse(BASE, "pipeline.yaml"), parse(text, "pipeline.yaml"))
+        trees = environments(root)
+        pipelines = load_all(trees)
+        checked = tuple(Checked(name, tree, pipelines[name]) for name, tree in sorted(trees.items()))
+        found = check(checked, ERRORS)
+        if any(each.severity == "error" for each in found):
+            raise Rejected(found)
+        plans = tuple(plan_of(each) for each in checked)
+        found += check_plans(plans, checked, emit(plans, {}, ()))
+    except Rejected as rejected:
+        found = rejected.diagnostics
+    return {each.code for each in found}
+
+
+EXAMPLES = sorted(code for code, story in CODES.items() if story.wrong)
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_wrong_example_is_wrong(code: str):
+    """What the catalogue shows as wrong gets that code."""
+    assert code in said(CODES[code].wrong)
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_right_example_is_right(code: str):
+    """What the catalogue shows as right gets no error, and not that warning."""
+    codes = said(CODES[code].right)
+    assert code not in codes
+    assert not [each for each in codes if each.startswith("E")]
+
+
+def test_reference_of_codes_is_current(bless: bool):
+    """docs/errors.md says what the catalogue says."""
+    path = ROOT / "docs" / "errors.md"
+    if bless:
+        path.write_text(reference())
+    assert path.read_text() == reference()
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_explain_tells_the_story(code: str, capsys: pytest.CaptureFixture[str]):
+    """`mlopsgen explain CODE` prints title, text and examples, in any case of letters."""
+    story = CODES[code]
+    assert main(["explain", code.lower()]) == 0
+    shown = capsys.readouterr().out
+    assert story.title in shown.splitlines()[0]
+    assert " ".join(story.text.split()) in " ".join(shown.split())
+    for example in (story.wrong, story.right):
+        assert all(line in shown for line in example.splitlines())
+
+
+def test_explain_documents_the_language(capsys: pytest.CaptureFixture[str]):
+    """A path gives its type, its text and its fields, through lists and environments too."""
+    for path in (
+        "spec.services.autoscaling",
+        "services.autoscaling",
+        "spec.environments.prod.services[0].autoscaling",
+    ):
+        assert main(["explain", path]) == 0
+        shown = capsys.readouterr().out
+        assert "<list of maps>" in shown
+        assert "scaleOutCooldown  <duration>  default: 1m" in shown
+    assert main(["explain", "spec.services.port", "-o", "json"]) == 0
+    port = json.loads(capsys.readouterr().out)
+    assert port == {
+        "path": "spec.services.port", "type": "integer", "range": "1024 to 65535", "required": False,
+        "default": 8080, "text": "The port that it listens on.", "fields": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("topic", "help_"),
+    [
+        ("spec.servces", "did you mean `spec.services`?"),
+        ("spec.services.port.x", "it is no map"),
+        ("E999", "there is no code E999"),
+        ("bogus", "the language has no key `bogus`"),
+    ],
+)
+def test_explain_suggests(topic: str, help_: str, capsys: pytest.CaptureFixture[str]):
+    """What there is not gets the nearest that there is, and exit code 1."""
+    assert main(["explain", topic]) == 1
+    assert help_ in capsys.readouterr().err
+
+
+def test_same_fault_in_two_environments_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """A fault of the base is the base's, whatever the number of environments."""
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(
+        BASE.replace("region: eu-west-1", "region: eu-west-9") + "  environments: {a: {}, b: {}}\n"
+    )
+    for name in ("app", "train"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "requirements.txt").touch()
+    assert main(["validate", str(path)]) == 1
+    assert capsys.readouterr().out.count("[E320]") == 1
+
+
+def test_symbolic_links_cannot_lead_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Neither a context nor a file of it is anything outside, by a link or by a loop of links."""
+    project, outside = tmp_path / "project", tmp_path / "outside"
+    for folder in (project / "app", project / "train", outside):
+        folder.mkdir(parents=True)
+    (outside / "requirements.txt").write_text("secret")
+    (project / "app" / "requirements.txt").symlink_to(outside / "requirements.txt")
+    (project / "train" / "requirements.txt").touch()
+    path = project / "pipeline.yaml"
+    path.write_text(BASE)
+    assert main(["validate", str(path)]) == 1
+    assert "`requirements.txt` leads out of `app` through a link" in capsys.readouterr().out
+    (project / "app" / "requirements.txt").unlink()
+    (project / "app").rmdir()
+    (project / "app").symlink_to(outside)
+    assert main(["validate", str(path)]) == 1
+    assert "`app` leads out of the pipeline's folder through a link" in capsys.readouterr().out
+    (project / "app").unlink()
+    (project / "app").symlink_to(project / "app")
+    assert main(["validate", str(path)]) == 1
+    assert "[E23" in capsys.readouterr().out
+    (project / "app").unlink()
+    (project / "inside").mkdir()
+    (project / "inside" / "requirements.txt").touch()
+    (project / "app").symlink_to("inside")
+    assert main(["validate", str(path)]) == 0
