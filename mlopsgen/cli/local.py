@@ -52,6 +52,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="METRIC=VALUE",
         help="promote from this value on, whatever the pipeline says",
     )
+    up.add_argument(
+        "--containers",
+        action="store_true",
+        help="build the images, and run tasks as containers (Docker or Podman)",
+    )
+    up.add_argument(
+        "--build-arg",
+        action="append",
+        type=_pair,
+        default=[],
+        metavar="NAME=VALUE",
+        help="for the images, such as PYTHON_IMAGE=python@sha256:…",
+    )
     up.add_argument("--detach", action="store_true", help="return when it serves; `local down` stops it")
     up.add_argument("--once", action="store_true", help="stop after the first predictions")
     up.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
@@ -132,13 +145,20 @@ def _up(arguments: argparse.Namespace) -> int:
             raise Fault(f"--minimum {name}={value}: the value has to be a number")
     if arguments.detach:
         return _detach(arguments)
+    from dataclasses import replace
+
     from mlopsgen.local.blueprint import Unknown, compiled
+    from mlopsgen.local.containers import Containers, find_engine
     from mlopsgen.local.show import Show
     from mlopsgen.local.state import Busy, Folder
-    from mlopsgen.local.tasks import Processes, Unprepared
+    from mlopsgen.local.tasks import Launcher, Processes, Unprepared
     from mlopsgen.local.up import Local, Options, Stop
 
     path = Path(arguments.file)
+    try:
+        engine = find_engine() if arguments.containers else ""
+    except Unprepared as error:
+        raise Fault(str(error)) from None
     try:
         blueprint, artifacts = compiled(path, arguments.env)
     except Unknown as error:
@@ -160,7 +180,13 @@ def _up(arguments: argparse.Namespace) -> int:
     try:
         if arguments.detached:
             _redirect(folder)
-        local = Local(blueprint, artifacts, folder, mark, options, Processes(), Show())
+        launcher: Launcher = Processes()
+        if engine:
+            mark = replace(mark, engine=engine)
+            folder.note(mark)
+            build_args = {name: str(value) for name, value in arguments.build_arg}
+            launcher = Containers(engine, mark.run, blueprint.prefix, build_args)
+        local = Local(blueprint, artifacts, folder, mark, options, launcher, Show())
         return _serve(local)
     except (Stop, Unprepared) as error:
         raise Fault(str(error)) from None
@@ -415,7 +441,7 @@ def _down(arguments: argparse.Namespace) -> int:
         _end(found.pid)
         print("stopped")
     if found:
-        sweep(found.run)
+        sweep(found.run, found.engine)
     folder.remove()
     return GOOD
 

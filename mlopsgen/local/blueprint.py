@@ -33,6 +33,8 @@ class Task:
     context: Path | None
     """The folder that the image is built from; None if the image exists already."""
     image: str | None
+    dockerfile: str | None
+    """A Dockerfile of the user's own in the context."""
     image_command: tuple[str, ...]
     """What the image runs if the task definition names nothing else."""
     model: str | None
@@ -143,6 +145,7 @@ def _blueprint(checked: Checked, plan: Plan, artifacts: tuple[Artifact, ...], fo
             definition=json.loads(texts[f"{plan.environment}/task-definitions/{name}.json"]),
             context=folder / image.context if image else None,
             image=image.name if image else None,
+            dockerfile=image.dockerfile if image else None,
             image_command=image.command if image else (),
             model=model,
         )

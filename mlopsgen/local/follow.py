@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlopsgen.local.logs import measured
 
-ASIDE = ("deploy", "embedded-aws", "load-balancer", "up")
+ASIDE = ("build", "deploy", "embedded-aws", "load-balancer", "up")
 """Logs that are shown only when they are asked for."""
 
 PAUSE = 0.2

@@ -17,6 +17,10 @@ class Unpredictable(Exception):
     """The service gave no answer to show; the text says why."""
 
 
+class NotYet(Unpredictable):
+    """It may give one later: 503."""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A request."""
@@ -87,6 +91,7 @@ def _ask(request: urllib.request.Request) -> Any:
             return json.load(response)
     except urllib.error.HTTPError as error:
         said = error.read(2000).decode("utf-8", "replace").strip()
-        raise Unpredictable(f"the service answered with {error.code}: {said}") from None
+        kind = NotYet if error.code == 503 else Unpredictable
+        raise kind(f"the service answered with {error.code}: {said}") from None
     except (OSError, ValueError) as error:
         raise Unpredictable(f"the service does not answer: {error}") from None

@@ -196,25 +196,23 @@ class Tasks:
                 await asyncio.wait_for(changed.wait(), 5)
 
     async def _container_check(self, task: Running) -> str:
-        check = self.service.task.container.get("healthCheck", {})
-        if not task.started.health:
-            await asyncio.Event().wait()
+        check = task.started.health
+        if check is None:
+            return await asyncio.Event().wait()  # type: ignore[return-value]
         begun, failures = time.monotonic(), 0
-        command = Command(
-            task.started.health, task.started.command.environment, task.started.command.folder, 1
-        )
+        command = Command(check.command, task.started.command.environment, task.started.command.folder, 1)
         while True:
-            await asyncio.sleep(float(check.get("interval", 30)))
+            await asyncio.sleep(check.interval)
             try:
-                async with asyncio.timeout(float(check.get("timeout", 5))):
+                async with asyncio.timeout(check.timeout):
                     code = await run(command, lambda _: None)
                     reason = f"ended with {code}"
             except TimeoutError:
                 code, reason = 1, "took too long"
-            in_time = time.monotonic() - begun > float(check.get("startPeriod", 0))
-            failures = failures + 1 if code and in_time else 0
-            if failures >= int(check.get("retries", 3)):
-                return f"is unhealthy: its container health check {reason} {failures} times in a row"
+            counts = time.monotonic() - begun > check.start
+            failures = failures + 1 if code and counts else 0
+            if failures >= check.retries:
+                return f"is unhealthy: its container health check {reason}"
 
     def _replace(self, failures: int) -> None:
         if self._stopping:

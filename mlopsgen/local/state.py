@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
@@ -16,6 +17,10 @@ from pathlib import Path
 
 MARK = "MLOPSGEN_LOCAL"
 """The variable by which a process of a run is known, its children's children included."""
+
+
+LABEL = "mlopsgen.local"
+"""The label by which a container of a run is known."""
 
 
 class Busy(Exception):
@@ -36,6 +41,8 @@ class Run:
     environment: str = ""
     ready: bool = False
     """Whether it serves."""
+    engine: str = ""
+    """The container engine that it uses, if any."""
 
 
 class Folder:
@@ -116,7 +123,7 @@ class Folder:
     def clear(self, *, keep_logs: bool = False) -> None:
         """End the processes that the last run left, and remove its files."""
         if left := self.read():
-            sweep(left.run)
+            sweep(left.run, left.engine)
         kept = {"lock", "logs"} if keep_logs else {"lock"}
         for path in list(self.root.iterdir()):
             if path.name in kept:
@@ -141,9 +148,11 @@ class Folder:
             self.root.parent.rmdir()
 
 
-def sweep(mark: str) -> int:
-    """Kill every process that bears `mark`, and return how many there were."""
+def sweep(mark: str, engine: str = "") -> int:
+    """Kill every process that bears `mark`, and return how many there were; containers of `engine` too."""
     killed = 0
+    if engine:
+        _remove_containers(engine, mark)
     for _ in range(50):
         found = [pid for pid in marked(mark) if pid != os.getpid()]
         if not found:
@@ -154,6 +163,15 @@ def sweep(mark: str) -> int:
                 killed += 1
         time.sleep(0.02)
     return killed
+
+
+def _remove_containers(engine: str, mark: str) -> None:
+    """An engine that is gone has no containers either."""
+    asked = [engine, "ps", "--all", "--quiet", "--filter", f"label={LABEL}={mark}"]
+    with contextlib.suppress(OSError):
+        found = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout.split()
+        if found:
+            subprocess.run([engine, "rm", "--force", "--volumes", *found], capture_output=True)
 
 
 def marked(mark: str) -> Iterator[int]:

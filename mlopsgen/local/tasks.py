@@ -14,7 +14,7 @@ import re
 import secrets
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -51,18 +51,31 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """ECS's own check of a container. Times in seconds."""
+
+    command: tuple[str, ...]
+    interval: float
+    timeout: float
+    retries: int
+    start: float
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """What to run for one task, under which id."""
 
     id: str
     command: Command
     port: int
-    health: tuple[str, ...] = ()
-    """ECS's own check, as a command; empty if there is none."""
+    health: Health | None = None
 
 
 class Launcher(Protocol):
     """How tasks are run."""
+
+    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Command]]:
+        """What has to be built first, from the compiled files in `built`."""
 
     def prepare(self, task: Task, place: Place, version: str) -> Started:
         """What to run for one more task of `task`. Raises `Unprepared`."""
@@ -70,6 +83,10 @@ class Launcher(Protocol):
 
 class Processes:
     """As processes of this machine."""
+
+    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Command]]:
+        """Nothing: they run from the source."""
+        yield from ()
 
     def prepare(self, task: Task, place: Place, version: str) -> Started:
         """See `Launcher`."""
@@ -148,15 +165,21 @@ def variables(task: Task, place: Place, version: str, id_: str, port: int) -> di
     }
 
 
-def health(task: Task, port: int) -> tuple[str, ...]:
+def health(task: Task, port: int) -> Health | None:
     """ECS's own check of the container, asking the port that the task has here."""
     check = task.container.get("healthCheck")
     if not check:
-        return ()
+        return None
     kind, *words = check["command"]
     declared = task.container["portMappings"][0]["containerPort"] if port else 0
     words = [re.sub(rf":{declared}\b", f":{port}", each) for each in words]
-    return ("sh", "-c", *words) if kind == "CMD-SHELL" else tuple(words)
+    return Health(
+        command=("sh", "-c", *words) if kind == "CMD-SHELL" else tuple(words),
+        interval=float(check.get("interval", 30)),
+        timeout=float(check.get("timeout", 5)),
+        retries=int(check.get("retries", 3)),
+        start=float(check.get("startPeriod", 0)),
+    )
 
 
 def log_group(task: Task) -> str | None:

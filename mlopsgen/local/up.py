@@ -22,6 +22,7 @@ from mlopsgen.local.control import Control, Document
 from mlopsgen.local.deploy import TAG, push
 from mlopsgen.local.embedded import EmbeddedAws
 from mlopsgen.local.logs import Logs
+from mlopsgen.local.predict import Example, NotYet, Unpredictable, examples, predict
 from mlopsgen.local.process import Command, Process, run
 from mlopsgen.local.service import Failed, Tasks
 from mlopsgen.local.show import Show, Tell, gist
@@ -41,6 +42,9 @@ PORT = 8080
 
 NEEDED = 512 * 1024 * 1024
 """Bytes that have to be free: a model or two, logs, and the tasks' own files."""
+
+FIRST_ANSWER = 60
+"""Seconds that a service may take from its first good check to its first answer."""
 
 ATTEMPTS = 3
 """How often a trainer is started that something ended from outside, as spot instances are."""
@@ -155,6 +159,7 @@ class Local:
 
     async def _bring_up(self) -> None:
         blueprint, show = self.blueprint, self._show
+        await self._build()
         with show.step("starting the embedded AWS") as tell:
             await self._start_aws(0)
             tell(f"{self._endpoint}, region {blueprint.region}")
@@ -218,6 +223,19 @@ class Local:
             why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
             self._fault = f"cannot write logs to {self._folder.logs}: {why}. Make room, then start again."
             self._stopped.set()
+
+    async def _build(self) -> None:
+        done = set()
+        for task in (*self.blueprint.trainers, *(each.task for each in self.blueprint.services)):
+            for what, command in self._launcher.builds(task, self._folder.built):
+                if task.image in done:
+                    continue
+                done.add(task.image)
+                with self._show.step(what) as tell:
+                    log = self._logs.open("build", task.image or task.name, None, hear=tell)
+                    code = await run(command, log)
+                    if code:
+                        raise Stop(f"{what} {words(code)}{tail(log.last)}\n  the whole log: {log.path}")
 
     # The embedded AWS
 
@@ -473,16 +491,22 @@ class Local:
             self._show.say(f"port {PORT} is taken; the load balancer listens on {balancer.port}")
 
     async def _first_predictions(self) -> None:
-        from mlopsgen.local.predict import Unpredictable, examples, predict
-
         for scheme in list(self._balancers)[:1]:
             url = self._url(scheme)
             try:
                 for example in await asyncio.to_thread(examples, url):
-                    answer = await asyncio.to_thread(predict, url, example)
+                    answer = await self._first_answer(url, example)
                     self._show.say(f"  {example.text}\n    → {answer}")
             except Unpredictable as error:
                 self._show.say(f"  {error}")
+
+    async def _first_answer(self, url: str, example: Example) -> str:
+        """A service may have to load its model yet, and says so with 503."""
+        for _ in range(FIRST_ANSWER):
+            with contextlib.suppress(NotYet):
+                return await asyncio.to_thread(predict, url, example)
+            await asyncio.sleep(1)
+        return await asyncio.to_thread(predict, url, example)
 
     def _url(self, scheme: str) -> str:
         return f"http://127.0.0.1:{self._balancers[scheme].port}"

@@ -206,8 +206,10 @@ def test_the_embedded_aws_comes_back_with_what_it_held(up: Up) -> None:
 def test_a_full_disk_ends_the_run_with_a_reason(up: Up) -> None:
     """Without its logs a run is worth nothing: it stops, says why, and leaves no process."""
     where = url(up)
-    resource.prlimit(up.process.pid, resource.RLIMIT_FSIZE, (100, 100))
-    predict(where, "good")
+    limit = 16_000
+    assert len(up.output) < limit // 2
+    resource.prlimit(up.process.pid, resource.RLIMIT_FSIZE, (limit, limit))
+    predict(f"{where}/{'x' * limit}", "good")
     assert up.process.wait(60) == 1
     assert "cannot write logs" in up.output
     assert "Make room" in up.output

@@ -1,0 +1,144 @@
+"""Task definitions as containers of a Docker or Podman engine, from images that are really built."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlopsgen.local.blueprint import Task
+from mlopsgen.local.process import Command
+from mlopsgen.local.state import LABEL, MARK
+from mlopsgen.local.tasks import Health, Place, Started, Unprepared, free_port, health, variables
+
+ENGINES = ("docker", "podman")
+
+BUILD_TIME = 10.0
+"""Seconds that a build gets to end when asked to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Containers:
+    """Runs tasks as containers: the user, read-only root, memory and checks are the task definition's.
+
+    They share the machine's network, for the embedded AWS listens on loopback only.
+    """
+
+    engine: str
+    mark: str
+    prefix: str
+    build_args: Mapping[str, str] = field(default_factory=dict)
+
+    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Command]]:
+        """The command that builds the task's image, with a name for people."""
+        if task.image is None or task.context is None:
+            return
+        dockerfile = built / "images" / task.image / "Dockerfile"
+        if not dockerfile.is_file():
+            dockerfile = task.context / (task.dockerfile or "Dockerfile")
+        words = [
+            self.engine,
+            "build",
+            "--network",
+            "host",
+            "--file",
+            str(dockerfile),
+            "--tag",
+            self._tag(task),
+        ]
+        for name, value in sorted(self.build_args.items()):
+            words += ["--build-arg", f"{name}={value}"]
+        yield (
+            f"building the image {task.image}",
+            Command((*words, str(task.context)), dict(os.environ) | {MARK: self.mark}, built, BUILD_TIME),
+        )
+
+    def prepare(self, task: Task, place: Place, version: str) -> Started:
+        """See `Launcher`."""
+        id_ = secrets.token_hex(4)
+        name = f"{self.prefix}-{task.name}-{id_}"
+        container = task.container
+        port = free_port() if "portMappings" in container else 0
+        environment = variables(task, place, version, id_, port)
+        words = [self.engine, "run", "--rm", "--name", name, "--label", f"{LABEL}={self.mark}"]
+        words += ["--network", "host", *_isolation(task)]
+        # Values go by this command's environment: on its command line everybody could read them.
+        for each in sorted(environment):
+            words += ["--env", each]
+        check = health(task, port)
+        words += _health(check) if check else ["--no-healthcheck"]
+        entry = list(container.get("entryPoint") or ())
+        if entry:
+            words += ["--entrypoint", entry[0]]
+        words += [self._tag(task) if task.image else container["image"], *entry[1:]]
+        words += container.get("command") or (task.image_command if entry else ())
+        return Started(
+            id_,
+            Command(
+                tuple(words),
+                dict(os.environ) | environment,
+                place.scratch,
+                float(container.get("stopTimeout", 30)),
+                after=((self.engine, "rm", "--force", "--volumes", name),),
+            ),
+            port,
+            self._asked(name) if check else None,
+        )
+
+    def _tag(self, task: Task) -> str:
+        return f"{self.prefix}/{task.image}:local"
+
+    def _asked(self, name: str) -> Health:
+        """The engine does the checks; whoever asks it learns the outcome."""
+        inspect = shlex.join((self.engine, "inspect", "--format", "{{.State.Health.Status}}", name))
+        return Health(("sh", "-c", f'[ "$({inspect})" != unhealthy ]'), 5, 30, 1, 0)
+
+
+def _isolation(task: Task) -> list[str]:
+    container: Mapping[str, Any] = task.container
+    memory = int(task.definition["memory"])
+    # The engine refuses more processors than there are, which ECS would not have placed the task on.
+    cpus = min(int(task.definition["cpu"]) / 1024, os.cpu_count() or 1)
+    words = ["--user", str(container["user"]), "--memory", f"{memory}m", "--memory-swap", f"{memory}m"]
+    words += ["--cpus", f"{cpus:g}", "--stop-timeout", str(container.get("stopTimeout", 30))]
+    if container.get("readonlyRootFilesystem"):
+        words.append("--read-only")
+    linux = container.get("linuxParameters", {})
+    for each in linux.get("capabilities", {}).get("drop", ()):
+        words += ["--cap-drop", each]
+    if linux.get("initProcessEnabled"):
+        words.append("--init")
+    for each in container.get("mountPoints", ()):
+        words += ["--volume", each["containerPath"]]
+    return words
+
+
+def _health(check: Health) -> list[str]:
+    return [
+        "--health-cmd", shlex.join(check.command),
+        "--health-interval", f"{check.interval:g}s",
+        "--health-timeout", f"{check.timeout:g}s",
+        "--health-retries", str(check.retries),
+        "--health-start-period", f"{check.start:g}s",
+    ]  # fmt: skip
+
+
+def find_engine() -> str:
+    """The first engine that answers. Raises `Unprepared` with what each of them said."""
+    said = []
+    for engine in ENGINES:
+        if shutil.which(engine) is None:
+            said.append(f"{engine} is not installed")
+            continue
+        asked = subprocess.run([engine, "info"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if not asked.returncode:
+            return engine
+        error = asked.stderr.strip().splitlines()
+        said.append(f"{engine}: {error[-1] if error else 'does not answer'}")
+    raise Unprepared(f"--containers needs a Docker or Podman engine; {'; '.join(said)}")
