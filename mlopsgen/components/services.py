@@ -395,13 +395,14 @@ def _infrastructure_role(site: Site, service: ServiceSpec, stack: str, origin: P
 
 
 def _restart(site: Site, service: ServiceSpec) -> Command:
-    cluster = site.cluster("serving")
+    region = site.spec.aws.region
+    at = f"--region {region} --cluster {site.cluster('serving')}"
     return Command(
         "Services",
         f"See and restart {service.name} in {site.environment}",
         (
-            f"aws ecs describe-services --cluster {cluster} --services {service.name}",
-            f"aws ecs update-service --cluster {cluster} --service {service.name} --force-new-deployment",
-            f"aws logs tail {site.log_group(service.name)} --follow",
+            f"aws ecs describe-services {at} --services {service.name}",
+            f"aws ecs update-service {at} --service {service.name} --force-new-deployment",
+            f"aws logs tail {site.log_group(service.name)} --region {region} --follow",
         ),
     )

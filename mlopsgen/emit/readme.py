@@ -36,9 +36,11 @@ def emit(plans: Sequence[Plan]) -> Artifact:
 
 def diagram(plan: Plan) -> str:
     """The data flow as a Mermaid flowchart."""
-    numbers = {thing.id: f"n{number}" for number, thing in enumerate(plan.things)}
+    linked = {end for edge in plan.edges for end in (edge.source, edge.target)}
+    things = [thing for thing in plan.things if thing.id in linked]
+    numbers = {thing.id: f"n{number}" for number, thing in enumerate(things)}
     lines = ["flowchart LR"]
-    for thing in plan.things:
+    for thing in things:
         shape = SHAPES[thing.kind]
         left, right = shape.split("{}", 1) if thing.kind != "balancer" else ("{{", "}}")
         lines.append(f"  {numbers[thing.id]}{left}{mermaid(thing.label)}{right}")
