@@ -19,9 +19,10 @@ class Secrets(Component):
 
     def bind(self, site: Site, workload: WorkloadSpec, stack: str) -> Binding:
         """The execution role reads each secret, and decrypts it through its service alone."""
+        secrets = sorted(workload.secrets, key=lambda each: each.name)
         return Binding(
-            secrets=tuple((each.name, _value_from(each)) for each in workload.secrets),
-            execution_grants=tuple(grant for each in workload.secrets for grant in _grants(each)),
+            secrets=tuple((each.name, _value_from(each)) for each in secrets),
+            execution_grants=tuple(grant for each in secrets for grant in _grants(each)),
         )
 
 
