@@ -86,4 +86,15 @@ def _change(properties: dict[str, Any], spec: PatchSpec) -> None:
             raise _Gone("path", f"there is no `{spec.path}` to take away", _suggestion(last, node))
         del node[last]
     else:
-        node[last] = spec.value
+        node[last] = _ordered(spec.value)
+
+
+def _ordered(value: Any) -> Any:
+    """The same value with its keys in alphabetical order, as those of every property."""
+    match value:
+        case dict():
+            return {key: _ordered(value[key]) for key in sorted(value)}
+        case list():
+            return [_ordered(item) for item in value]
+        case _:
+            return value
