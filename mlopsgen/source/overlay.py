@@ -28,6 +28,10 @@ def _maps(base: Mapping, patch: Mapping) -> Mapping:
             pairs.append((key, value))
             continue
         new_key, new = changes.pop(key.value)
+        if key.value == "name" and isinstance(value, Scalar) and _same(value, new):
+            # By it the two were found to be one thing; it is the base that names it.
+            pairs.append((key, value))
+            continue
         kept = key if isinstance(value, Mapping | Sequence) and type(new) is type(value) else new_key
         pairs.append((kept, overlay(value, new)))
     pairs += changes.values()
@@ -42,6 +46,10 @@ def _lists(base: Sequence, patch: Sequence) -> Sequence:
         overlay(item, changes.pop(_name(item))) if _name(item) in changes else item for item in base.items
     ]
     return Sequence((*items, *changes.values(), *twice), base.span)
+
+
+def _same(value: Scalar, new: Node) -> bool:
+    return isinstance(new, Scalar) and new.value == value.value
 
 
 def _named(node: Sequence) -> bool:
