@@ -1,4 +1,4 @@
-"""What is the user's fault, as opposed to ours."""
+"""What ends a run: the user's fault, as opposed to ours, and SIGTERM."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 class Fault(Exception):
     """Something outside the program is wrong: `message` says what and where, `help` what to do."""
 
-    def __init__(self, message: str, help: str = "") -> None:  # noqa: A002: the field's name elsewhere
+    def __init__(self, message: str, help: str = "") -> None:  # noqa: A002 (the word that the user reads)
         super().__init__(message)
         self.message = message
         self.help = help
@@ -16,4 +16,12 @@ class Fault(Exception):
 
 
 class Stopped(Exception):
-    """SIGTERM came, and the checkpoint is saved."""
+    """SIGTERM came, and what can be saved is saved."""
+
+
+class Failed(Exception):
+    """A training process ended with this exit code, and has said why."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"a training process ended with code {code}")
+        self.code = code

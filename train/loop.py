@@ -1,7 +1,7 @@
 """The training loop that the neural architectures share: one process or several, resumable, repeatable.
 
-Whatever is random in a step follows from (seed, step, rank), and the order of an epoch from (seed, epoch). So a
-checkpoint needs no random state, and a run that was killed ends with the numbers of one that was not.
+Whatever is random in a step follows from (seed, step, rank), and the order of an epoch from (seed, epoch).
+So a checkpoint needs no random state, and a run that was killed ends with the numbers of one that was not.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ def _validate(model: nn.Module, validation: Encoded, at: Place) -> tuple[float, 
 
 
 def _order(data: Encoded, settings: Hyperparameters, epoch: int) -> list[np.ndarray]:
-    """The rows of each batch of an epoch: shuffled, then sorted by length within pools, and shuffled again."""
+    """The rows of each batch of an epoch: shuffled, sorted by length within pools, and shuffled again."""
     dice = np.random.default_rng((settings.seed, epoch))
     rows, lengths, size = dice.permutation(len(data)), data.lengths, settings.batch_size
     batches: list[np.ndarray] = []

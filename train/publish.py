@@ -11,7 +11,6 @@ from typing import Any
 
 import train
 from train import log
-from train.errors import Fault
 from train.prepare import Prepared, code_digest
 from train.settings import Promotion, Settings
 from train.sources.reviews import LABELS
@@ -23,10 +22,6 @@ RUNTIMES = {"onnx": "model.onnx", "onnxInt8": "model.int8.onnx", "torch": "model
 
 def publish(settings: Settings, prepared: Prepared, metrics: Mapping[str, Any], folder: Path) -> str:
     """Write the files in `folder` as a new version, the manifest last; return the version's name."""
-    if not settings.model_uri:
-        raise Fault(
-            "there is no place to publish to", "set MODEL_URI or --output to s3://BUCKET/PREFIX/ or a folder"
-        )
     manifest = _manifest(settings, prepared, metrics, folder)
     version = manifest["version"]
     store = open_store(settings.model_uri)

@@ -1,4 +1,4 @@
-"""What a run is told: by the environment (docs/contracts.md), and by options of the command line, which win."""
+"""What a run is told: by the environment (docs/contracts.md), and by options, which win."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from train.errors import Fault
 
 Precision = Literal["auto", "fp32", "bf16"]
 
 
-def _setting(default: Any, says: str, least: float | None = None, most: float | None = None) -> Any:
-    return field(default=default, metadata={"says": says, "least": least, "most": most})
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a hyperparameter is, and its limits where it is a number."""
+
+    says: str
+    least: float = -math.inf
+    most: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,42 +32,64 @@ class Hyperparameters:
     architecture.
     """
 
-    architecture: str = _setting("lstm", "bow, lstm or transformer")
-    data: str = _setting("", "reviews: file, folder, s3://, hf:OWNER/DATASET or `synthetic`; else RAW_URI")
-    seed: int = _setting(0, "start of every random choice", 0, 2**31 - 1)
-    epochs: int = _setting(3, "passes over the training reviews", 1, 1000)
-    batch_size: int = _setting(64, "reviews in a batch, over all processes", 1, 65536)
-    learning_rate: float = _setting(2e-3, "peak learning rate", 1e-8, 10)
-    warmup: float = _setting(0.1, "share of the steps in which the learning rate rises", 0, 1)
-    weight_decay: float = _setting(0.01, "AdamW's weight decay", 0, 10)
-    dropout: float = _setting(0.5, "share of activations that are dropped in training", 0, 0.95)
-    clip: float = _setting(1.0, "greatest norm of the gradient", 1e-6, 1e6)
-    patience: int = _setting(2, "epochs without a better validation loss before it stops; 0: never", 0, 1000)
-    validation: float = _setting(0.05, "share of the training reviews kept to choose the best epoch", 0, 0.5)
-    max_tokens: int = _setting(400, "tokens of a review that are looked at", 8, 8192)
-    vocabulary: int = _setting(30000, "most words in the vocabulary", 10, 1_000_000)
-    embedding: int = _setting(128, "width of a word's vector", 1, 4096)
-    hidden: int = _setting(128, "width of the hidden layers", 1, 8192)
-    layers: int = _setting(1, "layers", 1, 48)
-    heads: int = _setting(12, "attention heads of a transformer made from scratch", 1, 128)
-    model: str = _setting("distilbert-base-uncased", "hub id or folder of a transformer, or `scratch`")
-    ngrams: int = _setting(3, "longest n-gram of bow", 1, 3)
-    buckets: int = _setting(24, "bow: n-grams of two and three words share 2 to the power of this", 10, 26)
-    regularization: float = _setting(1.0, "bow: inverse strength of the linear model's penalty", 1e-6, 1e6)
-    precision: Precision = _setting("auto", "auto is bf16 where the hardware has it")
-    int8_loss: float = _setting(0.005, "most accuracy that the int8 model may lose", 0, 1)
-    verify_rows: int = _setting(2000, "test reviews that the ONNX files are checked on; 0: all", 0, 10**9)
-    synthetic_train: int = _setting(2000, "generated training reviews", 20, 10**7)
-    synthetic_test: int = _setting(500, "generated test reviews", 20, 10**7)
-    checkpoint_seconds: float = _setting(300.0, "time between checkpoints within an epoch", 0.1, 86400)
-    processes: int = _setting(0, "training processes; 0: one for each GPU", 0, 64)
-    tensorboard: bool = _setting(False, "write TensorBoard event files to LOGS_URI")
-    mlflow: bool = _setting(False, "log to MLFLOW_TRACKING_URI")
+    architecture: Annotated[str, About("bow, lstm or transformer")] = "lstm"
+    data: Annotated[
+        str, About("reviews: file, folder, s3://, hf:OWNER/DATASET or `synthetic`; else RAW_URI")
+    ] = ""
+    seed: Annotated[int, About("start of every random choice", 0, 2**31 - 1)] = 0
+    epochs: Annotated[int, About("passes over the training reviews", 1, 1000)] = 3
+    batch_size: Annotated[int, About("reviews in a batch, over all processes", 1, 65536)] = 64
+    learning_rate: Annotated[float, About("peak learning rate", 1e-8, 10)] = 4e-3
+    warmup: Annotated[float, About("share of the steps in which the learning rate rises", 0, 1)] = 0.1
+    weight_decay: Annotated[float, About("AdamW's weight decay", 0, 10)] = 0.01
+    dropout: Annotated[float, About("share of activations that are dropped in training", 0, 0.95)] = 0.5
+    clip: Annotated[float, About("greatest norm of the gradient", 1e-6, 1e6)] = 1.0
+    patience: Annotated[
+        int, About("epochs without a better validation loss before it stops; 0: never", 0, 1000)
+    ] = 2
+    validation: Annotated[
+        float, About("share of the training reviews kept to choose the best epoch", 0, 0.5)
+    ] = 0.05
+    max_tokens: Annotated[int, About("tokens of a review that are looked at", 8, 8192)] = 400
+    vocabulary: Annotated[int, About("most words in the vocabulary", 10, 1_000_000)] = 30000
+    embedding: Annotated[int, About("width of a word's vector", 1, 4096)] = 128
+    hidden: Annotated[int, About("width of the hidden layers", 1, 8192)] = 128
+    layers: Annotated[int, About("layers", 1, 48)] = 1
+    heads: Annotated[int, About("attention heads of a transformer made from scratch", 1, 128)] = 12
+    model: Annotated[str, About("hub id or folder of a transformer, or `scratch`")] = (
+        "distilbert-base-uncased"
+    )
+    ngrams: Annotated[int, About("longest n-gram of bow", 1, 3)] = 3
+    buckets: Annotated[
+        int, About("bow: longer n-grams share at most 2 to the power of this weights", 10, 26)
+    ] = 24
+    regularization: Annotated[
+        float, About("bow: inverse strength of the linear model's penalty", 1e-6, 1e6)
+    ] = 1.0
+    precision: Annotated[Precision, About("auto is bf16 where the hardware has it")] = "auto"
+    int8_loss: Annotated[float, About("most accuracy that the int8 model may lose", 0, 1)] = 0.005
+    verify_rows: Annotated[
+        int, About("test reviews that the ONNX files are checked on; 0: all", 0, 10**9)
+    ] = 2000
+    synthetic_train: Annotated[int, About("generated training reviews", 20, 10**7)] = 2000
+    synthetic_test: Annotated[int, About("generated test reviews", 20, 10**7)] = 500
+    checkpoint_seconds: Annotated[float, About("time between checkpoints within an epoch", 0.1, 86400)] = (
+        300.0
+    )
+    processes: Annotated[int, About("training processes; 0: one for each GPU", 0, 64)] = 0
+    tensorboard: Annotated[bool, About("write TensorBoard event files to LOGS_URI")] = False
+    mlflow: Annotated[bool, About("log to MLFLOW_TRACKING_URI")] = False
 
     def to_json(self) -> dict[str, Any]:
         """By the names that JSON uses."""
         return {camel(each.name): getattr(self, each.name) for each in dataclasses.fields(self)}
 
+
+TYPES: Mapping[str, tuple[Any, About]] = {
+    name: (hint.__origin__, hint.__metadata__[0])
+    for name, hint in get_type_hints(Hyperparameters, include_extras=True).items()
+}
+"""Each hyperparameter's type, and what it is."""
 
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "bow": {"max_tokens": 4096, "vocabulary": 200_000, "validation": 0.0},
@@ -104,8 +131,7 @@ def from_environment(environ: Mapping[str, str], options: Mapping[str, str]) -> 
     """
     model_uri = options.get("output") or environ.get("MODEL_URI", "")
     given = _object(environ.get("HYPERPARAMETERS", ""), "HYPERPARAMETERS")
-    known = {each.name for each in dataclasses.fields(Hyperparameters)}
-    typed = {camel(name): value for name, value in options.items() if name in known}
+    typed = {camel(name): value for name, value in options.items() if name in TYPES}
     return Settings(
         name=options.get("name") or environ.get("MODEL_NAME") or "model",
         model_uri=_folder(model_uri),
@@ -121,8 +147,7 @@ def from_environment(environ: Mapping[str, str], options: Mapping[str, str]) -> 
 
 def hyperparameters(given: Mapping[str, Any], options: Mapping[str, str]) -> Hyperparameters:
     """Check and complete what HYPERPARAMETERS (`given`) and the command line (`options`) say."""
-    fields = {camel(each.name): each for each in dataclasses.fields(Hyperparameters)}
-    types = get_type_hints(Hyperparameters)
+    fields = {camel(name): name for name in TYPES}
     values: dict[str, Any] = {}
     for where, source in (("HYPERPARAMETERS", given), ("the command line", options)):
         for name, value in source.items():
@@ -130,8 +155,8 @@ def hyperparameters(given: Mapping[str, Any], options: Mapping[str, str]) -> Hyp
                 near = difflib.get_close_matches(name, sorted(fields), n=1)
                 known = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(sorted(fields))}"
                 raise Fault(f"{where}: there is no hyperparameter `{name}`", known)
-            each = fields[name]
-            values[each.name] = _value(f"{where}: `{name}`", value, types[each.name], each.metadata)
+            kind, about = TYPES[fields[name]]
+            values[fields[name]] = _value(f"{where}: `{name}`", value, kind, about)
     architecture = values.get("architecture", "lstm")
     if architecture not in DEFAULTS:
         raise Fault(f"there is no architecture `{architecture}`", f"known are {', '.join(DEFAULTS)}")
@@ -144,7 +169,7 @@ def camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def _value(where: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
+def _value(where: str, value: Any, kind: Any, about: About) -> Any:
     """`value` as `kind`. Numbers and truth values may be strings, as a command line has them."""
     choices = get_args(kind)
     wanted = (
@@ -167,9 +192,8 @@ def _value(where: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
             if ok and kind is int:
                 ok = number == int(number)
             value = kind(number) if ok else value
-            least, most = limits["least"], limits["most"]
-            if ok and not least <= value <= most:
-                wanted, ok = f"{wanted} from {least:g} to {most:g}", False
+            if ok and not about.least <= value <= about.most:
+                wanted, ok = f"{wanted} from {about.least:g} to {about.most:g}", False
     except (TypeError, ValueError):
         ok = False
     if not ok:

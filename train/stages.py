@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,13 +13,27 @@ from typing import Any
 
 import numpy as np
 
-from train import architectures, evaluate, export, log, prepare, publish, sources
+from train import architectures, evaluate, export, log, prepare, publish, report, sources, tracking
 from train.architectures.base import Epoch, Fitted
 from train.checkpoint import Checkpoints, open_checkpoints
 from train.errors import Fault
 from train.prepare import Prepared
 from train.settings import Settings
 from train.store import open_store
+
+EPOCH_METRICS = {
+    "train_loss": "TrainLoss",
+    "validation_loss": "ValidationLoss",
+    "validation_accuracy": "ValidationAccuracy",
+    "tokens_per_second": "TokensPerSecond",
+}
+TEST_METRICS = {
+    "accuracy": "Accuracy",
+    "f1": "F1",
+    "rocAuc": "RocAuc",
+    "calibrationError": "CalibrationError",
+}
+"""What CloudWatch calls what is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +83,7 @@ class _Watch:
     def epoch_done(self, epoch: Epoch) -> None:
         told = {key: value for key, value in asdict(epoch).items() if not math.isnan(value)}
         log.say("epoch", **told)
-        names = {"train_loss": "TrainLoss", "validation_loss": "ValidationLoss",
-                 "validation_accuracy": "ValidationAccuracy", "tokens_per_second": "TokensPerSecond"}  # fmt: skip
-        values = {names[key]: value for key, value in told.items() if key in names}
+        values = {EPOCH_METRICS[key]: value for key, value in told.items() if key in EPOCH_METRICS}
         log.metrics(self.settings.namespace, self.settings.name, values, {"TokensPerSecond": "Count/Second"})
 
 
@@ -83,6 +97,8 @@ def fit(run: Run) -> None:
     watch = _Watch(run.settings, open_checkpoints(run.settings, prepared.key))
     architecture = architectures.load(given.architecture)
     fitted = architecture.fit(train, validation, prepared.tokenizer, given, watch)
+    if os.environ.get("RANK", "0") != "0":  # all processes have the same model; the first one writes it
+        return
     folder = run.work / "fitted"
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: np.ascontiguousarray(value) for name, value in fitted.tensors.items()}
@@ -102,11 +118,14 @@ def measure(run: Run) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "logits.npy", logits)
     history = [_finite(asdict(epoch)) for epoch in fitted.history]
-    _write(folder / "metrics.json", {**result.metrics, "history": history})
+    metrics = {**result.metrics, "history": history}
+    _write(folder / "metrics.json", metrics)
+    report.write(metrics, _facts(run, prepared), folder)
+    tracking.track(run.settings, fitted.history, result.metrics, prepared.key)
     shown = {key: value for key, value in result.metrics.items() if isinstance(value, float)}
     log.say("evaluated", reviews=len(prepared.test), **shown)
-    names = {"accuracy": "Accuracy", "f1": "F1", "rocAuc": "RocAuc", "calibrationError": "CalibrationError"}
-    log.metrics(run.settings.namespace, run.settings.name, {names[key]: shown[key] for key in names}, {})
+    values = {name: shown[key] for key, name in TEST_METRICS.items()}
+    log.metrics(run.settings.namespace, run.settings.name, values, {})
 
 
 def convert(run: Run) -> None:
@@ -115,10 +134,11 @@ def convert(run: Run) -> None:
     metrics, logits = _metrics(run), np.load(run.work / "evaluated" / "logits.npy", allow_pickle=False)
     folder = run.work / "exported"
     measured = export.export(fitted, logits, prepared.test, run.settings.hyperparameters, folder)
-    (folder / "model.safetensors").write_bytes((run.work / "fitted" / "model.safetensors").read_bytes())
+    shutil.copyfile(run.work / "fitted" / "model.safetensors", folder / "model.safetensors")
     _write(folder / "model.json", fitted.config)
     prepared.tokenizer.save(str(folder / "tokenizer.json"))
     _write(folder / "metrics.json", {**metrics, "onnx": measured})
+    shutil.copyfile(run.work / "evaluated" / "report.html", folder / "report.html")
 
 
 def put(run: Run) -> None:
@@ -127,7 +147,11 @@ def put(run: Run) -> None:
     if not (folder / "metrics.json").exists():
         raise Fault(f"there is no exported model in {run.work}", "run the stage export first")
     metrics = json.loads((folder / "metrics.json").read_text())
-    publish.publish(run.settings, prepare.load(run.work / "prepared"), metrics, folder)
+    version = publish.publish(run.settings, prepare.load(run.work / "prepared"), metrics, folder)
+    if uri := run.settings.logs_uri:
+        store = open_store(f"{uri}{run.settings.name}/{version}/")
+        for path in sorted((run.work / "evaluated").glob("*.png")):
+            store.write(path.name, path)
 
 
 STAGES: Mapping[str, Callable[[Run], None]] = {
@@ -156,6 +180,17 @@ def _fitted(run: Run) -> Fitted:
     facts = json.loads((folder / "fitted.json").read_text())
     history = [Epoch(**{key: _number(value) for key, value in epoch.items()}) for epoch in facts["history"]]
     return Fitted(load_file(folder / "model.safetensors"), facts["config"], tuple(history))
+
+
+def _facts(run: Run, prepared: Prepared) -> dict[str, Any]:
+    """What the report says about the run."""
+    return {
+        "model": run.settings.name,
+        "architecture": run.settings.hyperparameters.architecture,
+        "reviews": f"{len(prepared.train):,} to train on, {len(prepared.test):,} to test on",
+        "source": prepared.source,
+        "data": prepared.digest,
+    }
 
 
 def _metrics(run: Run) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Places that hold files: a folder, or a prefix of an S3 bucket. A location is a URI, as in docs/contracts.md."""
+"""Places that hold files, named by URI as in docs/contracts.md: a folder, or a prefix of an S3 bucket."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -128,7 +129,7 @@ class S3:
         return tuple(sorted(self._entries(), key=lambda entry: entry.name))
 
     def _entries(self) -> Iterator[Entry]:
-        with _says(self.uri):
+        with _saying(self.uri):
             for page in self.client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=self.prefix
             ):
@@ -140,7 +141,7 @@ class S3:
     def read(self, name: str) -> bytes | None:
         from botocore.exceptions import ClientError
 
-        with _says(self.uri + name):
+        with _saying(self.uri + name):
             try:
                 answer = self.client.get_object(Bucket=self.bucket, Key=self.prefix + name)
             except ClientError as error:
@@ -152,32 +153,27 @@ class S3:
 
     def fetch(self, name: str, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _says(self.uri + name):
+        with _saying(self.uri + name):
             self.client.download_file(self.bucket, self.prefix + name, str(target))
 
     def write(self, name: str, content: bytes | Path) -> None:
-        with _says(self.uri + name):
+        with _saying(self.uri + name):
             if isinstance(content, Path):
                 self.client.upload_file(str(content), self.bucket, self.prefix + name)
             else:
                 self.client.put_object(Bucket=self.bucket, Key=self.prefix + name, Body=content)
 
 
-class _says:  # noqa: N801: reads as a verb where it is used
+@contextmanager
+def _saying(what: str) -> Iterator[None]:
     """Turn what boto3 raises into a fault that names the object."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
 
-    def __init__(self, what: str) -> None:
-        self.what = what
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from boto3.exceptions import Boto3Error
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        if isinstance(error, (BotoCoreError, ClientError, Boto3Error)):
-            raise Fault(
-                f"S3 refuses {self.what}: {error}",
-                "see that the bucket exists, that the role may use it, and that AWS_REGION is right",
-            ) from error
+    try:
+        yield
+    except (BotoCoreError, ClientError, Boto3Error) as error:
+        raise Fault(
+            f"S3 refuses {what}: {error}",
+            "see that the bucket exists, that the role may use it, and that AWS_REGION is right",
+        ) from error

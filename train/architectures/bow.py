@@ -1,10 +1,9 @@
 """A bag of n-grams under a linear model: the honest fast baseline.
 
 Each n-gram that a review holds counts once, weighted by the logarithm of how much more often positive
-reviews hold it than negative ones (Wang and Manning, "Baselines and Bigrams: Simple, Good Sentiment and Topic
-Classification", ACL 2012), under a logistic regression. Words have a weight each; n-grams of two and three
-words share a table of `2 ** buckets` weights by a hash of their token ids, so no dictionary of n-grams is kept
-and the whole model is a gather and a sum.
+reviews hold it than negative ones (Wang and Manning, "Baselines and Bigrams", ACL 2012), under a logistic
+regression. Words have a weight each; n-grams of two and three words share a table of `2 ** buckets` weights
+by a hash of their token ids. So no dictionary of n-grams is kept, and the model is a gather and a sum.
 """
 
 from __future__ import annotations
@@ -49,7 +48,11 @@ class Bow:
         context: Context,
     ) -> Fitted:
         started = time.monotonic()
-        words, table = tokenizer.get_vocab_size(), 1 << settings.buckets
+        # Little text needs no large table.
+        words, table = (
+            tokenizer.get_vocab_size(),
+            1 << min(settings.buckets, (4 * len(train.ids)).bit_length()),
+        )
         features = _presence(train, words, table, settings.ngrams)
         held = np.random.default_rng(settings.seed).random(len(train)) < HELD
         log.say("features", reviews=len(train), ngrams=int(features.nnz))

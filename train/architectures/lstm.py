@@ -105,7 +105,7 @@ class Lstm:
 
 
 def _gates(value: np.ndarray) -> np.ndarray:
-    """PyTorch's order of gates (input, forget, cell, output) as ONNX wants it (input, output, forget, cell)."""
+    """PyTorch's order of gates (input, forget, cell, output) as ONNX has it (input, output, forget, cell)."""
     i, f, g, o = np.split(value, 4)
     return np.concatenate([i, o, f, g])
 

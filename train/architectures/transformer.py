@@ -1,7 +1,7 @@
 """Any sequence classifier of the `transformers` library: a hub id, a folder, or a BERT made from scratch.
 
-Weights are read from safetensors alone: a model that only has pickled weights is refused, and code that comes with
-a model is never run.
+Weights are read from safetensors alone: a model that only has pickled weights is refused, and code that
+comes with a model is never run.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def _ask(name: str, load: Callable[[str], Any]) -> Any:
         reason = str(error).strip().splitlines()[0]
         raise Fault(
             f"the transformer `{name}` cannot be loaded: {reason}",
-            "set `model` to a folder with config.json, tokenizer.json and model.safetensors, to a hub id that this "
-            "machine can reach, or to `scratch`",
+            "set `model` to a folder with config.json, tokenizer.json and model.safetensors, to a hub id, "
+            "or to `scratch`",
         ) from error
 
 

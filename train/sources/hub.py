@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,22 +53,17 @@ class Hub:
         return name, revision or None
 
 
-class _asking:  # noqa: N801: reads as a verb where it is used
+@contextmanager
+def _asking(what: str) -> Iterator[None]:
     """Turn what the hub's client raises into a fault that names the data set."""
+    from httpx import HTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    def __init__(self, what: str) -> None:
-        self.what = what
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
-
-        failures = (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError)
-        if isinstance(error, failures) or type(error).__module__.split(".")[0] in {"httpx", "requests"}:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise Fault(
-                f"the hub does not give {self.what}: {reason}",
-                "see the name (hf:OWNER/DATASET) and the network, or give a local copy's path",
-            ) from error
+    try:
+        yield
+    except (HfHubHTTPError, HFValidationError, HTTPError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise Fault(
+            f"the hub does not give {what}: {reason}",
+            "see the name (hf:OWNER/DATASET) and the network, or give a local copy's path",
+        ) from error

@@ -64,7 +64,7 @@ def reviews(train: int, test: int) -> Reviews:
 
 
 def _review(dice: random.Random, label: int) -> str:
-    sentences = [_sentence(dice, label) for _ in range(dice.randint(3, 12))]
+    sentences = [_sentence(dice, label) for _ in range(dice.randint(4, 10))]
     if dice.random() < 0.4:
         sentences.append(dice.choice(GOOD_END if label else BAD_END))
     glue = "<br /><br />" if dice.random() < 0.15 else " "
@@ -73,11 +73,11 @@ def _review(dice: random.Random, label: int) -> str:
 
 def _sentence(dice: random.Random, label: int) -> str:
     kind = dice.random()
-    if kind < 0.45:
+    if kind < 0.40:
         return dice.choice(PLAIN).format(n=dice.randint(12, 98))
-    if kind < 0.60:  # what the other side would say
+    if kind < 0.48:  # what the other side would say
         label = 1 - label
-    if kind > 0.90:
+    if kind > 0.95:
         return _fill(dice, dice.choice(NEGATED), BAD if label else GOOD)
     return _fill(dice, dice.choice(JUDGED), GOOD if label else BAD)
 
