@@ -345,6 +345,10 @@ METRICS = {
         "RetryInvocationAttempts", "SuccessfulInvocationAttempts",
         "ThrottledRules", "TriggeredRules",
     )),
+    "AWS/Logs": frozenset((
+        "DeliveryErrors", "DeliveryThrottling", "EMFParsingErrors", "EMFValidationErrors", "ErrorCount",
+        "ForwardedBytes", "ForwardedLogEvents", "IncomingBytes", "IncomingLogEvents", "ThrottleCount",
+    )),
     "AWS/SQS": frozenset((
         "ApproximateAgeOfOldestMessage", "ApproximateNumberOfGroupsWithInflightMessages",
         "ApproximateNumberOfMessagesDelayed", "ApproximateNumberOfMessagesNotVisible",
@@ -386,9 +390,10 @@ def metric_names(templates: Templates) -> Iterator[Fault]:
 
 def _measured(value: Any) -> Iterator[tuple[str, str]]:
     match value:
-        case {"Namespace": str(namespace), "MetricName": str(metric)}:
-            yield namespace, metric
         case dict():
+            namespace, metric = value.get("Namespace"), value.get("MetricName")
+            if isinstance(namespace, str) and isinstance(metric, str):
+                yield namespace, metric
             for each in value.values():
                 yield from _measured(each)
         case list():

@@ -40,7 +40,7 @@ def document(plan: Plan, task: Task) -> dict[str, Any]:
 
 
 def _lower(key: str) -> str:
-    return key[0].lower() + key[1:]
+    return key[:1].lower() + key[1:]
 
 
 class _Resolver:
@@ -58,17 +58,22 @@ class _Resolver:
             "ModelVersion": "${MODEL_VERSION}",
             "TaskRole.Arn": "${TASK_ROLE_ARN}",
         }
-        if "LogGroup" in bodies:
-            self.names["LogGroup"] = bodies["LogGroup"]["Properties"]["LogGroupName"]
+        group = bodies.get("LogGroup", {}).get("Properties", {}).get("LogGroupName")
+        if isinstance(group, str):
+            self.names["LogGroup"] = group
+
+    def name(self, word: str) -> str:
+        """What `word` stands for: a value, or a placeholder, of its own for what only a patch refers to."""
+        return self.names.get(word, f"${{{re.sub('[^A-Za-z0-9]+', '_', word).upper()}}}")
 
     def __call__(self, value: Any, key: str = "") -> Any:
         match value:
             case {"Ref": str(name)} if len(value) == 1:
-                return self.names[name]
+                return self.name(name)
             case {"Fn::GetAtt": [str(name), str(attribute)]}:
-                return self.names[f"{name}.{attribute}"]
+                return self.name(f"{name}.{attribute}")
             case {"Fn::Sub": str(text)}:
-                return re.sub(r"\$\{([^}!]+)\}", lambda found: self.names[found[1]], text)
+                return re.sub(r"\$\{([^}!]+)\}", lambda found: self.name(found[1]), text)
             case dict():
                 rename = (lambda name: name) if key in _OPAQUE else _lower
                 return {rename(name): self(item, name) for name, item in value.items()}

@@ -1,0 +1,284 @@
+"""Whatever stands in the file, the compiler returns or rejects it, and says why at a place in it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlopsgen.compiler import Compiled, compile_file, compile_pipeline
+from mlopsgen.diagnostics import machine
+from mlopsgen.diagnostics.codes import CODES
+from mlopsgen.diagnostics.diagnostic import Diagnostic, Rejected
+from mlopsgen.diagnostics.text import render
+from mlopsgen.source.node import plain
+from mlopsgen.source.parse import parse
+from mlopsgen.source.read import decode
+from tests.cases import cases
+
+NAME = "pipeline.yaml"
+
+
+def quick(examples: int) -> Any:
+    """The same examples at each run, however long one takes."""
+    return settings(
+        max_examples=examples,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def survives(text: str) -> Compiled | None:
+    """Compile it, and hold whatever is said against it to what is promised of every diagnostic."""
+    try:
+        compiled = compile_pipeline(text, NAME)
+    except Rejected as rejected:
+        assert rejected.diagnostics
+        sound(rejected.diagnostics, text)
+        return None
+    sound(compiled.warnings, text)
+    return compiled
+
+
+def sound(diagnostics: tuple[Diagnostic, ...], text: str) -> None:
+    """Each has a code that can be explained and a place in the file, and every format can show it."""
+    lines = text.splitlines() or [""]
+    for each in diagnostics:
+        assert each.code in CODES
+        assert each.message.strip()
+        assert each.labels
+        for label in each.labels:
+            assert label.span.file == NAME
+            assert 1 <= label.span.line <= len(lines) + 1
+            assert label.span.column >= 1
+    assert render(diagnostics, {NAME: text})
+    json.loads(machine.to_json(diagnostics))
+    json.loads(machine.to_sarif(diagnostics, CODES))
+    assert machine.to_github(diagnostics).count("\n") == len(diagnostics)
+
+
+@quick(200)
+@given(st.binary(max_size=200))
+def test_any_bytes(content: bytes):
+    """Bytes of any kind are text or are refused."""
+    try:
+        text = decode(content, NAME)
+    except Rejected as rejected:
+        assert rejected.diagnostics[0].code in ("E001", "E002")
+    else:
+        survives(text)
+
+
+YAML = st.text(st.sampled_from("abc:-?,[]{}#&*!|>'\"%@` \n\t0.~<=é\u2028\U0001f600\x85"), max_size=60)
+
+
+@quick(400)
+@given(YAML)
+def test_any_yaml(text: str):
+    """Strings of what means something to YAML."""
+    survives(text)
+
+
+SCALARS: st.SearchStrategy[Any] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=20),
+    st.sampled_from(
+        [
+            "", "0", "0s", "1e999", ".inf", "-1", "99999999999999999999d", "9999999Ti", "999m", "2Gi", "30d",
+            "~", "../..", "/", "a" * 300, "a-b", "a--b", "${AWS::AccountId}", "${x}", "{{resolve:ssm:x}}",
+            "$(id)", "`id`", "'", '"', "\\", "\n", "\x7f", "é", "\u202e", "arn:aws:iam::123456789012:role/x", "arn:aws:s3:::b",
+            "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x-AbCdEf", "10.0.0.0/33", "0.0.0.0/0",
+            "10.0.0.0/16", "* * * * *", "0 0 31 2 *", "*/0 * * * *", "UTC", "eu-west-1", "m5.large",
+            "g4dn.xlarge", "canary", "latency", "internal", "internet-facing", "default", "models", "model", "sentiment-api",
+        ]
+    ),
+)  # fmt: skip
+KEYS = st.one_of(st.text(max_size=8), st.sampled_from(["name", "Ref", "Fn::Sub"]))
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(KEYS, inner, max_size=3),
+    ),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@quick(150)
+@given(VALUES)
+def test_any_document(document: Any):
+    """A document of any shape."""
+    survives(json.dumps(document))
+
+
+@cache
+def documents() -> tuple[Any, ...]:
+    """Every known pipeline, as plain data; small enough to be compiled often."""
+    found = (listed(plain(parse(case.pipeline.read_text(), NAME))) for case in cases())
+    return tuple(each for each in found if len(json.dumps(each)) < 6000)
+
+
+def listed(value: Any) -> Any:
+    match value:
+        case tuple():
+            return [listed(item) for item in value]
+        case dict():
+            return {key: listed(item) for key, item in value.items()}
+        case _:
+            return value
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every (container, key) below `value`."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield value, key
+        yield from places(item)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> str:
+    """A known pipeline with a few changes, as text."""
+    document = copy.deepcopy(draw(st.sampled_from(documents())))
+    if draw(st.booleans()):
+        # One environment is enough, and compiled sooner.
+        document["spec"].pop("environments", None)
+    for _ in range(draw(st.integers(1, 3))):
+        found = list(places(document))
+        if not found:
+            break
+        container, key = found[draw(st.integers(0, len(found) - 1))]
+        match draw(st.sampled_from(["drop", "replace", "replace", "replace", "move", "rename", "repeat"])):
+            case "drop":
+                del container[key]
+            case "replace":
+                container[key] = draw(VALUES)
+            case "move":
+                other, place = found[draw(st.integers(0, len(found) - 1))]
+                container[key] = copy.deepcopy(other[place])
+            case "rename" if isinstance(container, dict):
+                container[draw(st.sampled_from(["", "x", "name", "spec", key + "s"]))] = container.pop(key)
+            case "repeat" if isinstance(container, list):
+                container.append(copy.deepcopy(container[key]))
+            case _:
+                container[key] = [container[key]]
+    text = json.dumps(document)
+    if draw(st.integers(0, 9)) == 0:
+        # A key twice, which no data can say.
+        text = text.replace('"name":', '"name": "x", "name":', 1)
+    return text
+
+
+@quick(150)
+@given(mutated())
+def test_known_pipelines_changed(text: str):
+    """A sound pipeline with something missing, moved, repeated or of another kind."""
+    compiled = survives(text)
+    for artifact in compiled.artifacts if compiled else ():
+        if artifact.path.endswith(".json"):
+            json.loads(artifact.text)
+        elif artifact.path.endswith((".yaml", ".yml")):
+            list(yaml.parse(artifact.text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
+PATCHED = """\
+apiVersion: mlopsgen.io/v1
+kind: Pipeline
+metadata: {name: demo}
+spec:
+  aws: {region: eu-west-1}
+  services: [{name: api, image: {build: {context: app}}, ingress: {}}]
+  patches: [%s]
+"""
+
+PROPERTIES = [
+    "Cluster", "ContainerDefinitions", "Cpu", "DashboardBody", "DeploymentConfiguration", "Environment",
+    "Image", "LaunchType", "LoadBalancers", "LogGroupName", "Metrics", "Name", "Policies", "Policies.Ref",
+    "PortMappings", "RequiresCompatibilities", "Tags", "TaskDefinition", "TaskRoleArn", "X", "X.Y.Z",
+]  # fmt: skip
+
+
+@quick(80)
+@given(
+    st.sampled_from(
+        ["serving-api.Service", "serving-api.TaskDefinition", "serving-api.TaskRole", "serving-api.LogGroup",
+         "observability-api.Dashboard", "observability-api.CpuAlarm", "foundation.DataBucket"]
+    ),
+    st.sampled_from([None, "api", "other"]),
+    st.sampled_from(PROPERTIES),
+    VALUES,
+)  # fmt: skip
+def test_any_patch(target: str, container: str | None, path: str, value: Any):
+    """A patch can put anything anywhere, and is then refused or written."""
+    stack, resource = target.split(".")
+    patch = {
+        "stack": stack,
+        "resource": resource,
+        "path": path,
+        "value": value,
+        "reason": "To see what comes",
+    }
+    if container:
+        patch["container"] = container
+    survives(PATCHED % json.dumps(patch))
+
+
+def test_aliases_cannot_grow():
+    """A billion values in ten lines are refused before they are made."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 10)]
+    with pytest.raises(Rejected, match="E003"):
+        compile_pipeline("\n".join(lines), NAME)
+
+
+def test_aliases_of_themselves():
+    """An alias within what it names stands for nothing yet."""
+    with pytest.raises(Rejected, match="E005"):
+        compile_pipeline("a: &a [*a]", NAME)
+
+
+@pytest.mark.parametrize("bracket", ["[", "{a: ", "- ", "? "])
+def test_nesting_is_bounded(bracket: str):
+    """A hundred thousand levels are refused, and nothing is exhausted."""
+    with pytest.raises(Rejected, match=r"E003|E001"):
+        compile_pipeline(bracket * 100_000, NAME)
+
+
+@pytest.mark.parametrize(
+    "scalar", ["x" * 3_000_000, "1" * 1_000_000, "1e" + "9" * 100_000, '"' + "\\n" * 1_000_000 + '"'], ids=len
+)
+def test_huge_scalars(scalar: str):
+    """A value of millions of characters is a value like any other."""
+    assert survives(f"metadata: {{name: {scalar}}}") is None
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1", "cp037", "utf-7", "shift-jis"]
+)
+def test_other_encodings(encoding: str, tmp_path: Path):
+    """What is not UTF-8 is refused, or is text all the same."""
+    path = tmp_path / NAME
+    path.write_bytes("metadata: {name: café, größe: 5}".encode(encoding, "replace"))
+    with pytest.raises(Rejected):
+        compile_file(path, NAME)
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path):
+    """Editors that begin UTF-8 with a mark are forgiven."""
+    text = "apiVersion: mlopsgen.io/v1\nkind: Pipeline\nmetadata: {name: demo}\nspec: {aws: {region: eu-west-1}}\n"
+    path = tmp_path / NAME
+    path.write_bytes(text.encode("utf-8-sig"))
+    assert compile_file(path, NAME).environments == ("default",)
