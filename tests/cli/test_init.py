@@ -1,0 +1,331 @@
+"""`mlopsgen init`: a new project that builds, trains and serves as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from mlopsgen.cli import main
+from mlopsgen.cli.init import TEMPLATES
+from mlopsgen.source.node import plain
+from mlopsgen.source.parse import parse
+from tests.cli.commands import BIN
+
+NO_ACCOUNT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(params=TEMPLATES)
+def project(request: pytest.FixtureRequest, folder: Path) -> Path:
+    """A new project of each kind."""
+    assert main(["init", "demo", "--template", request.param]) == 0
+    return folder / "demo"
+
+
+@pytest.fixture
+def pipeline(folder: Path) -> Path:
+    """A new project with a trainer and a service."""
+    assert main(["init", "demo"]) == 0
+    return folder / "demo"
+
+
+def test_builds_at_once(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Nothing is wrong with it, not even a warning, and it is built."""
+    monkeypatch.chdir(project)
+    capsys.readouterr()
+    assert main(["validate"]) == 0
+    assert capsys.readouterr().out == "pipeline.yaml: nothing is wrong\n"
+    assert main(["build"]) == 0
+    assert main(["build", "--check"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_editor_has_nothing_to_say(project: Path):
+    """The schema that comes with it accepts the pipeline."""
+    schema = json.loads((project / "pipeline.schema.json").read_text())
+    document = plain(parse((project / "pipeline.yaml").read_text(), "pipeline.yaml"))
+    assert list(Draft202012Validator(schema).iter_errors(json.loads(json.dumps(document)))) == []
+
+
+def test_readme_names_what_is_there(project: Path):
+    """Every file that the README names is in the project."""
+    named = re.findall(r"^\| `([^`*]+)` \|", (project / "README.md").read_text(), re.MULTILINE)
+    assert named
+    assert [path for path in named if not (project / path).exists()] == []
+
+
+def test_code_is_clean(project: Path):
+    """Ruff finds nothing in the Python code that the user gets."""
+    for tool in (
+        ["ruff", "check", "--isolated", "--line-length=110"],
+        ["ruff", "format", "--check", "--line-length=110"],
+    ):
+        subprocess.run([BIN / tool[0], *tool[1:], "."], cwd=project, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_locked_requirements_hold_what_is_imported(project: Path):
+    """Each program's locked list has an exact version of all that it asks for and imports."""
+    for asked in project.glob("model/requirements-*.in"):
+        lines = asked.with_suffix(".txt").read_text().splitlines()
+        locked = {line.split("==")[0] for line in lines if not line.startswith("#")}
+        assert all(
+            re.fullmatch(r"[a-z0-9-]+==[\d.post]+", line) for line in lines if not line.startswith("#")
+        )
+        program = project / "model" / f"{asked.stem.removeprefix('requirements-')}.py"
+        imported = set(re.findall(r"^\s*(?:import|from) ([a-z0-9]+)", program.read_text(), re.MULTILINE))
+        foreign = {name for name in imported if name not in sys.stdlib_module_names | {"model"}}
+        assert set(asked.read_text().split()) | foreign <= locked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["Demo"], "`Demo` cannot be the name of a pipeline"),
+        (["a" * 33], "cannot be the name of a pipeline"),
+        (["../demo"], "`../demo` cannot be the name of a pipeline"),
+        (["demo--x"], "cannot be the name of a pipeline"),
+        (["demo", "--region", "moon"], "`moon` is not a region of AWS"),
+        (["demo", "--region", "eu-west-9"], "AWS has no region `eu-west-9`"),
+    ],
+)
+def test_unusable_names_write_nothing(
+    arguments: list[str], said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    """What AWS or the language could not take is refused before anything is written."""
+    assert main(["init", *arguments]) == 1
+    assert said in capsys.readouterr().err
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["null", "true", "y", "no", "e1", "abcdefghij-abcdefghij-abcdefghij"])
+def test_names_that_yaml_could_mistake(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """A name that looks like something else to YAML, and the longest one, still build."""
+    assert main(["init", name]) == 0
+    monkeypatch.chdir(folder / name)
+    assert main(["validate"]) == 0
+
+
+def test_overwrites_nothing(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """A folder with something in it, a file and a link stay as they are."""
+    (folder / "full").mkdir()
+    (folder / "full" / "mine").write_text("mine")
+    (folder / "file").write_text("mine")
+    (folder / "link").symlink_to("elsewhere")
+    for name in ("full", "file", "link"):
+        assert main(["init", "demo", "--folder", name]) == 1
+        assert f"{name} is there already" in capsys.readouterr().err
+    assert [path.name for path in sorted(folder.rglob("*"))] == ["file", "full", "mine", "link"]
+
+
+def test_an_empty_folder_is_taken(folder: Path):
+    """A folder that was made for it may be used."""
+    (folder / "demo").mkdir()
+    assert main(["init", "demo"]) == 0
+    assert (folder / "demo" / "pipeline.yaml").is_file()
+
+
+def test_nothing_is_left_half_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """If a file cannot be written, none is there afterwards."""
+    whole, written = Path.write_bytes, []
+
+    def full(path: Path, data: bytes) -> int:
+        written.append(path)
+        if len(written) > 5:
+            raise OSError(28, "No space left on device", str(path))
+        return whole(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert main(["init", "demo"]) == 1
+    assert (
+        capsys.readouterr().err == "mlopsgen: cannot write demo: No space left on device; nothing was made\n"
+    )
+    assert list(folder.iterdir()) == []
+
+
+def test_a_place_that_cannot_be(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """A folder below a file is no place."""
+    (folder / "file").write_text("")
+    assert main(["init", "demo", "--folder", "file/demo"]) == 1
+    assert "cannot write file/demo" in capsys.readouterr().err
+
+
+# The programs, as their images run them.
+
+
+def train(project: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the trainer with the environment of its contract."""
+    settings = {"RAW_URI": "data/raw/", "MODEL_URI": "local/", "MODEL_NAME": "classifier"}
+    return subprocess.run(
+        [sys.executable, "-m", "model.train"],
+        cwd=project,
+        env={**os.environ, **NO_ACCOUNT, **settings, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@contextmanager
+def served(project: Path, **variables: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The service on a free port, once it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "model.serve"],
+        cwd=project,
+        env={**os.environ, **NO_ACCOUNT, "PORT": str(port), **variables},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health").close()
+                break
+            except (urllib.error.URLError, ConnectionError):
+                assert process.poll() is None, process.stderr and process.stderr.read()
+                time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
+def ask(url: str, features: Any) -> tuple[int, Any]:
+    """The status and the answer of `POST /predict`."""
+    data = json.dumps({"features": features}).encode()
+    request = urllib.request.Request(f"{url}/predict", data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+AUTOMATIC = json.dumps({"policy": "automatic", "minimum": {"accuracy": 0.8}})
+HOT = {"temperature": 90, "vibration": 0.8, "pressure": 2.8}
+COOL = {"temperature": 60, "vibration": 0.2, "pressure": 3.2}
+
+
+def test_trains_and_serves(pipeline: Path):
+    """What the trainer publishes, the service answers with, and it ends in good order."""
+    done = train(pipeline, PROMOTION=AUTOMATIC)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["promoted"] is True
+    assert said["accuracy"] >= 0.9
+    with served(pipeline, MODEL_URI="local/") as (url, process):
+        status, answer = ask(url, HOT)
+        assert (status, answer["label"], answer["version"]) == (200, "faulty", said["version"])
+        assert ask(url, COOL)[1]["label"] == "normal"
+        assert ask(url, {"temperature": 60})[0] == 422
+        assert ask(url, {})[0] == 422
+        assert ask(url, {**HOT, "colour": 1})[0] == 422
+    # uvicorn ends what it has begun, and then by the signal that it got.
+    assert process.returncode in (0, -signal.SIGTERM)
+
+
+def test_service_alone_brings_its_model(folder: Path):
+    """Without a trainer the model is in the image."""
+    assert main(["init", "demo", "--template", "service"]) == 0
+    with served(folder / "demo") as (url, _):
+        status, answer = ask(url, HOT)
+    assert (status, answer["label"], answer["version"]) == (200, "faulty", "built-in")
+
+
+def test_bucket_is_as_good_as_a_folder(pipeline: Path):
+    """The same programs on S3: train from a prefix, publish to another, serve from there."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        endpoint = "http://{}:{}".format(*server.get_host_and_port())
+        keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+        s3 = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)
+        s3.create_bucket(Bucket="data")
+        s3.upload_file(str(pipeline / "data" / "raw" / "sample.csv"), "data", "raw/sample.csv")
+        aws = {"AWS_ENDPOINT_URL": endpoint, "MODEL_URI": "s3://data/models/classifier/"}
+        nothing = train(pipeline, **aws, RAW_URI="s3://data/processed/")
+        assert nothing.returncode == 1
+        assert "s3://data/processed/ has to hold CSV files" in nothing.stderr
+        refused = train(pipeline, **aws, RAW_URI="s3://nosuch/raw/")
+        assert "s3://nosuch/raw/: NoSuchBucket" in refused.stderr
+        done = train(pipeline, **aws, RAW_URI="s3://data/raw/", PROMOTION=AUTOMATIC)
+        assert done.returncode == 0, done.stderr
+        with served(pipeline, **aws) as (url, _):
+            assert ask(url, COOL)[1]["label"] == "normal"
+    finally:
+        server.stop()
+
+
+def test_a_version_below_the_minimum_is_not_promoted(pipeline: Path):
+    """It is published, with its metrics, and nothing serves it."""
+    minimum = json.dumps({"policy": "automatic", "minimum": {"accuracy": 1.01}})
+    done = train(pipeline, PROMOTION=minimum)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["missed"] == {"accuracy": 1.01}
+    assert not (pipeline / "local" / "current.json").exists()
+    manual = json.loads(train(pipeline).stdout)
+    assert manual["promoted"] is False
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "has to hold CSV files"),
+        ("a,b\n1,2\n", "sample.csv:2: not a row of numbers and a label"),
+        ("a,label\nx,yes\n", "sample.csv:2: not a row of numbers and a label"),
+        ("a,label\nnan,yes\n", "sample.csv:2: a value is missing or infinite"),
+        ("a,label\n1,yes\n2\n", "sample.csv:3: a value is missing or infinite"),
+        ("a,label\n1,yes\n2,yes\n", "needs at least two different values"),
+    ],
+)
+def test_data_that_cannot_be_trained_with(content: str, said: str, pipeline: Path):
+    """The trainer says which line is wrong, publishes nothing, and does not end in a traceback."""
+    (pipeline / "data" / "raw" / "sample.csv").write_text(content)
+    done = train(pipeline)
+    assert done.returncode == 1
+    assert said in json.loads(done.stderr)["reason"]
+    assert not (pipeline / "local").exists()
+
+
+def test_a_changed_model_is_not_served(pipeline: Path):
+    """A file that differs from its manifest is refused, by name."""
+    version = json.loads(train(pipeline, PROMOTION=AUTOMATIC).stdout)["version"]
+    model = pipeline / "local" / version / "model.json"
+    model.write_text(model.read_text().replace("1", "2", 1))
+    command = [sys.executable, "-m", "model.serve"]
+    environment = {**os.environ, "MODEL_URI": "local/"}
+    done = subprocess.run(command, cwd=pipeline, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"local/{version}/model.json is not the file that was published" in done.stderr
+    assert "Traceback" not in done.stderr
