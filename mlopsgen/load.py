@@ -42,6 +42,13 @@ def environments(root: Node) -> dict[str, Node]:
         for key, part in declared.items
         if not isinstance(part, Mapping) and not _is_null(part)
     ]
+    faults += [
+        Diagnostic(
+            "E101", "error", f"unknown key `{key.text}` in an environment", (Label(key.span),), "take it out"
+        )
+        for _, part in declared.items
+        if isinstance(part, Mapping) and (key := part.key("environments"))
+    ]
     faults += [fault for key, _ in declared.items for fault in _name(key)]
     faults += [fault for _, part in declared.items for fault in _twice(part)]
     if faults:
