@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
+from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlopsgen.cli import main
 from mlopsgen.compiler import Compiled, compile_file, compile_pipeline
 from mlopsgen.diagnostics import machine
 from mlopsgen.diagnostics.codes import CODES
@@ -22,6 +26,7 @@ from mlopsgen.diagnostics.text import render
 from mlopsgen.source.node import plain
 from mlopsgen.source.parse import parse
 from mlopsgen.source.read import decode
+from mlopsgen.spec.pipeline import Pipeline
 from tests.cases import cases
 
 NAME = "pipeline.yaml"
@@ -82,7 +87,7 @@ def test_any_bytes(content: bytes):
 YAML = st.text(st.sampled_from("abc:-?,[]{}#&*!|>'\"%@` \n\t0.~<=é\u2028\U0001f600\x85"), max_size=60)
 
 
-@quick(400)
+@quick(600)
 @given(YAML)
 def test_any_yaml(text: str):
     """Strings of what means something to YAML."""
@@ -99,10 +104,12 @@ SCALARS: st.SearchStrategy[Any] = st.one_of(
         [
             "", "0", "0s", "1e999", ".inf", "-1", "99999999999999999999d", "9999999Ti", "999m", "2Gi", "30d",
             "~", "../..", "/", "a" * 300, "a-b", "a--b", "${AWS::AccountId}", "${x}", "{{resolve:ssm:x}}",
-            "$(id)", "`id`", "'", '"', "\\", "\n", "\x7f", "é", "\u202e", "arn:aws:iam::123456789012:role/x", "arn:aws:s3:::b",
+            "$(id)", "`id`", "'", '"', "\\", "\n", "\x7f", "é", "\u202e", "arn:aws:iam::123456789012:role/x",
+            "arn:aws:s3:::b",
             "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x-AbCdEf", "10.0.0.0/33", "0.0.0.0/0",
             "10.0.0.0/16", "* * * * *", "0 0 31 2 *", "*/0 * * * *", "UTC", "eu-west-1", "m5.large",
-            "g4dn.xlarge", "canary", "latency", "internal", "internet-facing", "default", "models", "model", "sentiment-api",
+            "g4dn.xlarge", "canary", "latency", "internal", "internet-facing", "default", "models",
+            "model", "sentiment-api",
         ]
     ),
 )  # fmt: skip
@@ -121,7 +128,7 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_any_document(document: Any):
     """A document of any shape."""
-    survives(json.dumps(document))
+    survives(json.dumps(document, ensure_ascii=False))
 
 
 @cache
@@ -129,6 +136,13 @@ def documents() -> tuple[Any, ...]:
     """Every known pipeline, as plain data; small enough to be compiled often."""
     found = (listed(plain(parse(case.pipeline.read_text(), NAME))) for case in cases())
     return tuple(each for each in found if len(json.dumps(each)) < 6000)
+
+
+@cache
+def contexts() -> frozenset[str]:
+    """Every folder that a known pipeline builds an image from."""
+    found = (place for document in documents() for place in places(document))
+    return frozenset(container[key] for container, key in found if key == "context")
 
 
 def listed(value: Any) -> Any:
@@ -175,14 +189,14 @@ def mutated(draw: st.DrawFn) -> str:
                 container.append(copy.deepcopy(container[key]))
             case _:
                 container[key] = [container[key]]
-    text = json.dumps(document)
+    text = json.dumps(document, ensure_ascii=False)
     if draw(st.integers(0, 9)) == 0:
         # A key twice, which no data can say.
         text = text.replace('"name":', '"name": "x", "name":', 1)
     return text
 
 
-@quick(150)
+@quick(300)
 @given(mutated())
 def test_known_pipelines_changed(text: str):
     """A sound pipeline with something missing, moved, repeated or of another kind."""
@@ -192,6 +206,88 @@ def test_known_pipelines_changed(text: str):
             json.loads(artifact.text)
         elif artifact.path.endswith((".yaml", ".yml")):
             list(yaml.parse(artifact.text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
+# What refers to each other, or is looked up, is drawn from a few words, so that it sometimes fits.
+WORDS = {
+    "^[a-z](-?[a-z0-9])*$": ["a", "b", "a-1", "a1", "raw", "models", "logs", "default", "model", "x" * 32],
+    r"^[a-z]{2}(-[a-z]+)+-\d$": ["eu-west-1", "us-west-1", "cn-north-1", "us-gov-west-1", "ap-xx-9"],
+    r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$": ["m5.large", "g4dn.xlarge", "c7g.large", "x.y"],
+    r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$": [
+        "10.0.0.0/16",
+        "10.0.0.0/23",
+        "10.1.0.0/30",
+        "0.0.0.0/0",
+        "1.2.3.4/5",
+    ],
+    r"^\S+( \S+){4}$": ["0 3 * * 0", "*/5 * * * *", "59 23 31 12 *", "0 0 1 1 0", "x x x x x"],
+    r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$": ["UTC", "Asia/Ho_Chi_Minh", "Mars/Olympus"],
+}
+
+
+PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
+SCHEMA = Pipeline.model_json_schema(by_alias=True)
+
+
+def drawn(draw: st.DrawFn, schema: dict[str, Any]) -> Any:
+    """A value that a part of the schema describes."""
+    match schema:
+        case {"$ref": str(name)}:
+            return drawn(draw, SCHEMA["$defs"][name.rpartition("/")[2]])
+        case {"anyOf": list(choices)}:
+            return drawn(draw, draw(st.sampled_from(choices)))
+        case {"const": value}:
+            return value
+        case {"enum": list(values)}:
+            return draw(st.sampled_from(values))
+        case {"type": "object", "properties": dict(properties)}:
+            required = schema.get("required", ())
+            kept = [name for name in properties if name in required or draw(st.integers(0, 2)) == 0]
+            return {name: drawn(draw, properties[name]) for name in kept}
+        case {"type": "object"}:
+            ((pattern, inner),) = schema.get("patternProperties", {"^[a-z]$": {}}).items()
+            return {drawn(draw, {"pattern": pattern}): drawn(draw, inner)} if draw(st.booleans()) else {}
+        case {"type": "array"}:
+            count = draw(st.integers(schema.get("minItems", 0), schema.get("minItems", 0) + 2))
+            return [drawn(draw, schema.get("items", {})) for _ in range(count)]
+        case {"pattern": str(pattern)}:
+            if pattern in WORDS:
+                return draw(st.sampled_from(WORDS[pattern]))
+            return draw(st.from_regex(pattern, fullmatch=True, alphabet=PRINTABLE))[: schema.get("maxLength")]
+        case {"type": "integer" | "number"}:
+            low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
+            return draw(
+                st.integers(int(low), int(schema.get("maximum", schema.get("exclusiveMaximum", 100))))
+            )
+        case {"type": "boolean"}:
+            return draw(st.booleans())
+        case {"type": "string"}:
+            return draw(st.text(PRINTABLE, min_size=schema.get("minLength", 0), max_size=12))
+        case {"type": "null"}:
+            return None
+        case {"type": [*kinds]}:
+            return drawn(draw, {**schema, "type": draw(st.sampled_from(kinds))})
+        case _:
+            return draw(VALUES)
+
+
+@st.composite
+def described(draw: st.DrawFn) -> Any:
+    """A whole document in the language's own words, in whatever way they can be put together."""
+    return drawn(draw, SCHEMA)
+
+
+@quick(200)
+@given(described())
+def test_everything_that_can_be_said(document: Any):
+    """Any value of any field, in any combination, is compiled or refused."""
+    document["spec"].pop("environments", None)
+    for section in ("trainers", "services"):
+        for each in document["spec"].get(section, ()):
+            # One of the two, or every other rule would wait behind this one.
+            each["image"].pop("uri" if "build" in each["image"] else "", None)
+            each.get("compute", {}).pop("ec2" if "fargate" in each.get("compute", {}) else "", None)
+    survives(json.dumps(document, ensure_ascii=False))
 
 
 PATCHED = """\
@@ -211,7 +307,7 @@ PROPERTIES = [
 ]  # fmt: skip
 
 
-@quick(80)
+@quick(150)
 @given(
     st.sampled_from(
         ["serving-api.Service", "serving-api.TaskDefinition", "serving-api.TaskRole", "serving-api.LogGroup",
@@ -233,7 +329,34 @@ def test_any_patch(target: str, container: str | None, path: str, value: Any):
     }
     if container:
         patch["container"] = container
-    survives(PATCHED % json.dumps(patch))
+    survives(PATCHED % json.dumps(patch, ensure_ascii=False))
+
+
+@quick(40)
+@given(
+    mutated(),
+    st.sampled_from(
+        [
+            ["validate", "-o", "sarif"],
+            ["validate", "-o", "github"],
+            ["render", "--env", "prod"],
+            ["build", "--check", "--env", "prod"],
+        ]
+    ),
+)
+def test_commands_end_well(text: str, command: list[str]):
+    """A command is done, or says what is wrong and ends with 1; it never calls itself broken."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / NAME
+        path.write_text(text, "utf-8", "surrogateescape")
+        for context in contexts():
+            (path.parent / context).mkdir(parents=True)
+            (path.parent / context / "requirements.txt").touch()
+        output, errors = StringIO(), StringIO()
+        with redirect_stdout(output), redirect_stderr(errors):
+            code = main([*command, str(path)])
+    assert code in (0, 1)
+    assert "this is a bug" not in errors.getvalue()
 
 
 def test_aliases_cannot_grow():
@@ -278,7 +401,8 @@ def test_other_encodings(encoding: str, tmp_path: Path):
 
 def test_a_byte_order_mark_is_no_fault(tmp_path: Path):
     """Editors that begin UTF-8 with a mark are forgiven."""
-    text = "apiVersion: mlopsgen.io/v1\nkind: Pipeline\nmetadata: {name: demo}\nspec: {aws: {region: eu-west-1}}\n"
+    text = "apiVersion: mlopsgen.io/v1\nkind: Pipeline\nmetadata: {name: demo}\nspec:\n"
+    text += "  aws: {region: eu-west-1}\n"
     path = tmp_path / NAME
     path.write_bytes(text.encode("utf-8-sig"))
     assert compile_file(path, NAME).environments == ("default",)

@@ -112,7 +112,7 @@ def _limits(stack: Stack) -> Iterator[tuple[str, Finding]]:
         kind = resource.body.resource_type
         if kind in _SIZED:
             key, limit, what = _SIZED[kind]
-            size = sum(_length(each) for each in _found(resource.body.to_dict()["Properties"], key))
+            size = sum(_length(each) for each in _found(resource.body.properties, key))
             if size > limit:
                 message = f"{what} of `{resource.logical_id}` has {size:,} characters; AWS takes {limit:,}"
                 yield "E303", Finding(resource.origin, message, "let it do less, or split it in two")
@@ -127,10 +127,11 @@ _SIZED = {
 
 def _found(properties: dict[str, Any], key: str) -> Iterator[Any]:
     value = properties.get(key)
-    if key == "Policies":
-        yield from (policy["PolicyDocument"] for policy in value or ())
-    elif value is not None:
+    if key != "Policies":
         yield value
+    elif isinstance(value, list):
+        # A patch may have put anything there.
+        yield from (policy.get("PolicyDocument") for policy in value if isinstance(policy, dict))
 
 
 def _length(value: Any) -> int:
