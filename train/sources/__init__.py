@@ -84,6 +84,8 @@ def find(data: str, raw: str, synthetic_train: int, synthetic_test: int) -> Sour
         return generated
     if data:
         source = _files(data)
+        if "://" not in data and not data.startswith("hf:") and not Path(data).expanduser().exists():
+            raise Fault(f"there is no file or folder {data}", "name one that exists, or leave `data` out")
         if not source.files:
             raise Fault(
                 f"no reviews in {data}: neither {', '.join(sorted(tables.READERS))} nor an aclImdb layout",
@@ -104,8 +106,6 @@ def _files(uri: str) -> Files:
     if PurePosixPath(last).suffix in tables.READERS:
         store = open_store(place + slash or "./")
         return Files(uri, store, tuple(entry for entry in store.entries() if entry.name == last))
-    if "://" not in uri and not Path(uri).expanduser().exists():
-        raise Fault(f"there is no file or folder {uri}", "name one that exists, or leave `data` out")
     store = open_store(uri)
     return Files(uri, store, _readable(store.entries()))
 
