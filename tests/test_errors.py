@@ -81,6 +81,15 @@ MADE: dict[str, Callable[[], bytes | None]] = {
     "E345-certificates": lambda: many(
         26, SERVICE + ", certificate: 'arn:aws:acm:eu-west-1:123456789012:certificate/{number}'}}}}"
     ).encode(),
+    "E347-providers": lambda: many(
+        19,
+        "{{name: s{number}, image: {{uri: '{uri}'}}, "
+        "compute: {{ec2: {{instanceType: m5.large, maxInstances: 2}}}}}}",
+    ).encode(),
+    "W345-services": lambda: many(61, SERVICE + "}}}}").encode(),
+    "W345-callers": lambda: many(
+        1, SERVICE + f", allowFrom: [{', '.join(f'10.{n}.0.0/16' for n in range(61))}]" + "}}}}"
+    ).encode(),
     "W344-rules": lambda: many(101, SERVICE + "}}}}").encode(),
 }  # fmt: skip
 

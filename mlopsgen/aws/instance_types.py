@@ -15,13 +15,23 @@ TABLE = Path(__file__).with_name("instance_types.tsv")
 
 
 class InstanceType(NamedTuple):
-    """One type: CPU units (1024 to a vCPU), MiB of memory, GPUs, processor, and the regions that offer it."""
+    """One type: CPU units (1024 to a vCPU), MiB of memory, GPUs, network interfaces, processor, regions."""
 
     cpu: int
     memory: int
     gpus: int
+    interfaces: int
     architecture: str
     regions: frozenset[str]
+
+    @property
+    def tasks(self) -> int:
+        """The most tasks at once: each has a network interface of its own, and so has the instance.
+
+        More fit where the account has trunking turned on (Amazon ECS developer guide, "Increasing Amazon ECS
+        Linux container instance network interfaces").
+        """
+        return self.interfaces - 1
 
     @property
     def usable_memory(self) -> int:
@@ -42,7 +52,7 @@ def _rows() -> Iterator[tuple[str, InstanceType]]:
     head, *lines = TABLE.read_text().splitlines()
     regions = head.removeprefix("# ").split("\t")
     for line in lines:
-        name, cpus, memory, gpus, architecture, bits = line.split("\t")
+        name, cpus, memory, gpus, interfaces, architecture, bits = line.split("\t")
         offered_in = int(bits, 16)
         yield (
             name,
@@ -50,6 +60,7 @@ def _rows() -> Iterator[tuple[str, InstanceType]]:
                 int(cpus) * 1024,
                 int(memory),
                 int(gpus),
+                int(interfaces),
                 architecture,
                 frozenset(each for place, each in enumerate(regions) if offered_in >> place & 1),
             ),

@@ -36,7 +36,8 @@ def _facts(name: str, info: dict[str, Any], bits: int) -> tuple[object, ...]:
     )
     arm = "arm64" in info["ProcessorInfo"]["SupportedArchitectures"]
     cpus, memory = info["VCpuInfo"]["DefaultVCpus"], info["MemoryInfo"]["SizeInMiB"]
-    return name, cpus, memory, gpus, "arm64" if arm else "x86_64", f"{bits:x}"
+    interfaces = info["NetworkInfo"]["MaximumNetworkInterfaces"]
+    return name, cpus, memory, gpus, interfaces, "arm64" if arm else "x86_64", f"{bits:x}"
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path as Folder
+from pathlib import PurePosixPath
 
 from mlopsgen.checks.references import workloads
 from mlopsgen.checks.rule import Finding, Scene, rule
@@ -129,4 +131,36 @@ def images_of_environments(scene: Scene) -> Iterable[Finding]:
                 f"image `{name}` is built in one way in `{environment}` and in another in "
                 f"`{scene.site.environment}`",
                 "build it alike in both, or give it another `image.name` in one",
+            )
+
+
+# Letters, digits, `_` and `-`: what `python -m` can find, and no command line takes for an option.
+_PACKAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+
+# The images that Docker Hub's official `python` repository has on Debian bookworm.
+PYTHONS = tuple(f"3.{minor}" for minor in range(9, 15))
+
+
+@rule("E233")
+def context_as_package(scene: Scene) -> Iterable[Finding]:
+    """The folder is called as a package can be: it is copied and started under its own name."""
+    for path, build in _builds(scene):
+        name = PurePosixPath(build.context).name
+        if not _escapes(build.context) and not _PACKAGE.fullmatch(name):
+            yield Finding(
+                (*path, "context"),
+                f"`{build.context}` cannot be started as a package",
+                "name a folder of its own, of letters, digits, `_` and `-`, such as `app`",
+            )
+
+
+@rule("W230")
+def unknown_python(scene: Scene) -> Iterable[Finding]:
+    """The image starts from an official image of that version of Python."""
+    for path, build in _builds(scene):
+        if build.python not in PYTHONS and not build.dockerfile:
+            yield Finding(
+                (*path, "python"),
+                f"there may be no image `python:{build.python}-slim-bookworm`",
+                f"known are {PYTHONS[0]} to {PYTHONS[-1]}",
             )

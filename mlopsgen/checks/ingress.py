@@ -116,6 +116,38 @@ def many_rules(scene: Scene) -> Iterable[Finding]:
             )
 
 
+# Amazon VPC user guide, "Amazon VPC quotas": inbound, and outbound, in one security group.
+GROUP_RULES = 60
+
+
+@rule("W345")
+def full_security_group(scene: Scene) -> Iterable[Finding]:
+    """By default the load balancer's security group takes so many callers, and so many services."""
+    ranges: dict[str, set[str]] = {}
+    ways: dict[str, int] = {}
+    for path, _, ingress in ingresses(scene):
+        scheme = ingress.scheme
+        known = ranges.setdefault(scheme, set())
+        before = len(known)
+        known.update(ingress.allow_from)
+        # HTTP, and HTTPS where there is a certificate.
+        room = GROUP_RULES // (2 if ingress.certificate else 1)
+        # One rule says that there is no other way out.
+        ways[scheme] = ways.get(scheme, 1) + 1
+        found = {
+            "callers": before <= room < len(known),
+            "services": ways[scheme] == GROUP_RULES + 1,
+        }
+        for what in sorted(word for word, full in found.items() if full):
+            yield Finding(
+                (*path, "allowFrom") if what == "callers" else path,
+                f"the security group of the {scheme} load balancer would have more than {GROUP_RULES} "
+                f"rules for {what}",
+                "ask AWS to raise the quota `Inbound or outbound rules per security group` before the "
+                "deployment",
+            )
+
+
 @rule("W343")
 def plain_http(scene: Scene) -> Iterable[Finding]:
     """What the internet can reach speaks HTTPS."""

@@ -174,11 +174,11 @@ def deployment_steps(scene: Scene) -> Iterable[Finding]:
 def more_tasks_than_instances_hold(scene: Scene) -> Iterable[Finding]:
     """The instances have room for the tasks that always run."""
     for path, service in services(scene):
-        held = _held(service)
+        held, by = _held(service)
         if held is not None and service.replicas.min > held:
             yield Finding(
                 (*path, "replicas", "min"),
-                f"{service.replicas.min} tasks, but the instances hold {held}",
+                f"{service.replicas.min} tasks, but by their {by} the instances hold {held}",
                 "raise `maxInstances`, or take a larger type",
                 (((*path, "compute", "ec2"), "these instances"),),
             )
@@ -188,27 +188,53 @@ def more_tasks_than_instances_hold(scene: Scene) -> Iterable[Finding]:
 def scales_beyond_the_instances(scene: Scene) -> Iterable[Finding]:
     """The instances have room for the most tasks that scaling can ask for."""
     for path, service in services(scene):
-        held = _held(service)
+        held, by = _held(service)
         most = service.replicas.max or 0
         if held is not None and service.replicas.min <= held < most:
             yield Finding(
                 (*path, "replicas", "max"),
-                f"up to {most} tasks, but the instances hold {held}",
+                f"up to {most} tasks, but by their {by} the instances hold {held}",
                 "raise `maxInstances`, or lower `replicas.max`",
                 (((*path, "compute", "ec2"), "these instances"),),
             )
 
 
-def _held(service: ServiceSpec) -> int | None:
-    """How many of its tasks all its instances hold, or None if that is not known or not bounded."""
+def _held(service: ServiceSpec) -> tuple[int | None, str]:
+    """How many of its tasks all its instances hold, None if that is not known, and what bounds it."""
     spec = service.compute.ec2
     kind = find(spec.instance_type) if spec else None
     if not spec or not kind:
-        return None
-    each = min(kind.cpu // service.resources.cpu, kind.usable_memory // service.resources.memory)
+        return None, ""
+    bounds = {
+        "CPU": kind.cpu // service.resources.cpu,
+        "memory": kind.usable_memory // service.resources.memory,
+        "network interfaces": kind.tasks,
+    }
     if service.resources.gpu:
-        each = min(each, kind.gpus // service.resources.gpu)
-    return each * spec.max_instances if each else None
+        bounds["GPUs"] = kind.gpus // service.resources.gpu
+    by = min(bounds, key=lambda each: bounds[each])
+    # Not one task on an instance: E314 says so.
+    return (bounds[by] * spec.max_instances, by) if bounds[by] else (None, by)
+
+
+PROVIDERS = 20
+"""Of a cluster, Fargate's two among them (Amazon ECS developer guide, "Amazon ECS service quotas")."""
+
+
+@rule("E347")
+def too_many_providers(scene: Scene) -> Iterable[Finding]:
+    """Each component on instances has a capacity provider, of which a cluster takes so many."""
+    for section in ("trainers", "services"):
+        on_instances = [
+            index for index, each in enumerate(getattr(scene.site.spec, section)) if each.compute.ec2
+        ]
+        if len(on_instances) > PROVIDERS - 2:
+            yield Finding(
+                ("spec", section, on_instances[PROVIDERS - 2], "compute", "ec2"),
+                f"a cluster takes {PROVIDERS - 2} capacity providers besides Fargate's, and "
+                f"{len(on_instances)} {section} run on instances",
+                "run some of them on Fargate, or split the pipeline in two",
+            )
 
 
 @rule("W342")

@@ -360,6 +360,13 @@ CODES: dict[str, Story] = {
         "spec: {services: [{name: api, image: {build: {requirements: lock.txt}}}]}",
         "spec: {services: [{name: api, image: {build: {requirements: requirements.txt}}}]}",
     ),
+    "E233": _story(
+        "a build context that is no package",
+        """The context is copied into the image under its own name and started as `python -m NAME`. The name
+        is made of letters, digits, `_` and `-`; the pipeline's own folder (`.`) would be all of it.""",
+        "spec: {services: [{name: api, image: {build: {context: .}}}]}",
+        "spec: {services: [{name: api, image: {build: {context: app}}}]}",
+    ),
     "E240": _story(
         "an ARN that is no secret",
         """`valueFrom` is the whole ARN of a secret in Secrets Manager, with the six characters that AWS ends
@@ -720,6 +727,11 @@ CODES: dict[str, Story] = {
               replicas: {min: 3}
         """,
     ),
+    "E347": _story(
+        "more capacity providers than a cluster takes",
+        """Each trainer or service on instances has a capacity provider of its own. A cluster takes 20 of them,
+        of which Fargate has two; trainers and services have a cluster each.""",
+    ),
     "E350": _story(
         "times that crontab or AWS cannot express",
         """`cron` has crontab's five fields: minute, hour, day of month, month, day of week. AWS takes the day
@@ -772,6 +784,13 @@ CODES: dict[str, Story] = {
         no version would ever be promoted.""",
         "spec: {models: [{name: sentiment, promotion: {minimum: {accuracy: 88}}}]}",
         "spec: {models: [{name: sentiment, promotion: {minimum: {accuracy: 0.88}}}]}",
+    ),
+    "W230": _story(
+        "a version of Python without an image",
+        """The generated Dockerfile starts from `python:VERSION-slim-bookworm`, which exists for few versions.
+        With a `dockerfile` of your own the version means nothing.""",
+        'spec: {services: [{name: api, image: {build: {python: "3.99"}}}]}',
+        'spec: {trainers: [{name: trainer, image: {build: {python: "3.12"}}}]}',
     ),
     "W310": _story(
         "a GPU that nobody asks for",
@@ -885,6 +904,12 @@ CODES: dict[str, Story] = {
     "W344": _story(
         "more rules than a load balancer takes by default",
         "A load balancer takes 100 rules, one for each service here, until AWS raises the account's quota.",
+    ),
+    "W345": _story(
+        "more rules than a security group takes by default",
+        """A security group takes 60 rules inwards and 60 outwards until AWS raises the quota. The load
+        balancer's has one inwards for each range of `allowFrom` and port, and one outwards for each
+        service.""",
     ),
     "W350": _story(
         "runs that overlap",
