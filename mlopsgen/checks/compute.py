@@ -121,6 +121,27 @@ def larger_than_the_instance(scene: Scene) -> Iterable[Finding]:
             )
 
 
+# Amazon ECS developer guide, "Amazon ECS task definition parameters": task size, and memory.
+LEAST_CPU = 128
+LEAST_MEMORY = 6
+
+
+@rule("E318")
+def task_too_small(scene: Scene) -> Iterable[Finding]:
+    """On instances too, ECS wants a task to ask for something."""
+    for path, workload in workloads(scene):
+        if not workload.compute.ec2:
+            continue
+        if workload.resources.cpu < LEAST_CPU:
+            message = f"{cpu_text(workload.resources.cpu)} CPU; ECS takes {cpu_text(LEAST_CPU)} and more"
+            yield Finding((*path, "resources", "cpu"), message, f"say `{cpu_text(LEAST_CPU)}`")
+        if workload.resources.memory < LEAST_MEMORY:
+            message = (
+                f"{memory_text(workload.resources.memory)} of memory; ECS takes {LEAST_MEMORY}Mi and more"
+            )
+            yield Finding((*path, "resources", "memory"), message, "say what the program needs")
+
+
 @rule("W310")
 def idle_gpu(scene: Scene) -> Iterable[Finding]:
     """An instance with a GPU is paid for it."""

@@ -206,7 +206,7 @@ def _held(service: ServiceSpec) -> tuple[int | None, str]:
     if not spec or not kind:
         return None, ""
     bounds = {
-        "CPU": kind.cpu // service.resources.cpu,
+        "CPU": kind.cpu // max(service.resources.cpu, 1),
         "memory": kind.usable_memory // service.resources.memory,
         "network interfaces": kind.tasks,
     }

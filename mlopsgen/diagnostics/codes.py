@@ -571,6 +571,12 @@ CODES: dict[str, Story] = {
               compute: {fargate: {architecture: arm64}}
         """,
     ),
+    "E318": _story(
+        "a task that asks for too little",
+        "On instances ECS takes tasks of an eighth of a CPU (125m) and 6 MiB of memory, and larger ones.",
+        "spec: {services: [{name: api, compute: {ec2: {instanceType: m5.large, maxInstances: 2}}, resources: {cpu: 100m}}]}",
+        "spec: {services: [{name: api, compute: {ec2: {instanceType: m5.large, maxInstances: 2}}, resources: {cpu: 125m}}]}",
+    ),
     "E320": _story(
         "an unknown region",
         "The region is named as AWS names it, such as `eu-west-1`.",
