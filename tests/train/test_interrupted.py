@@ -126,7 +126,7 @@ def test_sigterm_stops_all_processes(tmp_path: Path) -> None:
 
 
 def test_early_stopping_keeps_the_best_epoch(tmp_path: Path) -> None:
-    """Training ends when the validation loss has not fallen for `patience` epochs, with the best one's weights."""
+    """Training ends after `patience` epochs without a lower validation loss, with the best one's weights."""
     given = {**LSTM, "epochs": 12, "patience": 1, "learningRate": 0.2, "clip": 1000, "validation": 0.2}
     ended = run(environment(tmp_path, given))
     assert ended.code == 0
