@@ -6,9 +6,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: demo test check build bless clean
 
-demo: $(VENV)/.core
+demo: $(VENV)/.demo
 	$(BIN)/mlopsgen build pipeline.yaml
-	$(BIN)/mlopsgen local deploy --env dev
+	$(BIN)/mlopsgen local up --env dev
 
 test: $(VENV)/.dev .tools/checkov/.installed
 	bash tests/browser.sh
@@ -33,13 +33,18 @@ $(VENV)/bin/python:
 	$(BIN)/pip install --quiet --upgrade pip
 
 $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --editable '.[local]'
+	$(BIN)/pip install --quiet --editable .
 	touch $@
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet torch==2.13.0
+	$(BIN)/pip install --quiet --editable '.[local,train,serve]'
+	touch $@ $(VENV)/.core
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --editable '.[local,dev,train,serve]'
-	touch $@ $(VENV)/.core
+	touch $@ $(VENV)/.core $(VENV)/.demo
 
 # checkov pins versions of what mlopsgen's other tools need newer, so it has an environment of its own.
 .tools/checkov/.installed:
