@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
@@ -147,15 +148,22 @@ def _twice(part: Node) -> Iterator[Diagnostic]:
             yield Diagnostic("E204", "error", f"the name `{name.text}` is given twice", labels)
 
 
+# Folders of the output beside those of the environments.
+_FOLDERS = ("ci", "images")
+
+
 def _name(key: Scalar) -> Iterator[Diagnostic]:
     text = key.text
-    if (
-        not (text and text[0].isalpha() and text.islower() and text.replace("-", "").isalnum())
-        or len(text) > 32
-    ):
-        message = f"`{text}` cannot be the name of an environment"
-        help_ = "use lowercase letters, digits and hyphens, at most 32"
+    if not _NAME.fullmatch(text) or len(text) > 32:
+        message = f"`{_short(text)}` cannot be the name of an environment"
+        help_ = "use lowercase letters, digits and single hyphens, starting with a letter; at most 32"
         yield Diagnostic("E104", "error", message, (Label(key.span),), help_)
+    elif text in _FOLDERS:
+        message = f"`{text}` is a folder of the output, and cannot be the name of an environment"
+        yield Diagnostic("E361", "error", message, (Label(key.span),), "choose another name")
+
+
+_NAME = re.compile("[a-z](-?[a-z0-9])*")
 
 
 def _diagnostics(root: Node, details: Iterable[ErrorDetails]) -> Iterator[Diagnostic]:

@@ -65,6 +65,15 @@ def _outside(path: Folder, folder: Folder) -> bool:
     return not Folder(real).is_relative_to(os.path.realpath(folder))
 
 
+# Path's own methods raise where a name is too long, or a folder may not be looked into.
+def _is_folder(path: Folder) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def _is_file(path: Folder) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113
+
+
 @rule("E230")
 def missing_context(scene: Scene) -> Iterable[Finding]:
     """The context is a folder that is there."""
@@ -74,7 +83,7 @@ def missing_context(scene: Scene) -> Iterable[Finding]:
         if _escapes(build.context) or _outside(scene.folder / build.context, scene.folder):
             continue
         context = scene.folder / build.context
-        if not context.is_dir():
+        if not _is_folder(context):
             what = "is no folder" if os.path.lexists(context) else "is not there"
             yield Finding(
                 (*path, "context"), f"`{build.context}` {what}", _folder(scene.folder, build.context)
@@ -98,10 +107,10 @@ def missing_file(scene: Scene) -> Iterable[Finding]:
         return
     for path, build in _builds(scene):
         context = scene.folder / build.context
-        if _escapes(build.context) or _outside(context, scene.folder) or not context.is_dir():
+        if _escapes(build.context) or _outside(context, scene.folder) or not _is_folder(context):
             continue
         for field, value in _files(build):
-            if _escapes(value) or _outside(context / value, context) or (context / value).is_file():
+            if _escapes(value) or _outside(context / value, context) or _is_file(context / value):
                 continue
             help_ = f"write the file `{build.context}/{value}`"
             if field == "requirements":

@@ -110,6 +110,20 @@ def nowhere_to_scale(scene: Scene) -> Iterable[Finding]:
             )
 
 
+@rule("W346")
+def bounds_without_scaling(scene: Scene) -> Iterable[Finding]:
+    """What may grow has something that makes it grow."""
+    for path, service in services(scene):
+        replicas = service.replicas
+        scaled = service.autoscaling or service.scheduled_scaling
+        if not scaled and replicas.max is not None and replicas.max > replicas.min:
+            yield Finding(
+                (*path, "replicas", "max"),
+                f"nothing scales `{service.name}`: it always has {replicas.min} tasks",
+                "say what to hold, such as `autoscaling: [{metric: cpu, target: 70}]`",
+            )
+
+
 @rule("E342")
 def health_check_times(scene: Scene) -> Iterable[Finding]:
     """ECS's and the load balancer's ranges, and an answer that is due before the next question."""

@@ -773,7 +773,8 @@ CODES: dict[str, Story] = {
     "E361": _story(
         "a name that is taken",
         """AWS keeps names that start with `aws`, `ssm`, `ecs`, `fargate` or few others for itself: capacity
-        providers, parameters and buckets are refused. `vpc-flow-logs` is a log group of mlopsgen's own.""",
+        providers, parameters and buckets are refused. `vpc-flow-logs` is a log group of mlopsgen's own, and
+        `ci` and `images` are folders of its output that no environment can be called after.""",
         "metadata: {name: aws-sentiment}",
         "metadata: {name: sentiment}",
     ),
@@ -916,6 +917,13 @@ CODES: dict[str, Story] = {
         """A security group takes 60 rules inwards and 60 outwards until AWS raises the quota. The load
         balancer's has one inwards for each range of `allowFrom` and port, and one outwards for each
         service.""",
+    ),
+    "W346": _story(
+        "bounds, and nothing that scales",
+        """`replicas.max` is how far scaling may go. Without `autoscaling` or `scheduledScaling` the number of
+        tasks stays at `min`.""",
+        "spec: {services: [{name: api, replicas: {min: 2, max: 8}}]}",
+        "spec: {services: [{name: api, replicas: {min: 2, max: 8}, autoscaling: [{metric: cpu, target: 70}]}]}",
     ),
     "W350": _story(
         "runs that overlap",
