@@ -84,9 +84,14 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     """The parser of all commands; only `command`, if given, has its options."""
     import argparse
 
-    top = argparse.ArgumentParser(prog="mlopsgen", description="A declarative config compiler for AWS ECS.")
+    top = argparse.ArgumentParser(
+        prog="mlopsgen",
+        description="Compile one pipeline.yaml into what a machine-learning service needs on AWS ECS.",
+        epilog="`mlopsgen COMMAND --help` says more of a command. Exit codes: 0 good; 1 rejected, stale or "
+        "different; 2 not understood; 70 a bug of mlopsgen.",
+    )
     top.add_argument("--version", action="version", version=f"mlopsgen {__version__}")
-    subparsers = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    subparsers = top.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         sub = subparsers.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if name == command:
