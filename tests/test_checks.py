@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from itertools import pairwise
 from typing import get_args
 from zoneinfo import ZoneInfo
@@ -30,8 +28,9 @@ def test_an_accepted_vpc_has_room_for_four_zones(length: int):
 
 def test_retentions_are_those_of_cloudwatch():
     """The days that are accepted are those in the registry's schema of a log group."""
-    folder = files("cfnlint.data.schemas.providers.us_east_1")
-    schema = json.loads((folder / "aws-logs-loggroup.json").read_text())
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::Logs::LogGroup").schema
     assert schema["properties"]["RetentionInDays"]["enum"] == list(storage.RETENTION)
 
 
