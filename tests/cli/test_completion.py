@@ -57,7 +57,7 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.terminal, text.encode())
 
-    def wait(self, pattern: str, seconds: float = 30) -> str:
+    def wait(self, pattern: str, seconds: float = 120) -> str:
         """What was shown until `pattern` was."""
         end = time.monotonic() + seconds
         while not re.search(pattern, self.seen):
