@@ -100,7 +100,7 @@ def _folder(folder: Folder, word: str) -> str:
     return f"did you mean `{close[0]}`?" if close else "make the folder: it holds the program as a package"
 
 
-# @rule("E232")
+@rule("E232")
 def missing_file(scene: Scene) -> Iterable[Finding]:
     """What the image is built with is a file in the context."""
     if scene.folder is None:
