@@ -157,4 +157,4 @@ def test_a_review_stays_on_its_side(pairs: list[tuple[str, int]]) -> None:
     assert not {text for text, _ in train} & {text for text, _ in test}
     assert all(text.strip() for text, _ in train | test)
     again = settle([Review(f"review {number}", number % 2) for number in range(60)], "here")
-    assert {t for t in texts(again)[1]} <= test
+    assert set(texts(again)[1]) <= test

@@ -56,12 +56,15 @@ class Hub:
 @contextmanager
 def _asking(what: str) -> Iterator[None]:
     """Turn what the hub's client raises into a fault that names the data set."""
-    from httpx import HTTPError
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HFValidationError
 
     try:
         yield
-    except (HfHubHTTPError, HFValidationError, HTTPError, OSError) as error:
+    except Exception as error:
+        # The hub's client changed its HTTP library before; each has a base class of its own.
+        network = type(error).__module__.split(".")[0] in {"httpx", "httpx2", "requests"}
+        if not network and not isinstance(error, (OSError, HFValidationError)):
+            raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise Fault(
             f"the hub does not give {what}: {reason}",
