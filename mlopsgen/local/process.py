@@ -7,15 +7,22 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlopsgen.local.state import MARK, sweep
+
 GUARD = Path(__file__).with_name("guard.py")
 
 LINE = 256 * 1024
 """The longest line that is passed on, in bytes: what CloudWatch takes as one event."""
+
+
+LAST_WORDS = 5.0
+"""Seconds for which what a command has printed is still read when it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +41,27 @@ class Command:
 class Process:
     """A running command, with all that it starts. Make one with `start`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, lifeline: int, command: Command) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], lifeline: int, command: Command) -> None:
         self._process = process
         self._lifeline: int | None = lifeline
         self.command = command
         self.pid = process.pid
-        self.stopping = False
         self._ended: asyncio.Task[int] | None = None
 
     @classmethod
     async def start(cls, command: Command, hear: Callable[[str], None]) -> Process:
         """Start it; `hear` gets each line that it prints."""
         theirs, ours = os.pipe()
+        after = json.dumps([list(each) for each in command.after])
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                "-S",
-                str(GUARD),
-                str(theirs),
-                json.dumps(list(map(list, command.after))),
-                *command.argv,
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(GUARD), str(theirs), after, *command.argv],
                 cwd=command.folder,
                 env=dict(command.environment),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
                 start_new_session=True,
                 pass_fds=(theirs,),
             )
@@ -84,7 +86,6 @@ class Process:
 
     async def stop(self) -> int:
         """Ask it to end, and end it if it has not within its time."""
-        self.stopping = True
         if not self.ended:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGTERM)
@@ -97,31 +98,56 @@ class Process:
 
     def kill(self) -> None:
         """End it and all that it started, at once."""
-        self.stopping = True
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
 
     async def _watch(self, hear: Callable[[str], None]) -> int:
-        stdout = self._process.stdout
-        assert stdout is not None
-        rest = b""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        assert self._process.stdout is not None
+        transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), self._process.stdout
+        )
+        reading = asyncio.create_task(_lines(reader, hear))
         try:
-            while chunk := await stdout.read(65536):
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    hear(_text(line))
-                while len(rest) > LINE:
-                    hear(_text(rest[:LINE]))
-                    rest = rest[LINE:]
-            if rest:
-                hear(_text(rest))
-            code = await self._process.wait()
+            code = await self._exit_code()
+            if code < 0:
+                # The guard itself was killed, and what it guarded is without anybody to end it.
+                await asyncio.to_thread(sweep, self.command.environment.get(MARK, "none"))
+            await asyncio.wait((reading,), timeout=LAST_WORDS)
         finally:
+            reading.cancel()
+            transport.close()
             if self._lifeline is not None:
                 os.close(self._lifeline)
                 self._lifeline = None
         return 128 - code if code < 0 else code
+
+    async def _exit_code(self) -> int:
+        loop = asyncio.get_running_loop()
+        gone = asyncio.Event()
+        handle = os.pidfd_open(self.pid)
+        loop.add_reader(handle, gone.set)
+        try:
+            await gone.wait()
+        finally:
+            loop.remove_reader(handle)
+            os.close(handle)
+        return self._process.wait()
+
+
+async def _lines(reader: asyncio.StreamReader, hear: Callable[[str], None]) -> None:
+    rest = b""
+    while chunk := await reader.read(65536):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            hear(_text(line))
+        while len(rest) > LINE:
+            hear(_text(rest[:LINE]))
+            rest = rest[LINE:]
+    if rest:
+        hear(_text(rest))
 
 
 def _text(line: bytes) -> str:

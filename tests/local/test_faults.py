@@ -1,0 +1,101 @@
+"""What can go wrong before, while and after it comes up; each test has a run of its own."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.local.running import Up, local, predict, processes, project, status, tasks, until
+
+
+def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
+    """A port that the user asked for is not exchanged for another."""
+    folder = project(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = local(folder, "up", "--port", port)
+    assert result.returncode == 1
+    assert f"port {port} is taken: choose another with --port" in result.stderr
+    assert processes(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("up", "--data", "nowhere.csv"), "--data nowhere.csv: there is no such file or folder"),
+        (("up", "--env", "moon"), "there is no environment `moon`: choose one with --env from dev"),
+        (("up", "--minimum", "accuracy=high"), "the value has to be a number"),
+        (("status",), "nothing runs here: start it with `mlopsgen local up`"),
+        (("train",), "nothing runs here"),
+        (("predict", "x"), "nothing runs here"),
+        (("logs",), "nothing runs here"),
+    ],
+)
+def test_what_cannot_be_done_is_explained(tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+    """Exit code 1 and one sentence."""
+    result = local(project(tmp_path), *options)
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_down_without_a_run_is_no_fault(tmp_path: Path) -> None:
+    """It can be called to be sure."""
+    result = local(project(tmp_path), "down")
+    assert (result.returncode, result.stdout) == (0, "nothing runs here\n")
+
+
+@pytest.mark.parametrize(
+    "moment", ["starting the embedded AWS ...", "foundation ... done", "started  accuracy"]
+)
+def test_ctrl_c_stops_all_of_it(tmp_path: Path, moment: str) -> None:
+    """At whatever moment: exit code 130, no process left, and nothing in the way of the next run."""
+    folder = project(tmp_path)
+    up = Up(folder, "--port", "0", "--hyperparameter", "seconds=60", "--hyperparameter", "child=true")
+    try:
+        up.says(moment)
+        assert up.interrupt() == 130, up.output
+        assert "Traceback" not in up.output
+        assert processes(folder) == []
+        assert sorted(each.name for each in (folder / ".mlopsgen" / "local").iterdir()) == ["lock", "logs"]
+    finally:
+        up.end()
+
+
+def test_a_killed_run_leaves_no_process_and_does_not_block_the_next(tmp_path: Path) -> None:
+    """After `kill -9` the guards end everything, even what hid; the next run clears the rest."""
+    folder = project(tmp_path)
+    up = Up(folder, "--port", "0", "--hyperparameter", "seconds=60", "--hyperparameter", "child=true")
+    try:
+        up.says("started  accuracy")
+        until(lambda: tasks(folder, "sleep 1000"), "the trainer's hidden child runs")
+        up.process.kill()
+        up.process.wait()
+        until(lambda: not processes(folder), "all processes are gone", 10)
+        again = Up(folder, "--port", "0", "--once")
+        assert again.process.wait(90) == 0, again.output
+        assert '"known": 0' in again.output
+        assert processes(folder) == []
+    finally:
+        up.end()
+
+
+def test_a_detached_run_goes_on_until_down(tmp_path: Path) -> None:
+    """`up --detach` returns when it serves, `down` ends it and leaves no file."""
+    folder = project(tmp_path)
+    try:
+        started = local(folder, "up", "--detach", "--port", "0")
+        assert started.returncode == 0, started.stderr
+        assert "page      http://127.0.0.1:" in started.stdout
+        assert predict(status(folder)["urls"]["internet-facing"], "good")[0] == 200
+        time.sleep(0.5)
+        assert local(folder, "down").stdout == "stopped\n"
+        assert processes(folder) == []
+        assert not (folder / ".mlopsgen").exists()
+    finally:
+        local(folder, "down")

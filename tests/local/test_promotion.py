@@ -1,0 +1,71 @@
+"""Promotion, in a real S3 API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from mlopsgen.local.embedded import embedded_aws
+from mlopsgen.promotion import NotPromoted, Store
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Any]:
+    """A client of an embedded S3 with a bucket."""
+    with embedded_aws("eu-central-1") as aws:
+        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+        client = boto3.client("s3", endpoint_url=aws.endpoint, region_name=aws.region, **keys)
+        client.create_bucket(Bucket="data", CreateBucketConfiguration={"LocationConstraint": aws.region})
+        yield client
+
+
+def publish(s3: Any, model: str, version: str, metrics: Any) -> Store:
+    """A version of `model` with these metrics."""
+    manifest = json.dumps({"name": model, "version": version, "metrics": metrics}).encode()
+    s3.put_object(Bucket="data", Key=f"models/{model}/{version}/manifest.json", Body=manifest)
+    return Store(s3, "data", f"models/{model}/")
+
+
+def test_a_good_version_becomes_current(s3: Any) -> None:
+    """`current.json` names it, and versions are listed from old to new."""
+    publish(s3, "good", "20260101T000000Z-00000000", {"accuracy": 0.8})
+    store = publish(s3, "good", "20260102T000000Z-00000000", {"accuracy": 0.9})
+    s3.put_object(Bucket="data", Key="models/good/20260103T000000Z-00000000/model.onnx", Body=b"half")
+    assert store.current() is None
+    assert store.promote("20260102T000000Z-00000000", {"accuracy": 0.9}).metrics == {"accuracy": 0.9}
+    assert store.current() == "20260102T000000Z-00000000"
+    assert store.versions() == ("20260101T000000Z-00000000", "20260102T000000Z-00000000")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "why"),
+    [
+        ({"accuracy": 0.79}, "`accuracy` is 0.79, and has to be at least 0.8"),
+        ({"f1": 0.9}, "`accuracy` was not measured"),
+        ({"accuracy": "0.9"}, "`accuracy` was not measured"),
+        ({"accuracy": True}, "`accuracy` was not measured"),
+        ({"accuracy": float("nan")}, "`accuracy` is nan"),
+        (None, "`accuracy` was not measured"),
+    ],
+)
+def test_a_version_that_misses_the_minimum_stays_where_it_is(s3: Any, metrics: Any, why: str) -> None:
+    """Nothing is written, and the message says which metric misses what."""
+    store = publish(s3, "bad", "20260101T000000Z-00000000", metrics)
+    with pytest.raises(NotPromoted, match="is not good enough") as caught:
+        store.promote("20260101T000000Z-00000000", {"accuracy": 0.8})
+    assert why in str(caught.value)
+    assert store.current() is None
+
+
+def test_only_what_was_published_can_be_promoted(s3: Any) -> None:
+    """A version without its manifest does not exist; one whose manifest is broken is refused."""
+    store = Store(s3, "data", "models/none/")
+    with pytest.raises(NotPromoted, match="there is no version 1 below s3://data/models/none/"):
+        store.promote("1", {})
+    s3.put_object(Bucket="data", Key="models/none/2/manifest.json", Body=b"[]")
+    with pytest.raises(NotPromoted, match="is not a JSON object"):
+        store.promote("2", {})
