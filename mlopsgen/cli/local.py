@@ -41,30 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         return sub
 
     up = action("up", "deploy, train and serve on this machine, until Ctrl-C")
-    up.add_argument("--env", metavar="NAME", help="the environment (default: the only one, or `dev`)")
     up.add_argument("--port", type=_port, help="where the load balancer listens (default: 8080); 0 for any")
     _add_training(up)
-    up.add_argument(
-        "--minimum",
-        action="append",
-        type=_pair,
-        default=[],
-        metavar="METRIC=VALUE",
-        help="promote from this value on, whatever the pipeline says",
-    )
-    up.add_argument(
-        "--containers",
-        action="store_true",
-        help="build the images, and run tasks as containers (Docker or Podman)",
-    )
-    up.add_argument(
-        "--build-arg",
-        action="append",
-        type=_pair,
-        default=[],
-        metavar="NAME=VALUE",
-        help="for the images, such as PYTHON_IMAGE=python@sha256:…",
-    )
+    _add_start(up)
     up.add_argument("--detach", action="store_true", help="return when it serves; `local down` stops it")
     up.add_argument("--once", action="store_true", help="stop after the first predictions")
     up.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
@@ -79,9 +58,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     logs.add_argument("--follow", action="store_true", help="go on with what comes")
     logs.add_argument("-n", "--lines", type=int, default=20, help="how many of the last lines (default: 20)")
 
-    train = action("train", "train again; the services follow without a failed request")
+    train = action("train", "train; services that run follow without a failed request")
     train.add_argument("trainer", nargs="?", metavar="NAME", help="the trainer (default: all)")
+    train.add_argument("--output", metavar="FOLDER", help="copy the published versions there")
     _add_training(train)
+    _add_start(
+        train.add_argument_group("if nothing runs yet", "Then what trains is deployed first, for as long.")
+    )
 
     predict = action("predict", "ask the service")
     predict.add_argument(
@@ -112,6 +95,31 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_start(sub: argparse._ActionsContainer) -> None:
+    sub.add_argument("--env", metavar="NAME", help="the environment (default: the only one, or `dev`)")
+    sub.add_argument(
+        "--minimum",
+        action="append",
+        type=_pair,
+        default=[],
+        metavar="METRIC=VALUE",
+        help="promote from this value on, whatever the pipeline says",
+    )
+    sub.add_argument(
+        "--containers",
+        action="store_true",
+        help="build the images, and run tasks as containers (Docker or Podman)",
+    )
+    sub.add_argument(
+        "--build-arg",
+        action="append",
+        type=_pair,
+        default=[],
+        metavar="NAME=VALUE",
+        help="for the images, such as PYTHON_IMAGE=python@sha256:…",
+    )
+
+
 def _pair(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (name and equals):
@@ -138,13 +146,32 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _up(arguments: argparse.Namespace) -> int:
     _prepared()
-    data = _data(arguments.data)
+    _data(arguments.data)
+    _minimum(arguments)
+    if arguments.detach:
+        return _detach(arguments)
+    return _start(arguments, port=arguments.port, once=arguments.once, detached=arguments.detached)
+
+
+def _minimum(arguments: argparse.Namespace) -> dict[str, float]:
     minimum = dict(arguments.minimum)
     for name, value in minimum.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Fault(f"--minimum {name}={value}: the value has to be a number")
-    if arguments.detach:
-        return _detach(arguments)
+    return minimum
+
+
+def _start(
+    arguments: argparse.Namespace,
+    *,
+    port: int | None = None,
+    once: bool = False,
+    serve: bool = True,
+    only: str | None = None,
+    detached: bool = False,
+    output: Path | None = None,
+) -> int:
+    """Make the folder this run's own, and run it to its end."""
     from dataclasses import replace
 
     from mlopsgen.local.blueprint import Unknown, compiled
@@ -157,12 +184,21 @@ def _up(arguments: argparse.Namespace) -> int:
     path = Path(arguments.file)
     try:
         engine = find_engine() if arguments.containers else ""
-    except Unprepared as error:
-        raise Fault(str(error)) from None
-    try:
         blueprint, artifacts = compiled(path, arguments.env)
-    except Unknown as error:
+    except (Unprepared, Unknown) as error:
         raise Fault(str(error)) from None
+    trainers = [each.name for each in blueprint.trainers]
+    if only is not None and only not in trainers:
+        raise Fault(f"there is no trainer `{only}`; there are: {', '.join(trainers)}")
+    options = Options(
+        port=port,
+        data=_data(arguments.data),
+        hyperparameters=dict(arguments.hyperparameter),
+        minimum=_minimum(arguments),
+        once=once,
+        serve=serve,
+        only=only,
+    )
     folder = Folder(path)
     try:
         mark = folder.take()
@@ -170,15 +206,8 @@ def _up(arguments: argparse.Namespace) -> int:
         raise Fault(_busy(folder)) from None
     except OSError as error:
         raise Fault(f"cannot write to {folder.root}: {error.strerror}") from None
-    options = Options(
-        port=arguments.port,
-        data=data,
-        hyperparameters=dict(arguments.hyperparameter),
-        minimum=minimum,
-        once=arguments.once,
-    )
     try:
-        if arguments.detached:
+        if detached:
             _redirect(folder)
         launcher: Launcher = Processes()
         if engine:
@@ -186,14 +215,25 @@ def _up(arguments: argparse.Namespace) -> int:
             folder.note(mark)
             build_args = {name: str(value) for name, value in arguments.build_arg}
             launcher = Containers(engine, mark.run, blueprint.prefix, build_args)
-        local = Local(blueprint, artifacts, folder, mark, options, launcher, Show())
-        return _serve(local)
+        code = _serve(Local(blueprint, artifacts, folder, mark, options, launcher, Show()))
+        if output is not None and code == GOOD:
+            _copy(folder, output)
+        return code
     except (Stop, Unprepared) as error:
         raise Fault(str(error)) from None
     except OSError as error:
         raise Fault(f"{error.filename or folder.root}: {error.strerror or error}") from None
     finally:
         folder.release()
+
+
+def _copy(folder: Folder, output: Path) -> None:
+    """The models' versions, out of the copy that a run keeps of them."""
+    import shutil
+
+    for bucket in folder.store.iterdir():
+        shutil.copytree(bucket, output, dirs_exist_ok=True)
+    print(f"copied to {output}")
 
 
 def _serve(local: Any) -> int:
@@ -364,7 +404,16 @@ def _described(status: Any) -> Iterator[str]:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    from mlopsgen.local.state import Folder
+
     data = _data(arguments.data)
+    output = Path(arguments.output).absolute() if arguments.output else None
+    folder = Folder(Path(arguments.file))
+    if not folder.busy():
+        _prepared()
+        return _start(arguments, serve=False, only=arguments.trainer, output=output)
+    if arguments.containers or arguments.env or arguments.minimum or arguments.build_arg:
+        raise Fault("--env, --minimum, --containers and --build-arg are those that `up` was started with")
     answers = _call(
         _running(arguments),
         "train",
@@ -381,6 +430,8 @@ def _train(arguments: argparse.Namespace) -> int:
         ended = ended or bool(each.get("done"))
     if not ended:
         raise Fault("the run was stopped while it trained")
+    if output is not None:
+        _copy(folder, output)
     return GOOD
 
 

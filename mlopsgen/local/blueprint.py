@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlopsgen.artifacts import Artifact
-from mlopsgen.compiler import Checked, examine, files, plan_of
+from mlopsgen.compiler import examine, files, plan_of
 from mlopsgen.emit import emit
 from mlopsgen.manifest import digest
 from mlopsgen.plan import Plan
@@ -132,7 +132,7 @@ def compiled(path: Path, environment: str | None) -> tuple[Blueprint, tuple[Arti
     return _blueprint(checked[at], plans[at], artifacts, path.absolute().parent), artifacts
 
 
-def _blueprint(checked: Checked, plan: Plan, artifacts: tuple[Artifact, ...], folder: Path) -> Blueprint:
+def _blueprint(checked: Loaded, plan: Plan, artifacts: tuple[Artifact, ...], folder: Path) -> Blueprint:
     spec = checked.pipeline.spec
     texts = {each.path: each.text for each in artifacts}
     images = {each.name: each for each in plan.images}

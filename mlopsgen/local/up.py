@@ -65,6 +65,10 @@ class Options:
     minimum: Mapping[str, float] = field(default_factory=dict)
     once: bool = False
     """End after the first predictions."""
+    serve: bool = True
+    """Whether services are wanted; without them it ends when all is trained."""
+    only: str | None = None
+    """The one trainer that is wanted; None for all."""
 
 
 class Local:
@@ -118,10 +122,11 @@ class Local:
             port = await self._control.server.open(0)
             self._run = replace(self._run, control=port, environment=self.blueprint.environment)
             self._folder.note(self._run)
-            await self._open_front()
+            if self._options.serve:
+                await self._open_front()
             background.add(asyncio.create_task(self._logs.ship()))
             await self._until_stopped(self._bring_up())
-            if not self._stopped.is_set() and not self._options.once:
+            if not self._stopped.is_set() and self._options.serve and not self._options.once:
                 background.add(asyncio.create_task(self._keep_aws()))
                 await self._stopped.wait()
         finally:
@@ -171,7 +176,10 @@ class Local:
             with show.step(f"uploading {self._options.data} to raw/") as tell:
                 tell(f"{await self._upload(self._options.data)} files")
         for trainer in blueprint.trainers:
-            await self._train(trainer, {})
+            if self._options.only in (None, trainer.name):
+                await self._train(trainer, {})
+        if not self._options.serve:
+            return
         if blueprint.services:
             with show.step(f"deploying {blueprint.environment}: serving") as tell:
                 await self._deploy(tell, first=False)
@@ -226,9 +234,11 @@ class Local:
 
     async def _build(self) -> None:
         done = set()
-        for task in (*self.blueprint.trainers, *(each.task for each in self.blueprint.services)):
+        tasks = [(each, False) for each in self.blueprint.trainers]
+        tasks += [(each.task, True) for each in self.blueprint.services]
+        for task, serving in tasks:
             for what, command in self._launcher.builds(task, self._folder.built):
-                if task.image in done:
+                if task.image in done or (serving and not self._options.serve):
                     continue
                 done.add(task.image)
                 with self._show.step(what) as tell:
@@ -517,7 +527,7 @@ class Local:
             self._show.link("page", f"{self._url(scheme)}/")
         self._show.link("AWS", f"{self._endpoint} (aws --endpoint-url {self._endpoint} s3 ls)")
         self._show.link("metrics", "mlopsgen local status")
-        self._show.link("logs", f"mlopsgen local logs -f, or {self._folder.logs}")
+        self._show.link("logs", f"mlopsgen local logs --follow, or {self._folder.logs}")
         self._show.link("more", "mlopsgen local predict TEXT, mlopsgen local train, mlopsgen local down")
         if not self._options.once:
             self._show.say("Ctrl-C stops all of it.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from pathlib import Path
@@ -31,7 +32,7 @@ def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
         (("up", "--env", "moon"), "there is no environment `moon`: choose one with --env from dev"),
         (("up", "--minimum", "accuracy=high"), "the value has to be a number"),
         (("status",), "nothing runs here: start it with `mlopsgen local up`"),
-        (("train",), "nothing runs here"),
+        (("train", "nobody"), "there is no trainer `nobody`; there are: counter"),
         (("predict", "x"), "nothing runs here"),
         (("logs",), "nothing runs here"),
     ],
@@ -83,6 +84,19 @@ def test_a_killed_run_leaves_no_process_and_does_not_block_the_next(tmp_path: Pa
         assert processes(folder) == []
     finally:
         up.end()
+
+
+def test_train_alone_leaves_the_model_in_a_folder(tmp_path: Path) -> None:
+    """With nothing running, `local train` deploys what trains, trains, and copies what was published."""
+    folder = project(tmp_path)
+    trained = local(folder, "train", "--data", "reviews.txt", "--output", "out")
+    assert trained.returncode == 0, trained.stderr
+    assert "promoting words" in trained.stdout
+    assert "serving" not in trained.stdout
+    [manifest] = (folder / "out" / "models" / "words").glob("*/manifest.json")
+    current = json.loads((folder / "out" / "models" / "words" / "current.json").read_text())
+    assert current["version"] == manifest.parent.name
+    assert processes(folder) == []
 
 
 def test_a_detached_run_goes_on_until_down(tmp_path: Path) -> None:
