@@ -13,15 +13,13 @@ from mlopsgen.checks import check, diagnostic
 from mlopsgen.checks.templates import check_patches, check_plans
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Rejected, errors
 from mlopsgen.emit import emit
-from mlopsgen.load import environments, load_all
+from mlopsgen.load import Loaded, environments, load_all
 from mlopsgen.lower import lower
 from mlopsgen.manifest import digest
 from mlopsgen.patches import patch
 from mlopsgen.plan import Plan
-from mlopsgen.source.node import Node
 from mlopsgen.source.parse import parse
 from mlopsgen.source.read import read
-from mlopsgen.spec.pipeline import Pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +29,6 @@ class Compiled:
     artifacts: tuple[Artifact, ...]
     environments: tuple[str, ...]
     warnings: tuple[Diagnostic, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """One environment of a pipeline that nothing is wrong with: its merged nodes and its meaning."""
-
-    environment: str
-    tree: Node
-    pipeline: Pipeline
 
 
 def compile_file(path: Path, name: str) -> Compiled:
@@ -60,7 +49,7 @@ def compile_pipeline(text: str, name: str, folder: Path | None = None) -> Compil
     return Compiled(artifacts, tuple(each.environment for each in checked), warnings)
 
 
-def plan_of(checked: Checked) -> Plan:
+def plan_of(checked: Loaded) -> Plan:
     """One environment's plan, with its patches. Raises `Rejected` where a patch has nothing to change."""
     plan, findings = patch(lower(checked.pipeline, checked.environment), checked.pipeline.spec.patches)
     settle(tuple(diagnostic(checked.tree, code, "error", finding) for code, finding in findings))
@@ -68,11 +57,11 @@ def plan_of(checked: Checked) -> Plan:
     return plan
 
 
-def examine(text: str, name: str, folder: Path | None) -> tuple[tuple[Checked, ...], tuple[Diagnostic, ...]]:
+def examine(text: str, name: str, folder: Path | None) -> tuple[tuple[Loaded, ...], tuple[Diagnostic, ...]]:
     """Every environment, checked, and the warnings. Raises `Rejected`."""
     trees = environments(parse(text, name))
     pipelines = load_all(trees)
-    checked = tuple(Checked(each, tree, pipelines[each]) for each, tree in sorted(trees.items()))
+    checked = tuple(Loaded(each, tree, pipelines[each]) for each, tree in sorted(trees.items()))
     return checked, settle(check(checked, folder))
 
 

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One environment of a pipeline: its merged nodes, and what they mean."""
+
+    environment: str
+    tree: Node
+    pipeline: Pipeline
+
+
 def environments(root: Node) -> dict[str, Node]:
     """Each environment's whole document: the base with its partial spec laid over it.
 

@@ -12,11 +12,11 @@ import pytest
 from mlopsgen.checks import RULES, check
 from mlopsgen.checks.templates import check_plans
 from mlopsgen.cli import main
-from mlopsgen.compiler import Checked, plan_of
+from mlopsgen.compiler import plan_of
 from mlopsgen.diagnostics.codes import CODES, reference
 from mlopsgen.diagnostics.diagnostic import Rejected
 from mlopsgen.emit import emit
-from mlopsgen.load import environments, load_all
+from mlopsgen.load import Loaded, environments, load_all
 from mlopsgen.source.overlay import overlay
 from mlopsgen.source.parse import parse
 from tests.cases import ROOT
@@ -167,7 +167,7 @@ def said(text: str) -> set[str]:
         root = overlay(parse(BASE, "pipeline.yaml"), parse(text, "pipeline.yaml"))
         trees = environments(root)
         pipelines = load_all(trees)
-        checked = tuple(Checked(name, tree, pipelines[name]) for name, tree in sorted(trees.items()))
+        checked = tuple(Loaded(name, tree, pipelines[name]) for name, tree in sorted(trees.items()))
         found = check(checked, ERRORS)
         if any(each.severity == "error" for each in found):
             raise Rejected(found)

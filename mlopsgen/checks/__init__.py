@@ -6,15 +6,12 @@ import pkgutil
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mlopsgen.checks.rule import RULES, Finding, Scene
 from mlopsgen.components.base import Site
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label, Severity
+from mlopsgen.load import Loaded
 from mlopsgen.source.node import Node, place
-
-if TYPE_CHECKING:
-    from mlopsgen.compiler import Checked
 
 _PLAN_LEVEL = {"rule", "structure", "templates"}
 
@@ -23,7 +20,7 @@ for _module in sorted(pkgutil.iter_modules(__path__), key=lambda each: each.name
         import_module(f"{__name__}.{_module.name}")
 
 
-def check(environments: Iterable[Checked], folder: Path | None) -> tuple[Diagnostic, ...]:
+def check(environments: Iterable[Loaded], folder: Path | None) -> tuple[Diagnostic, ...]:
     """Everything that the rules find in any environment, each fault once."""
     found: dict[Diagnostic, None] = {}
     environments = tuple(environments)

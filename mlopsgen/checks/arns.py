@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from mlopsgen.checks.ingress import ingresses
 from mlopsgen.checks.references import workloads
 from mlopsgen.checks.rule import Finding, Scene, rule
+from mlopsgen.source.node import Path
 
 # Secrets Manager ends each ARN with a hyphen and six characters of its own; a policy must name them (AWS
 # Secrets Manager user guide, "What's in a Secrets Manager secret?").
@@ -16,10 +17,42 @@ _PARAMETER = re.compile(r"parameter/[A-Za-z0-9/_.-]+")
 _PRINCIPAL = re.compile(r"root|(role|user)/[\w+=,.@/-]+")
 
 
+# AWS General Reference, "Amazon Resource Names": by the start of the region's name.
+PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+
+
 def _parts(arn: str) -> tuple[str, str, str, str]:
     """(service, region, account, resource)."""
     _, _, service, region, account, resource = arn.split(":", 5)
     return service, region, account, resource
+
+
+def _named(scene: Scene) -> Iterator[tuple[Path, str]]:
+    """Every ARN of the pipeline with its path."""
+    spec = scene.site.spec
+    if spec.aws.permissions_boundary:
+        yield ("spec", "aws", "permissionsBoundary"), spec.aws.permissions_boundary
+    for path, workload in workloads(scene):
+        for index, secret in enumerate(workload.secrets):
+            yield (*path, "secrets", index, "valueFrom"), secret.value_from
+    for path, _, ingress in ingresses(scene):
+        if ingress.certificate:
+            yield (*path, "certificate"), ingress.certificate
+    for place, role in enumerate(spec.access.roles):
+        for number, arn in enumerate(role.principals):
+            yield ("spec", "access", "roles", place, "principals", number), arn
+
+
+@rule("E242")
+def arns_of_another_partition(scene: Scene) -> Iterable[Finding]:
+    """AWS's partitions know nothing of each other."""
+    region = scene.site.spec.aws.region
+    own = next((name for start, name in PARTITIONS.items() if region.startswith(start)), "aws")
+    for path, arn in _named(scene):
+        given = arn.split(":")[1]
+        if given != own:
+            message = f"the ARN is of partition `{given}`, and {region} is in `{own}`"
+            yield Finding(path, message, f"name one that begins with `arn:{own}:`")
 
 
 @rule("E240")

@@ -121,6 +121,9 @@ def larger_than_the_instance(scene: Scene) -> Iterable[Finding]:
             )
 
 
+# Amazon EC2 API reference, EbsBlockDevice, in MiB.
+LARGEST_VOLUME = 65_536 * GIB
+
 # Amazon ECS developer guide, "Amazon ECS task definition parameters": task size, and memory.
 LEAST_CPU = 128
 LEAST_MEMORY = 6
@@ -170,6 +173,10 @@ def instance_bounds(scene: Scene) -> Iterable[Finding]:
             yield Finding(
                 at, "volumes come in whole Gi", f"say {memory_text(-(-spec.volume_size // GIB) * GIB)}"
             )
+        if spec and spec.volume_size > LARGEST_VOLUME:
+            at = (*path, "compute", "ec2", "volumeSize")
+            message = f"a gp3 volume holds {memory_text(LARGEST_VOLUME)} at most"
+            yield Finding(at, message, f"say {memory_text(LARGEST_VOLUME)} or less")
         if spec and spec.volume_size < 30 * GIB:
             at = (*path, "compute", "ec2", "volumeSize")
             yield Finding(at, "the ECS-optimised image needs a volume of 30Gi", "say 30Gi or more")

@@ -198,6 +198,22 @@ def more_tasks_than_instances_hold(scene: Scene) -> Iterable[Finding]:
             )
 
 
+@rule("E348")
+def no_room_for_two_versions(scene: Scene) -> Iterable[Finding]:
+    """Where traffic is shifted, old and new tasks all run at once."""
+    for path, service in services(scene):
+        held, _ = _held(service)
+        fewest, shifts = service.replicas.min, service.deployment.strategy != "rolling"
+        if shifts and held is not None and fewest <= held < 2 * fewest:
+            yield Finding(
+                (*path, "deployment", "strategy"),
+                f"`{service.deployment.strategy}` starts {service.replicas.min} new tasks beside the old ones, "
+                f"but the instances hold {held}",
+                "raise `maxInstances`, or take `strategy: rolling`",
+                (((*path, "compute", "ec2"), "these instances"),),
+            )
+
+
 @rule("W341")
 def scales_beyond_the_instances(scene: Scene) -> Iterable[Finding]:
     """The instances have room for the most tasks that scaling can ask for."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlopsgen.artifacts import Artifact
 from mlopsgen.checks.rule import Finding
 from mlopsgen.diagnostics.diagnostic import Diagnostic
 from mlopsgen.emit.cloudformation import template, template_path
+from mlopsgen.load import Loaded
 from mlopsgen.plan import Plan, Stack
 from mlopsgen.source.node import Path
 from mlopsgen.spec.patches import PatchSpec
-
-if TYPE_CHECKING:
-    from mlopsgen.compiler import Checked
 
 # What `aws cloudformation deploy` takes without a bucket, and what CloudFormation takes at all (AWS
 # CloudFormation user guide, "Understand CloudFormation quotas").
@@ -31,7 +29,7 @@ TASK_DEFINITION_BYTES = 65_536
 
 
 def check_plans(
-    plans: Iterable[Plan], environments: Iterable[Checked], artifacts: Iterable[Artifact]
+    plans: Iterable[Plan], environments: Iterable[Loaded], artifacts: Iterable[Artifact]
 ) -> tuple[Diagnostic, ...]:
     """What of the plans, and of the templates they became, AWS would not take, at what causes it."""
     from mlopsgen.checks import diagnostic
@@ -49,7 +47,7 @@ def check_plans(
     return tuple(found)
 
 
-def check_patches(plan: Plan, environment: Checked) -> tuple[Diagnostic, ...]:
+def check_patches(plan: Plan, environment: Loaded) -> tuple[Diagnostic, ...]:
     """What patches broke of a plan, before anything is made of it."""
     from mlopsgen.checks import diagnostic
 

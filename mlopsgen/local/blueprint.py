@@ -11,6 +11,7 @@ from typing import Any
 from mlopsgen.artifacts import Artifact
 from mlopsgen.compiler import examine, files, plan_of
 from mlopsgen.emit import emit
+from mlopsgen.load import Loaded
 from mlopsgen.manifest import digest
 from mlopsgen.plan import Plan
 from mlopsgen.source.read import read
