@@ -359,6 +359,47 @@ def test_commands_end_well(text: str, command: list[str]):
     assert "this is a bug" not in errors.getvalue()
 
 
+STEPS = st.sampled_from(
+    ["app", "..", ".", "link", "inside", "loop", "file", "x", "-x", "requirements.txt", "a" * 300]
+)
+PATHS = st.lists(STEPS, min_size=1, max_size=4).map("/".join)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what a context can be: a folder, a file, links inwards, outwards and to themselves."""
+    root = tmp_path_factory.mktemp("outside")
+    folder = root / "project"
+    (folder / "app" / "app").mkdir(parents=True)
+    for place in (root, folder / "app", folder / "app" / "app"):
+        (place / "requirements.txt").touch()
+    (folder / "file").touch()
+    (folder / "link").symlink_to(root)
+    (folder / "app" / "link").symlink_to(root)
+    (folder / "inside").symlink_to("app")
+    (folder / "loop").symlink_to("loop")
+    return folder
+
+
+@quick(150)
+@given(PATHS, st.one_of(st.none(), PATHS), st.one_of(st.none(), PATHS))
+def test_any_context(project: Path, context: str, requirements: str | None, dockerfile: str | None):
+    """What is built lies below the pipeline's folder, links followed, or is refused."""
+    build = {"context": context, "requirements": requirements, "dockerfile": dockerfile}
+    image = {"build": {key: value for key, value in build.items() if value}}
+    path = project / NAME
+    path.write_text(PATCHED.replace("{build: {context: app}}", json.dumps(image)) % "")
+    try:
+        compile_file(path, NAME)
+    except Rejected as rejected:
+        sound(rejected.diagnostics, path.read_text())
+    else:
+        inside = (project / context / (dockerfile or requirements or "requirements.txt")).resolve()
+        assert inside.is_file()
+        assert inside.is_relative_to((project / context).resolve())
+        assert inside.is_relative_to(project.resolve())
+
+
 def test_aliases_cannot_grow():
     """A billion values in ten lines are refused before they are made."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]

@@ -207,8 +207,8 @@ def no_room_for_two_versions(scene: Scene) -> Iterable[Finding]:
         if shifts and held is not None and fewest <= held < 2 * fewest:
             yield Finding(
                 (*path, "deployment", "strategy"),
-                f"`{service.deployment.strategy}` starts {service.replicas.min} new tasks beside the old ones, "
-                f"but the instances hold {held}",
+                f"`{service.deployment.strategy}` starts {fewest} new tasks beside the old ones, but the "
+                f"instances hold {held}",
                 "raise `maxInstances`, or take `strategy: rolling`",
                 (((*path, "compute", "ec2"), "these instances"),),
             )

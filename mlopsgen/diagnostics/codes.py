@@ -402,6 +402,23 @@ CODES: dict[str, Story] = {
               ingress: {certificate: "arn:aws:acm:eu-west-1:123456789012:certificate/7f3c2b1a"}
         """,
     ),
+    "E242": _story(
+        "an ARN of another partition",
+        """AWS has partitions that know nothing of each other: `aws`, `aws-cn` in China and `aws-us-gov`. What a
+        pipeline names by ARN lies in the partition of its region.""",
+        """
+        spec:
+          services:
+            - name: api
+              secrets: [{name: API_KEY, valueFrom: "arn:aws-cn:ssm:cn-north-1:123456789012:parameter/key"}]
+        """,
+        """
+        spec:
+          services:
+            - name: api
+              secrets: [{name: API_KEY, valueFrom: "arn:aws:ssm:eu-west-1:123456789012:parameter/key"}]
+        """,
+    ),
     "E250": _story(
         "a patch without its target",
         """A patch names a stack, a resource by its logical id, for a task definition perhaps a container, and
@@ -737,6 +754,31 @@ CODES: dict[str, Story] = {
         "more capacity providers than a cluster takes",
         """Each trainer or service on instances has a capacity provider of its own. A cluster takes 20 of them,
         of which Fargate has two; trainers and services have a cluster each.""",
+    ),
+    "E348": _story(
+        "no room for two versions",
+        """`blueGreen`, `canary` and `linear` start all tasks of the new version before the first of the old one
+        stops. The instances hold one version alone, so the deployment would wait until it is given up.""",
+        """
+        spec:
+          services:
+            - name: api
+              compute: {ec2: {instanceType: g4dn.xlarge, maxInstances: 3}}
+              resources: {cpu: "3", memory: 12Gi, gpu: 1}
+              replicas: {min: 2}
+              ingress: {}
+              deployment: {strategy: blueGreen}
+        """,
+        """
+        spec:
+          services:
+            - name: api
+              compute: {ec2: {instanceType: g4dn.xlarge, maxInstances: 4}}
+              resources: {cpu: "3", memory: 12Gi, gpu: 1}
+              replicas: {min: 2}
+              ingress: {}
+              deployment: {strategy: blueGreen}
+        """,
     ),
     "E350": _story(
         "times that crontab or AWS cannot express",
