@@ -329,3 +329,17 @@ def test_a_changed_model_is_not_served(pipeline: Path):
     assert done.returncode == 1
     assert f"local/{version}/model.json is not the file that was published" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_runs_whole_on_one_machine(pipeline: Path):
+    """The embedded AWS takes its stacks, its trainer publishes to the bucket, its service loads that."""
+    done = subprocess.run(
+        [BIN / "mlopsgen", "local", "up", "--data", "data/raw", "--once", "--port", "0"],
+        cwd=pipeline,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for step in ("published", "promoting classifier", "starting 1 task of api: done"):
+        assert step in done.stdout
