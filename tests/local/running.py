@@ -124,8 +124,9 @@ def until(holds: Any, what: str, patience: float = PATIENCE) -> Any:
 class Load:
     """Requests, one after the other in each of several threads, for as long as the block runs."""
 
-    def __init__(self, url: str, threads: int = 4, seconds: float = 0.02) -> None:
+    def __init__(self, url: str, threads: int = 4, seconds: float | None = 0.02, text: str = "good") -> None:
         self._url = url
+        self._text = text
         self._seconds = seconds
         self._going = True
         self._lock = threading.Lock()
@@ -146,15 +147,15 @@ class Load:
 
     def _ask(self) -> None:
         while self._going:
-            code, answer = predict(self._url, "good", self._seconds)
+            code, answer = predict(self._url, self._text, self._seconds)
             with self._lock:
                 self.statuses[code] += 1
-                self.versions[answer.get("version", "")] += 1
+                self.versions[answer.get("version") or answer.get("model", "")] += 1
 
 
-def predict(url: str, text: str, seconds: float = 0) -> tuple[int, dict[str, Any]]:
-    """The status and the answer; 0 if the connection broke."""
-    body = json.dumps({"text": text, "seconds": seconds}).encode()
+def predict(url: str, text: str, seconds: float | None = 0) -> tuple[int, dict[str, Any]]:
+    """The status and the answer; 0 if the connection broke. The small project's service takes `seconds`."""
+    body = json.dumps({"text": text} | ({"seconds": seconds} if seconds is not None else {})).encode()
     request = urllib.request.Request(f"{url}/predict", body, {"Content-Type": "application/json"})
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
