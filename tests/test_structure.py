@@ -229,6 +229,27 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def test_tasks_may_pull_their_images():
+    """The execution role of each task may pull what the container runs, from whichever registry of ECR."""
+    seen = 0
+    for name, stack, _, body in every("AWS::ECS::TaskDefinition"):
+        role = body["ExecutionRoleArn"]["Fn::GetAtt"][0]
+        for container in body["ContainerDefinitions"]:
+            image = at(container["Image"], "Fn::Sub") or container["Image"]
+            if ".dkr.ecr." not in image:
+                continue
+            seen += 1
+            allowed = [
+                json.dumps(resource)
+                for statement in statements(built()[name], stack, role)
+                if {"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"} <= set(statement["Action"])
+                for resource in _list(statement["Resource"])
+            ]
+            repository = image.partition("/")[2].partition("@")[0]
+            assert any(f':repository/{repository}"' in each for each in allowed), f"{name}: {stack}"
+    assert seen > 10
+
+
 def test_without_nat_every_service_has_an_endpoint():
     """Tasks that cannot reach the internet reach what they need to start, to log and to be counted."""
     seen = 0

@@ -15,6 +15,7 @@ from troposphere import iam as aws_iam
 from mlopsgen import iam
 from mlopsgen.aws import deployment
 from mlopsgen.components.base import Component, Site
+from mlopsgen.components.registry import others
 from mlopsgen.components.wiring import KEY_ARN, take
 from mlopsgen.plan import Command, Grant, Output, Part, Resource, Value, Workflow
 from mlopsgen.spec.delivery import GithubSpec
@@ -254,7 +255,7 @@ def _bounds(site: Site, key: Value) -> Iterator[Grant]:
             "ecr:PutImage",
             "ecr:UploadLayerPart",
         ),
-        (iam.arn("ecr", f"repository/{site.prefix}/*"),),
+        (iam.arn("ecr", f"repository/{site.prefix}/*"), *others(site)),
         "images",
     )
     kinds = ("cluster", "container-instance", "service", "service-deployment", "service-revision", "task")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
-from troposphere import GetAtt, ecr
+from troposphere import GetAtt, Sub, ecr
 
 from mlopsgen import iam
 from mlopsgen.components.base import Binding, Component, Site
 from mlopsgen.components.wiring import KEY_ARN, take
-from mlopsgen.plan import Grant, Output, Part, Resource, Thing
+from mlopsgen.plan import Grant, Output, Part, Resource, Thing, Value
 from mlopsgen.spec.workload import WorkloadSpec
 
 STACK = "registry"
@@ -58,9 +59,9 @@ class Registry(Component):
 
     def bind(self, site: Site, workload: WorkloadSpec, stack: str) -> Binding:
         """The execution role may pull its own image, and no other."""
-        if not workload.image.build:
+        repository = pulled(site, workload)
+        if not repository:
             return Binding()
-        repository = iam.arn("ecr", f"repository/{site.repository(image_name(workload))}")
         return Binding(
             execution_grants=(
                 Grant(
@@ -76,6 +77,29 @@ class Registry(Component):
                 ),
             )
         )
+
+
+# Both forms of a private registry's address (Amazon ECR user guide, "Amazon ECR private registry").
+_PRIVATE = re.compile(r"(\d{12})\.dkr[.-]ecr\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)/([^@:]+)[@:]")
+
+
+def pulled(site: Site, workload: WorkloadSpec) -> Value | None:
+    """The ARN of the repository that its image is pulled from; None outside of private registries of ECR."""
+    if workload.image.build:
+        return iam.arn("ecr", f"repository/{site.repository(image_name(workload))}")
+    found = _PRIVATE.match(workload.image.uri or "")
+    return _repository(*found.groups()) if found else None
+
+
+def others(site: Site) -> tuple[Value, ...]:
+    """The ARNs of the repositories of ECR that images which were there before are pulled from."""
+    uris = (each.image.uri for each in (*site.services, *site.trainers) if not each.image.build)
+    named = {found.groups() for uri in uris if uri and (found := _PRIVATE.match(uri))}
+    return tuple(_repository(*each) for each in sorted(named))
+
+
+def _repository(account: str, region: str, name: str) -> Value:
+    return Sub(f"arn:${{AWS::Partition}}:ecr:{region}:{account}:repository/{name}")
 
 
 def _lifecycle(keep: int) -> str:
