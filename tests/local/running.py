@@ -147,6 +147,8 @@ class Load:
 
     def _ask(self) -> None:
         while self._going:
+            if not self._seconds:
+                time.sleep(0.1)
             code, answer = predict(self._url, self._text, self._seconds)
             with self._lock:
                 self.statuses[code] += 1
