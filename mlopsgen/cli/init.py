@@ -103,19 +103,31 @@ def _files(template: str, name: str, region: str) -> Iterator[tuple[str, bytes]]
 
 
 def _write(target: Path, files: Mapping[str, bytes]) -> None:
-    """Make the folder with all files, or nothing of it. Raises `Fault`."""
-    if target.is_symlink() or (target.exists() and not (target.is_dir() and not any(target.iterdir()))):
-        raise Fault(f"{target} is there already, and nothing in it is overwritten: choose another --folder")
-    # Beside its place, so that it appears there whole.
-    stage = target.parent / f".{target.name}.{os.getpid()}.new"
+    """Put all files into the folder, or none; what is there stays as it is. Raises `Fault`."""
+    tops = sorted({path.split("/")[0] for path in files})
+    there = target.is_dir()
+    if not there and os.path.lexists(target):
+        raise Fault(f"{target} is there already and is no folder: choose another --folder")
+    if taken := [name for name in tops if os.path.lexists(target / name)]:
+        held = ", ".join(taken)
+        raise Fault(f"{target} holds {held} already, and nothing is overwritten: choose another --folder")
+    # Everything is written elsewhere first, so that it appears in its place whole.
+    stage = (target if there else target.parent) / f".{target.name}.{os.getpid()}.new"
+    moved: list[Path] = []
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         for path, content in files.items():
             place = stage / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content)
-        stage.rename(target)
+        if not there:
+            stage.rename(target)
+            return
+        for name in tops:
+            moved.append((stage / name).rename(target / name))
     except OSError as error:
+        for place in moved:
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
         raise Fault(f"cannot write {target}: {error.strerror}; nothing was made") from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)

@@ -130,22 +130,31 @@ def test_names_that_yaml_could_mistake(name: str, folder: Path, monkeypatch: pyt
 
 
 def test_overwrites_nothing(folder: Path, capsys: pytest.CaptureFixture[str]):
-    """A folder with something in it, a file and a link stay as they are."""
+    """A folder that has one of the files, a file and a link stay as they are."""
     (folder / "full").mkdir()
-    (folder / "full" / "mine").write_text("mine")
+    (folder / "full" / "README.md").write_text("mine")
     (folder / "file").write_text("mine")
     (folder / "link").symlink_to("elsewhere")
-    for name in ("full", "file", "link"):
+    for name, said in {
+        "full": "full holds README.md already",
+        "file": "file is there already",
+        "link": "link is there already",
+    }.items():
         assert main(["init", "demo", "--folder", name]) == 1
-        assert f"{name} is there already" in capsys.readouterr().err
-    assert [path.name for path in sorted(folder.rglob("*"))] == ["file", "full", "mine", "link"]
+        assert said in capsys.readouterr().err
+    assert [path.name for path in sorted(folder.rglob("*"))] == ["file", "full", "README.md", "link"]
+    assert (folder / "full" / "README.md").read_text() == "mine"
 
 
-def test_an_empty_folder_is_taken(folder: Path):
-    """A folder that was made for it may be used."""
-    (folder / "demo").mkdir()
-    assert main(["init", "demo"]) == 0
-    assert (folder / "demo" / "pipeline.yaml").is_file()
+def test_a_folder_that_is_there_is_filled(folder: Path):
+    """A repository that was just made may be used, the folder that one stands in too."""
+    (folder / ".git").mkdir()
+    (folder / ".git" / "HEAD").write_text("mine")
+    assert main(["init", "demo", "--folder", "."]) == 0
+    assert (folder / "pipeline.yaml").is_file()
+    assert (folder / ".git" / "HEAD").read_text() == "mine"
+    assert main(["build"]) == 0
+    assert [path.name for path in folder.iterdir() if path.name.endswith(".new")] == []
 
 
 def test_nothing_is_left_half_written(

@@ -9,6 +9,7 @@ import pytest
 
 from mlopsgen.spec.page import page
 from tests.cases import ROOT
+from tests.cli.commands import MLOPSGEN
 
 PAGE = ROOT / "docs" / "language.md"
 
@@ -46,7 +47,5 @@ def test_documented_commands_are_understood(name: str):
     commands = re.findall(r"(?:^|`|\$\()mlopsgen ([a-z][^`|>)\\\n]*)", text, re.MULTILINE)
     for command in sorted(set(commands)):
         words = command.split()
-        done = subprocess.run(
-            [ROOT / ".venv" / "bin" / "mlopsgen", *words, "--help"], capture_output=True, text=True
-        )
+        done = subprocess.run([MLOPSGEN, *words, "--help"], capture_output=True, text=True)
         assert done.returncode == 0, (command, done.stderr)
