@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,9 @@ from app.store import Store, Unusable
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+CONFIG = "model.json"
+"""What torch builds the network from."""
 
 PROBE = "A quiet film about a long summer, slow at first and then hard to leave."
 PROBE_TOKENS = 64
@@ -97,22 +100,39 @@ class Model:
 def load(store: Store, version: str, settings: Settings) -> Model:
     """Fetch, verify, load and try a version: what fails never replaces what works. Raises `Unusable`."""
     manifest = read_manifest(store, version, settings.model_name)
-    file, precision = _choose(manifest, settings)
+    key, precision = _choose(manifest, settings)
+    keep = [manifest.runtime[key], manifest.tokenizer]
+    if key == "torch" and CONFIG in manifest.files:
+        keep.append(CONFIG)
     with TemporaryDirectory(prefix="model-") as folder:
-        files = _verified(store, manifest, Path(folder), keep=(file, manifest.tokenizer))
-        runtime = OnnxRuntime(files[file], manifest.inputs)
+        files = _verified(store, manifest, Path(folder), keep)
+        runtime = _runtime(key, manifest, files)
         model = Model(manifest, _tokenizer(files[manifest.tokenizer], manifest), runtime, precision)
     model.probe()
     return model
 
 
 def _choose(manifest: Manifest, settings: Settings) -> tuple[str, str]:
-    """The file to run and its precision."""
-    wanted = {"auto": ("onnxInt8", "onnx"), "fp32": ("onnx",), "int8": ("onnxInt8",)}[settings.precision]
+    """The key of `runtime` to run, and its precision."""
+    by_precision = {"auto": ("onnxInt8", "onnx"), "fp32": ("onnx",), "int8": ("onnxInt8",)}
+    wanted = ("torch",) if settings.runtime == "torch" else by_precision[settings.precision]
     for key in wanted:
         if key in manifest.runtime:
-            return manifest.runtime[key], "int8" if key == "onnxInt8" else "fp32"
+            return key, "int8" if key == "onnxInt8" else "fp32"
     raise Unusable(f"version {manifest.version} has no {' or '.join(wanted)} in `runtime`")
+
+
+def _runtime(key: str, manifest: Manifest, files: Mapping[str, Path]) -> Runtime:
+    file = files[manifest.runtime[key]]
+    if key != "torch":
+        return OnnxRuntime(file, manifest.inputs)
+    from app.torch_runtime import TorchRuntime
+
+    if CONFIG not in files:
+        raise Unusable(
+            f"version {manifest.version} has no {CONFIG}, which RUNTIME torch needs beside the weights"
+        )
+    return TorchRuntime(file, files[CONFIG], str(manifest.document.get("architecture")))
 
 
 def _verified(store: Store, manifest: Manifest, folder: Path, keep: Sequence[str]) -> dict[str, Path]:

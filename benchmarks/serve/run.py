@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,7 +93,9 @@ def started(server: Server, log: Path) -> Iterator[tuple[subprocess.Popen, int, 
             time.sleep(0.01)
         yield process, port, time.perf_counter() - begun
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        for each in family(process):
+            with suppress(ProcessLookupError):
+                os.kill(int(each.name), signal.SIGKILL)
         process.wait()
 
 
@@ -111,15 +113,17 @@ def answers(port: int) -> bool:
 
 
 def family(process: subprocess.Popen) -> list[Path]:
-    """The process and all that it started."""
-    found = []
+    """The process and all that came of it."""
+    parents: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            if int(stat.read_text().rpartition(")")[2].split()[3]) == process.pid:
-                found.append(stat.parent)
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
-    return found
+    found = [process.pid]
+    for each in found:
+        found += [child for child, parent in parents.items() if parent == each]
+    return [Path("/proc") / str(each) for each in found if each in parents]
 
 
 def memory(process: subprocess.Popen) -> float:
@@ -175,11 +179,12 @@ def bare(models: Path, store: str, python: str, seconds: float) -> Iterator[tupl
 
 def merge(best: dict, seen: dict) -> None:
     """Keep the better of two rounds: highest throughput, least time and memory."""
+    best.setdefault("load", {})
     best["cold"] = min(best.get("cold", 1e9), seen["cold"])
     for key in ("memory", "memoryAfter"):
         best[key] = min(best.get(key, 1e9), seen[key])
     for connections, each in seen["load"].items():
-        if each["rps"] > best.setdefault("load", {}).get(connections, {"rps": 0})["rps"]:
+        if each["rps"] > best["load"].get(connections, {"rps": -1})["rps"]:
             best["load"][connections] = each
 
 
