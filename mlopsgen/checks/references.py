@@ -102,15 +102,20 @@ def _twice(path: Path, items: Sequence[_Named]) -> Iterator[Finding]:
             yield Finding((*path, index, "name"), f"the name `{each.name}` is given twice", None, also)
 
 
+KEEP_ONE = "keep one; an environment takes the base's away with `%s: null`"
+
+
 @rule("E205")
 def one_of_two(scene: Scene) -> Iterable[Finding]:
     """Where the language offers alternatives, one is chosen."""
     network = scene.site.spec.network
     if network.vpc and network.existing:
-        yield Finding(("spec", "network", "existing"), "both `vpc` and `existing` are given", "keep one")
+        yield Finding(
+            ("spec", "network", "existing"), "both `vpc` and `existing` are given", KEEP_ONE % "vpc"
+        )
     for path, workload in workloads(scene):
         if workload.image.build and workload.image.uri:
-            yield Finding((*path, "image", "uri"), "both `build` and `uri` are given", "keep one")
+            yield Finding((*path, "image", "uri"), "both `build` and `uri` are given", KEEP_ONE % "build")
         if not workload.image.build and not workload.image.uri:
             yield Finding(
                 (*path, "image"),
@@ -118,7 +123,9 @@ def one_of_two(scene: Scene) -> Iterable[Finding]:
                 "give `build: {context: FOLDER}`, or `uri:` with a digest",
             )
         if workload.compute.fargate and workload.compute.ec2:
-            yield Finding((*path, "compute", "ec2"), "both `fargate` and `ec2` are given", "keep one")
+            yield Finding(
+                (*path, "compute", "ec2"), "both `fargate` and `ec2` are given", KEEP_ONE % "fargate"
+            )
 
 
 @rule("E206")
