@@ -47,7 +47,7 @@ class Job:
         checkpoints = Location(os.environ.get("CHECKPOINT_URI") or f"{models.uri}checkpoints/")
         return cls(_variable("MODEL_NAME"), models, checkpoints, _json("HYPERPARAMETERS"), _json("PROMOTION"))
 
-    def settings(self, kind: Callable[..., Any]) -> Any:
+    def settings(self, kind: type[Any]) -> Any:
         """The hyperparameters as the dataclass `kind`, whose fields all have defaults. Raises `Failed`."""
         known = {re.sub("_(.)", lambda m: m[1].upper(), each.name): each for each in fields(kind)}
         values = {}
