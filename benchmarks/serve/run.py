@@ -147,7 +147,8 @@ def load(port: int, connections: int, seconds: float) -> dict:
     command = ["wrk", *(f"--{name}={value}" for name, value in options.items())]
     command += ["--script", str(HERE / "reviews.lua"), f"http://127.0.0.1:{port}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    seen = json.loads(done.stdout.strip().splitlines()[-1])
+    return seen | {"rps": seen["requests"] / seen["seconds"]}
 
 
 def measure(server: Server, concurrencies: list[int], seconds: float, log: Path) -> dict:
@@ -159,7 +160,6 @@ def measure(server: Server, concurrencies: list[int], seconds: float, log: Path)
             before = cpu(process)
             seen = load(port, connections, seconds)
             seen["cpu"] = 1000 * (cpu(process) - before) / max(1, seen["requests"])
-            seen["rps"] = seen["requests"] / seen["seconds"]
             result["load"][connections] = seen
         result["memoryAfter"] = memory(process)
     return result
