@@ -25,7 +25,7 @@ build: $(VENV)/.core
 
 # Accept what the compiler writes now as what is expected; review the diff like code.
 bless: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --bless tests/test_golden.py tests/test_errors.py
+	$(BIN)/pytest -n 2 --bless tests/test_golden.py tests/test_errors.py tests/cli/test_language.py
 	$(BIN)/mlopsgen build pipeline.yaml
 
 $(VENV)/bin/python:
