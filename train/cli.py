@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from train import log, processes
+from train import log, processes, tracking
 from train.errors import Failed, Fault, Stopped
 from train.settings import TYPES, Settings, from_environment
 from train.stages import STAGES, Run
@@ -57,6 +57,7 @@ def _run(settings: Settings, stages: Sequence[str], work: str | None, options: S
         raise Fault(
             "there is no place to publish to", "set MODEL_URI or --output to s3://BUCKET/PREFIX/ or a folder"
         )
+    tracking.check(settings)
     with tempfile.TemporaryDirectory(prefix="train-") as temporary:
         run = Run(settings, Path(work or temporary))
         run.work.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,23 @@ from train.architectures.base import Epoch
 from train.errors import Fault
 from train.settings import Settings
 from train.store import open_store
+
+
+def check(settings: Settings) -> None:
+    """Raise `Fault` before any work if what is asked for cannot be had."""
+    given = settings.hyperparameters
+    if given.tensorboard and not settings.logs_uri:
+        raise Fault(
+            "there is no place for TensorBoard's files", "set LOGS_URI to s3://BUCKET/PREFIX/ or a folder"
+        )
+    if given.mlflow and not os.environ.get("MLFLOW_TRACKING_URI"):
+        raise Fault("there is no MLflow server named", "set MLFLOW_TRACKING_URI")
+    for wanted, module, package in (
+        (given.tensorboard, "tensorboard", "tensorboard"),
+        (given.mlflow, "mlflow", "mlflow-skinny"),
+    ):
+        if wanted and find_spec(module) is None:
+            raise Fault(f"`{module}` is asked for and not installed", f"pip install {package}")
 
 
 def track(settings: Settings, history: tuple[Epoch, ...], metrics: Mapping[str, Any], run: str) -> None:
@@ -29,14 +47,8 @@ def track(settings: Settings, history: tuple[Epoch, ...], metrics: Mapping[str, 
 def _tensorboard(
     settings: Settings, points: list[tuple[int, dict[str, float]]], final: dict[str, float], run: str
 ) -> None:
-    if not settings.logs_uri:
-        raise Fault(
-            "there is no place for TensorBoard's files", "set LOGS_URI to s3://BUCKET/PREFIX/ or a folder"
-        )
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise Fault("TensorBoard is not installed", "pip install tensorboard") from error
+    from torch.utils.tensorboard import SummaryWriter
+
     store = open_store(f"{settings.logs_uri}tensorboard/{settings.name}/{run}/")
     with tempfile.TemporaryDirectory() as folder:
         with SummaryWriter(folder) as writer:
@@ -50,12 +62,8 @@ def _tensorboard(
 
 
 def _mlflow(settings: Settings, points: list[tuple[int, dict[str, float]]], final: dict[str, float]) -> None:
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        raise Fault("there is no MLflow server named", "set MLFLOW_TRACKING_URI")
-    try:
-        import mlflow
-    except ImportError as error:
-        raise Fault("MLflow is not installed", "pip install mlflow-skinny") from error
+    import mlflow
+
     try:
         mlflow.set_experiment(settings.name)
         with mlflow.start_run():

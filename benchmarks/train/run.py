@@ -1,12 +1,13 @@
 """How good and how fast the trainer is on the real reviews.
 
     .venv/bin/python benchmarks/train/run.py accuracy bow          # also: lstm, transformer
+    .venv/bin/python benchmarks/train/run.py check STORE/VERSION/  # a published version on all test reviews
     .venv/bin/python benchmarks/train/run.py throughput            # beside the plain Hugging Face Trainer
 
-`accuracy` runs `python -m train` on the 25,000 training reviews and tests on the 25,000 others, then asks the
-published ONNX files about all of them. Wall time and CPU time are those of the trainer's process and its
-children, so that a busy machine can be told from a slow trainer. The reviews are read from $IMDB_DATA, or from
-../shared/imdb beside the checkout.
+`accuracy` runs `python -m train` on the 25,000 training reviews and tests on the 25,000 others, then asks
+the published ONNX files about all of them. Wall time and CPU time are those of the trainer's process, so that
+a busy machine can be told from a slow trainer. `throughput` needs `pip install accelerate`. The reviews are
+read from $IMDB_DATA, or from ../shared/imdb beside the checkout.
 """
 
 from __future__ import annotations
@@ -94,6 +95,35 @@ def _published(work: Path) -> dict[str, float]:
     return found
 
 
+def check(version: Path) -> None:
+    """Ask a published version's ONNX files, and its weights in the framework, about every test review."""
+    import pyarrow.parquet as pq
+    from safetensors.numpy import load_file
+    from tokenizers import Tokenizer
+
+    from train import architectures, export
+    from train.architectures.base import Fitted
+    from train.evaluate import predict
+    from train.settings import hyperparameters
+    from train.tokens import encode
+
+    manifest = json.loads((version / "manifest.json").read_text())
+    settings = hyperparameters({"architecture": manifest["architecture"]}, {})
+    rows = pq.read_table(DATA / FILES[1])
+    tokenizer = Tokenizer.from_file(str(version / "tokenizer.json"))
+    test = encode(tokenizer, rows.column("text").to_pylist(), rows.column("label").to_pylist(), "test")
+    weights = load_file(version / "model.safetensors")
+    fitted = Fitted(weights, json.loads((version / "model.json").read_text()))
+    predictor = architectures.load(manifest["architecture"]).predictor(fitted, settings)
+    answers = {"trained": predict(predictor, test, "trained").argmax(1)}
+    for key in ("onnx", "onnxInt8"):
+        if name := manifest["runtime"].get(key):
+            answers[key] = predict(export.session(version / name), test, key).argmax(1)
+    for name, labels in answers.items():
+        same = (labels == answers["trained"]).mean()
+        print(f"{name:10} accuracy {(labels == test.labels).mean():.5f}  same labels {same:.5f}", flush=True)
+
+
 def throughput(reviews: int, rounds: int, precision: str) -> None:
     """Tokens a second, the same small BERT on the same reviews: the plain Trainer and ours take turns."""
     import numpy as np
@@ -109,7 +139,8 @@ def throughput(reviews: int, rounds: int, precision: str) -> None:
     settings = hyperparameters(
         {
             "architecture": "transformer", "model": "scratch", "layers": 4, "hidden": 256, "heads": 8,
-            "vocabulary": 8000, "maxTokens": 256, "epochs": 1, "patience": 0, "validation": 0, "precision": precision,
+            "vocabulary": 8000, "maxTokens": 256, "epochs": 1, "patience": 0, "validation": 0,
+            "precision": precision,
         },
         {},
     )  # fmt: skip
@@ -182,6 +213,8 @@ def main() -> None:
     one = commands.add_parser("accuracy")
     one.add_argument("architecture", choices=("bow", "lstm", "transformer"))
     one.add_argument("--output", help="a model store to keep the version in")
+    seen = commands.add_parser("check")
+    seen.add_argument("version", type=Path)
     two = commands.add_parser("throughput")
     two.add_argument("--reviews", type=int, default=1000)
     two.add_argument("--rounds", type=int, default=3)
@@ -189,6 +222,8 @@ def main() -> None:
     given, rest = parser.parse_known_args()
     if given.what == "accuracy":
         accuracy(given.architecture, rest, given.output)
+    elif given.what == "check":
+        check(given.version)
     else:
         throughput(given.reviews, given.rounds, given.precision)
 

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL = {
-    "bow": {"architecture": "bow", "syntheticTrain": 400, "syntheticTest": 100},
+    "bow": {"architecture": "bow", "syntheticTrain": 400, "syntheticTest": 100, "tensorboard": True},
     "lstm": {
         "architecture": "lstm", "syntheticTrain": 400, "syntheticTest": 100, "epochs": 3, "batchSize": 20,
         "embedding": 32, "hidden": 16, "dropout": 0.2, "precision": "fp32", "learningRate": 0.02,

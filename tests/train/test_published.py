@@ -141,3 +141,9 @@ def test_weights_load_again(published: Published) -> None:
 
     assert load_file(published.version / "model.safetensors")
     assert Path(published.version / "model.json").exists()
+
+
+def test_tensorboard_gets_events(published: Published) -> None:
+    """With the hyperparameter set, an event file lies below the logs; without it there is none."""
+    events = list((published.folder / "logs").rglob("events.out.tfevents.*"))
+    assert len(events) == published.manifest["hyperparameters"]["tensorboard"]

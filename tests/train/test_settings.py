@@ -93,3 +93,22 @@ def test_usage_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
     monkeypatch.delenv("MODEL_URI", raising=False)
     assert main([]) == 1
     assert "MODEL_URI" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--tensorboard", "true"], "LOGS_URI"),
+        (["--mlflow", "true"], "MLFLOW_TRACKING_URI"),
+    ],
+)
+def test_tracking_is_checked_before_any_work(
+    options: list[str], says: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What tracking misses is said at once, and not after hours of training."""
+    monkeypatch.delenv("LOGS_URI", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert main(["--output", "unused", *options]) == 1
+    said = capsys.readouterr().out
+    assert says in said
+    assert "fetched" not in said

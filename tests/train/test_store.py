@@ -13,7 +13,7 @@ from train.cli import main
 from train.errors import Fault
 from train.store import open_store
 
-BOW = SMALL["bow"]
+BOW = {**SMALL["bow"], "tensorboard": False}
 
 
 @pytest.fixture
