@@ -215,6 +215,15 @@ def test_explain_tells_the_story(code: str, capsys: pytest.CaptureFixture[str]):
         assert all(line in shown for line in example.splitlines())
 
 
+def test_explain_lists_the_codes(capsys: pytest.CaptureFixture[str]):
+    """`mlopsgen explain codes` prints each code with its title."""
+    assert main(["explain", "codes"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == [f"{code}  {story.title}" for code, story in CODES.items()]
+    assert main(["explain", "codes", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["E203"] == CODES["E203"].title
+
+
 def test_explain_documents_the_language(capsys: pytest.CaptureFixture[str]):
     """A path gives its type, its text and its fields, through lists and environments too."""
     for path in (

@@ -12,7 +12,7 @@ from mlopsgen.source.node import Path
 
 # Secrets Manager ends each ARN with a hyphen and six characters of its own; a policy must name them (AWS
 # Secrets Manager user guide, "What's in a Secrets Manager secret?").
-_SECRET = re.compile(r"secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}")
+_SECRET = re.compile(r"secret:[A-Za-z0-9/_+=.@!-]+-[A-Za-z0-9]{6}")
 _PARAMETER = re.compile(r"parameter/[A-Za-z0-9/_.-]+")
 _PRINCIPAL = re.compile(r"root|(role|user)/[\w+=,.@/-]+")
 

@@ -26,7 +26,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default="spec",
         metavar="TOPIC",
-        help="a code such as E203, or a path such as spec.services.autoscaling (default: spec)",
+        help="a code such as E203, `codes` for all of them, or a path such as spec.services.autoscaling "
+        "(default: spec)",
     )
     parser.add_argument(
         "-o", "--output", choices=("text", "json"), default="text", help="who reads it (default: text)"
@@ -36,9 +37,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Raises `Fault` if there is no such code or path."""
     topic = arguments.topic.strip()
+    if topic == "codes":
+        print(json.dumps(_codes(), indent=2) if arguments.output == "json" else _listed(_codes()))
+        return GOOD
     found = _code(topic.upper()) if re.fullmatch(r"[A-Za-z]\d+", topic) else _path(topic)
     print(json.dumps(found, indent=2) if arguments.output == "json" else _text(found))
     return GOOD
+
+
+def _codes() -> dict[str, str]:
+    """Every code with its title."""
+    from mlopsgen.diagnostics.codes import titles
+
+    return titles()
+
+
+def _listed(titles: dict[str, str]) -> str:
+    return "\n".join(f"{code}  {title}" for code, title in titles.items())
 
 
 def _code(code: str) -> dict[str, Any]:

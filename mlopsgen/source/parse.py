@@ -52,31 +52,41 @@ def parse(text: str, file: str) -> Node:
 
 
 def _grammar(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagnostic:
-    """What libyaml has to say, and in the commonest cases what to do."""
+    """What libyaml has to say, and in the commonest cases in other words, with what to do."""
     mark = error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    at = Label(Span(file, line, column, line, column + 1))
+    at, since = _mark(file, mark), _mark(file, error.context_mark)
+    problem, context = error.problem or "this is not YAML", error.context or ""
     lines = text.splitlines()
-    char = lines[line - 1][column - 1 : column] if line <= len(lines) else ""
-    problem = error.problem or "this is not YAML"
-    message, help_ = " ".join(part for part in (error.context, problem) if part), None
-    labels: tuple[Label, ...] = (at,)
+    char = lines[at.line - 1][at.column - 1 : at.column] if at.line <= len(lines) else ""
+    message, help_ = " ".join(part for part in (context, problem) if part), None
+    labels: tuple[Label, ...] = (Label(at),)
     if "cannot start any token" in problem:
         message = "a tab cannot stand here" if char == "\t" else f"`{char}` cannot begin a value"
         help_ = "indent with spaces" if char == "\t" else "put the value in quotes"
     elif "mapping values are not allowed" in problem:
         message, help_ = "a value cannot hold `: `", "put the value in quotes, or begin a new line"
-    elif error.context and "parsing a flow" in error.context and error.context_mark:
-        bracket = "{" if "mapping" in error.context else "["
-        message = f"expected `,` or `{'}' if bracket == '{' else ']'}`"
-        opened = error.context_mark
-        span = Span(file, opened.line + 1, opened.column + 1, opened.line + 1, opened.column + 2)
-        labels = (at, Label(span, f"`{bracket}` is not closed"))
-    elif error.context and "scanning a quoted scalar" in error.context and error.context_mark:
-        opened = error.context_mark
-        span = Span(file, opened.line + 1, opened.column + 1, opened.line + 1, opened.column + 2)
-        message, labels = "a quote is not closed", (Label(span),)
+    elif "parsing a flow" in context:
+        opened, closed = ("{", "}") if "mapping" in context else ("[", "]")
+        message = f"expected `,` or `{closed}`"
+        labels = (Label(at), Label(since, f"`{opened}` is not closed"))
+    elif "scanning a quoted scalar" in context:
+        message, labels = "a quote is not closed", (Label(since),)
+    elif "parsing a block mapping" in context:
+        message, help_ = "expected a key", "the keys of a map begin in the same column"
+        labels = (Label(at), Label(since, "the map begins here"))
+    elif "parsing a block collection" in context:
+        message, help_ = "expected `-`", "the items of a list begin in the same column, each with `- `"
+        labels = (Label(at), Label(since, "the list begins here"))
+    elif "could not find expected ':'" in problem:
+        message, help_ = "expected `:` after a key", "write `key: value`"
+        labels = (Label(since),)
     return Diagnostic("E001", "error", message, labels, help_)
+
+
+def _mark(file: str, mark: Any) -> Span:
+    """The one character that libyaml points to; the first of the file if it points nowhere."""
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return Span(file, line, column, line, column + 1)
 
 
 def _loader() -> Any:
