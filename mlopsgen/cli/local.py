@@ -148,7 +148,7 @@ def _up(arguments: argparse.Namespace) -> int:
     _prepared()
     _data(arguments.data)
     _minimum(arguments)
-    if arguments.detach:
+    if arguments.detach and not arguments.detached:
         return _detach(arguments)
     return _start(arguments, port=arguments.port, once=arguments.once, detached=arguments.detached)
 
@@ -196,6 +196,7 @@ def _start(
         hyperparameters=dict(arguments.hyperparameter),
         minimum=_minimum(arguments),
         once=once,
+        detached=detached,
         serve=serve,
         only=only,
     )

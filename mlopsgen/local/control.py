@@ -28,20 +28,27 @@ class Control:
     """The server's side: actions by name, each a stream of JSON lines."""
 
     def __init__(
-        self, token: str, actions: Mapping[str, Action], credentials: Callable[[str], Awaitable[Document]]
+        self,
+        token: str,
+        task_token: str,
+        actions: Mapping[str, Action],
+        credentials: Callable[[str], Awaitable[Document]],
     ) -> None:
+        """`token` is for actions; `task_token` is what tasks get, and is good for credentials alone."""
         self._token = token
+        self._task_token = task_token
         self._actions = actions
         self._credentials = credentials
         self.server = Server(self._handle)
 
     async def _handle(self, peer: Peer, request: h11.Request) -> None:
-        given = dict(request.headers).get(b"authorization", b"")
-        if not hmac.compare_digest(given, self._token.encode()):
-            await reply(peer, 403, b"the token is missing\n")
-            return
         _, _, path = request.target.decode("ascii", "replace").partition("/")
         name, _, rest = path.partition("/")
+        given = dict(request.headers).get(b"authorization", b"")
+        wanted = self._task_token if name == "credentials" else self._token
+        if not hmac.compare_digest(given, wanted.encode()):
+            await reply(peer, 403, b"the token is missing\n")
+            return
         if name == "credentials":
             await self._give(peer, rest)
         elif name in self._actions:

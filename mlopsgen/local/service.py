@@ -13,7 +13,7 @@ from mlopsgen.local.balancer import Group, Target
 from mlopsgen.local.blueprint import Service
 from mlopsgen.local.logs import Log, Logs
 from mlopsgen.local.process import Command, Process, run
-from mlopsgen.local.tasks import Launcher, Place, Started, log_group, tail, words
+from mlopsgen.local.tasks import Launcher, Place, Started, Unprepared, log_group, tail, words
 
 FAILURES = 3
 """Tasks that may fail before a deployment is given up: the least that ECS's circuit breaker counts to."""
@@ -102,13 +102,8 @@ class Tasks:
             each.cancel()
         if self._replacements:
             await asyncio.wait(self._replacements)
-        await asyncio.gather(*(self._retire(each) for each in list(self.running)))
-
-    def kill(self) -> None:
-        """End all tasks at once."""
-        self._stopping = True
-        for each in self.running:
-            each.process.kill()
+        while self.running:
+            await asyncio.gather(*(self._retire(each) for each in list(self.running)))
 
     async def _healthy(self) -> Running:
         """A new task that answers; each failure on the way is said. Raises `Failed`."""
@@ -143,6 +138,8 @@ class Tasks:
         return None
 
     async def _start(self) -> Running:
+        if self._stopping:
+            raise Failed(f"{self.name} is being stopped")
         started = self._launcher.prepare(self.service.task, self._place(), MODEL_VERSION)
         log = self._logs.open(self.name, started.id, log_group(self.service.task))
         process = await Process.start(started.command, log)
@@ -224,14 +221,18 @@ class Tasks:
     async def _replacement(self, failures: int) -> None:
         """One more task, with a longer pause after each failure, as ECS's throttling does."""
         while not self._stopping:
-            task = await self._start()
-            fault = await self._until_healthy(task)
-            if fault is None:
-                return
-            await self._retire(task)
+            try:
+                task = await self._start()
+                fault = await self._until_healthy(task)
+                if fault is None:
+                    return
+                await self._retire(task)
+                text = f"{self.name} {task.started.id} {fault}"
+            except (OSError, Unprepared) as error:
+                text = f"{self.name} cannot be started: {error}"
             failures += 1
             pause = min(MAX_PAUSE, 2.0**failures)
-            self._say(f"{self.name} {task.started.id} {fault}; starting another in {pause:g} s")
+            self._say(f"{text}; starting another in {pause:g} s")
             await asyncio.sleep(pause)
 
     async def _retire(self, task: Running) -> None:

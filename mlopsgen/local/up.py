@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import errno
 import os
+import secrets
 import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from mlopsgen.local.predict import Example, NotYet, Unpredictable, examples, pre
 from mlopsgen.local.process import Command, Process, run
 from mlopsgen.local.service import Failed, Tasks
 from mlopsgen.local.show import Show, Tell, gist
-from mlopsgen.local.state import MARK, Folder, Run
+from mlopsgen.local.state import MARK, Folder, Run, sweep
 from mlopsgen.local.tasks import (
     Launcher,
     Place,
@@ -65,6 +67,8 @@ class Options:
     minimum: Mapping[str, float] = field(default_factory=dict)
     once: bool = False
     """End after the first predictions."""
+    detached: bool = False
+    """Nobody sits at a terminal."""
     serve: bool = True
     """Whether services are wanted; without them it ends when all is trained."""
     only: str | None = None
@@ -101,12 +105,16 @@ class Local:
         self._services: dict[str, Tasks] = {}
         self._balancers: dict[str, Balancer] = {}
         self._credentials: dict[str, Document] = {}
+        self._data: list[Path] = []
+        """What lies in raw/, to be put back should the embedded AWS end."""
         self._training = asyncio.Lock()
         self.ready = False
         self._since = time.time()
         self._access = self._logs.open("load-balancer", "access", None)
+        self._task_token = secrets.token_urlsafe(32)
         self._control = Control(
             mark.token,
+            self._task_token,
             {"status": self._status, "train": self._train_action, "stop": self._stop_action},
             self._give_credentials,
         )
@@ -128,7 +136,7 @@ class Local:
             await self._until_stopped(self._bring_up())
             if not self._stopped.is_set() and self._options.serve and not self._options.once:
                 background.add(asyncio.create_task(self._keep_aws()))
-                await self._stopped.wait()
+                await self._stop_or_bug(background)
         finally:
             for each in background:
                 each.cancel()
@@ -138,15 +146,20 @@ class Local:
 
     def stop(self) -> None:
         """End the run, in good order."""
+        self._show.say("stopping; Ctrl-C once more ends it at once")
         self._stopped.set()
 
     def kill(self) -> None:
-        """End the run at once."""
-        self._stopped.set()
-        for each in self._services.values():
-            each.kill()
-        if self._server:
-            self._server.kill()
+        """End all that runs, at once."""
+        sweep(self._run.run, self._run.engine)
+
+    async def _stop_or_bug(self, background: set[asyncio.Task[None]]) -> None:
+        """Wait for a stop. Whatever ends in the background before is a bug, and is not hidden."""
+        stopping = asyncio.create_task(self._stopped.wait())
+        done, _ = await asyncio.wait({stopping, *background}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        for each in done - {stopping}:
+            each.result()
 
     async def _until_stopped(self, work: Any) -> None:
         """Do `work`, or as much of it as there is time for before somebody says stop."""
@@ -273,7 +286,8 @@ class Local:
                 self.blueprint.region,
                 str(environment),
             ),
-            dict(os.environ) | {MARK: f"{self._run.run}/aws"},
+            {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+            | {MARK: f"{self._run.run}/aws"},
             self._folder.scratch,
             5,
         )
@@ -292,7 +306,7 @@ class Local:
             region=self.blueprint.region,
             account=account,
             credentials=f"http://127.0.0.1:{self._control.server.port}/credentials",
-            token=self._run.token,
+            token=self._task_token,
             mark=self._run.run,
             scratch=self._folder.scratch,
             hyperparameters=self._options.hyperparameters,
@@ -311,15 +325,15 @@ class Local:
                 self._logs.cloud = None
                 await self._start_aws(int(self._endpoint.rpartition(":")[2]))
                 await self._deploy(lambda _: None, first=True)
-                if self._options.data:
-                    await self._upload(self._options.data)
+                for data in self._data:
+                    await self._upload(data)
                 assert self._cloud is not None
-                await asyncio.to_thread(self._cloud.restore, self._folder.store)
+                await self._ask(partial(self._cloud.restore, self._folder.store))
                 await self._deploy(lambda _: None, first=False)
                 self._logs.reopen()
                 self._logs.cloud = self._cloud
-            except Stop as error:
-                self._fault = str(error)
+            except (Stop, OSError) as error:
+                self._fault = f"the embedded AWS cannot be brought back: {error}"
                 self._stopped.set()
                 return
             self._show.say("the embedded AWS is back")
@@ -367,6 +381,7 @@ class Local:
         from boto3.exceptions import S3UploadFailedError
         from botocore.exceptions import BotoCoreError, ClientError
 
+        self._data = [*(each for each in self._data if each != source), source]
         try:
             return max([await asyncio.to_thread(self._cloud.upload, source, str(each)) for each in raw])
         except (OSError, S3UploadFailedError, BotoCoreError, ClientError) as error:
@@ -530,7 +545,9 @@ class Local:
         self._show.link("logs", f"mlopsgen local logs --follow, or {self._folder.logs}")
         self._show.link("more", "mlopsgen local predict TEXT, mlopsgen local train, mlopsgen local down")
         if not self._options.once:
-            self._show.say("Ctrl-C stops all of it.")
+            self._show.say(
+                f"{'`mlopsgen local down`' if self._options.detached else 'Ctrl-C'} stops all of it."
+            )
 
     # What other commands ask
 
@@ -630,5 +647,6 @@ class Local:
             for service in self._services.values():
                 if service.service.task.model == trainer.model and trainer.model:
                     tell(f"replacing the tasks of {service.name}, one after the other")
-                    await service.deploy()
+                    # Whoever asked may leave: what has begun is brought to its end.
+                    await asyncio.shield(service.deploy())
                     tell(f"{service.name} serves {version}")

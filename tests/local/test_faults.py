@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import time
 from pathlib import Path
@@ -64,6 +65,21 @@ def test_ctrl_c_stops_all_of_it(tmp_path: Path, moment: str) -> None:
         assert "Traceback" not in up.output
         assert processes(folder) == []
         assert sorted(each.name for each in (folder / ".mlopsgen" / "local").iterdir()) == ["lock", "logs"]
+    finally:
+        up.end()
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
+    """A trainer that will not listen ends with the rest."""
+    folder = project(tmp_path)
+    up = Up(folder, "--port", "0", "--hyperparameter", "seconds=60", "--hyperparameter", "stubborn=true")
+    try:
+        up.says("started  accuracy")
+        up.process.send_signal(signal.SIGINT)
+        up.says("stopping; Ctrl-C once more ends it at once")
+        assert up.interrupt() == 130, up.output
+        assert "Traceback" not in up.output
+        assert processes(folder) == []
     finally:
         up.end()
 

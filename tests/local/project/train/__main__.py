@@ -27,7 +27,7 @@ s3 = boto3.client("s3")
 settings = json.loads(os.environ["HYPERPARAMETERS"])
 bucket, prefix = split(os.environ["MODEL_URI"])
 checkpoint = split(os.environ["CHECKPOINT_URI"])[1] + "state"
-signal.signal(signal.SIGTERM, stopped)
+signal.signal(signal.SIGTERM, signal.SIG_IGN if settings.get("stubborn") else stopped)
 found = s3.list_objects_v2(Bucket=bucket, Prefix=checkpoint).get("KeyCount", 0)
 print(json.dumps({"level": "info", "event": "resumed" if found else "started", **settings}), flush=True)
 if settings.get("child"):
