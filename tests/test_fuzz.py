@@ -61,6 +61,8 @@ def sound(diagnostics: tuple[Diagnostic, ...], text: str) -> None:
     for each in diagnostics:
         assert each.code in CODES
         assert each.message.strip()
+        assert len(each.message) < 2000
+        assert (each.message + (each.help or "")).isprintable()
         assert each.labels
         for label in each.labels:
             assert label.span.file == NAME
@@ -398,6 +400,23 @@ def test_any_context(project: Path, context: str, requirements: str | None, dock
         assert inside.is_file()
         assert inside.is_relative_to((project / context).resolve())
         assert inside.is_relative_to(project.resolve())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'metadata: {name: "\\e]0;pwned\\a"}',
+        '"\\e[2J": 1',
+        'metadata: {name: demo, "\\u202e": 1}',
+        f"metadata: {{{'x' * 1_000_000}: 1}}",
+        f"metadata: {{name: demo, name{'x' * 1000}: 1}}",
+        f"a: *{'x' * 1000}",
+    ],
+    ids=["title", "clear", "direction", "huge key", "long key", "long alias"],
+)
+def test_terminals_are_safe(text: str):
+    """No value of the file's reaches a terminal as more than printable text of a bearable length."""
+    assert survives(text) is None
 
 
 def test_aliases_cannot_grow():

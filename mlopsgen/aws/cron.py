@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from itertools import pairwise
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -121,6 +122,7 @@ def shortest_gap(text: str) -> int:
     return min(*gaps, overnight * _DAY - times[-1] + times[0], overnight * _DAY)
 
 
+@cache
 def _days(cron: Cron) -> list[int]:
     """The days on which it happens, as ordinals, over a span in which each pattern of dates comes up."""
     # Days of the week and leap years repeat together every 28 years, as long as no century comes between.

@@ -54,13 +54,18 @@ def rule(code: str) -> Callable[[Rule], Rule]:
     return register
 
 
+LISTED = 12
+"""How many names a help lists at most."""
+
+
 def nearest(word: str, known: Iterable[str], kind: str) -> str:
     """The help for an unknown name: the nearest that is known, or all of them."""
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1)
     if close:
         return f"did you mean `{close[0]}`?"
-    return f"known {kind}: {', '.join(names)}" if names else f"declare {kind} first"
+    more = ", …" if len(names) > LISTED else ""
+    return f"known {kind}: {', '.join(names[:LISTED])}{more}" if names else f"declare {kind} first"
 
 
 def listed(scene: Scene, section: str) -> Iterator[tuple[Path, str]]:

@@ -19,6 +19,22 @@ class Label:
     text: str = ""
 
 
+LONGEST = 400
+"""Characters of a message, in which the user's own values stand."""
+
+
+def shown(text: str) -> str:
+    """The text as a terminal can take it: on one line, without control characters, and of a bearable length.
+
+    What a file holds could otherwise move the cursor, turn the direction of writing, or fill the screen.
+    """
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]}…{text[-LONGEST // 2 :]}"
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "replace").decode() for char in text
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """A fault or a warning: its code, where it is, and what to do.
@@ -31,6 +47,10 @@ class Diagnostic:
     message: str
     labels: tuple[Label, ...] = ()
     help: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", shown(self.message))
+        object.__setattr__(self, "help", shown(self.help) if self.help else None)
 
     @property
     def order(self) -> tuple[str, int, int, str, str]:
