@@ -78,6 +78,9 @@ def labels_as_tags(scene: Scene) -> Iterable[Finding]:
                 f"tags that start with `{owner}:` are {'AWS' if owner.lower() == 'aws' else 'mlopsgen'}'s own"
             )
             yield Finding(path, message, "choose another key")
+        if "=" in key:
+            message = "`aws cloudformation deploy` takes what comes after the first `=` for the tag's value"
+            yield Finding(path, message, "choose a key without `=`")
         first = seen.setdefault(key.lower(), key)
         if first != key:
             also = (((*path[:-1], first), "first given here"),)

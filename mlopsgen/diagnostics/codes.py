@@ -823,7 +823,8 @@ CODES: dict[str, Story] = {
     "E362": _story(
         "a label that cannot be a tag",
         """Labels become tags. Tags that start with `aws:` belong to AWS and those with `mlopsgen:` to the
-        compiler, and IAM does not tell capitals from small letters.""",
+        compiler, IAM does not tell capitals from small letters, and on a command line the key ends
+        at the first `=`.""",
         "metadata: {labels: {Team: time-series, team: time-series}}",
         "metadata: {labels: {team: time-series}}",
     ),
