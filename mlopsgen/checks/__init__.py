@@ -11,7 +11,7 @@ from mlopsgen.checks.rule import RULES, Finding, Scene
 from mlopsgen.components.base import Site
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label, Severity
 from mlopsgen.load import Loaded
-from mlopsgen.source.node import Node, place
+from mlopsgen.source.node import Node, key_place, place
 
 _PLAN_LEVEL = {"rule", "structure", "templates"}
 
@@ -35,8 +35,9 @@ def check(environments: Iterable[Loaded], folder: Path | None) -> tuple[Diagnost
 
 def diagnostic(tree: Node, code: str, severity: Severity, finding: Finding) -> Diagnostic:
     """A finding at its place in the file."""
+    where = key_place if finding.key else place
     labels = (
-        Label(place(tree, finding.path)),
-        *(Label(place(tree, path), text) for path, text in finding.also),
+        Label(where(tree, finding.path)),
+        *(Label(where(tree, path), text) for path, text in finding.also),
     )
     return Diagnostic(code, severity, finding.message, labels, finding.help)

@@ -77,14 +77,16 @@ def labels_as_tags(scene: Scene) -> Iterable[Finding]:
             message = (
                 f"tags that start with `{owner}:` are {'AWS' if owner.lower() == 'aws' else 'mlopsgen'}'s own"
             )
-            yield Finding(path, message, "choose another key")
+            yield Finding(path, message, "choose another key", key=True)
         if "=" in key:
             message = "`aws cloudformation deploy` takes what comes after the first `=` for the tag's value"
-            yield Finding(path, message, "choose a key without `=`")
+            yield Finding(path, message, "choose a key without `=`", key=True)
         first = seen.setdefault(key.lower(), key)
         if first != key:
             also = (((*path[:-1], first), "first given here"),)
-            yield Finding(path, f"IAM does not tell `{key}` from `{first}`", "write both the same way", also)
+            yield Finding(
+                path, f"IAM does not tell `{key}` from `{first}`", "write both the same way", also, key=True
+            )
 
 
 @rule("E208")

@@ -171,10 +171,10 @@ def variables_that_collide(scene: Scene) -> Iterable[Finding]:
         for name in workload.env:
             if name in own:
                 help_ = "docs/contracts.md lists what every container gets; choose another name"
-                yield Finding((*path, "env", name), f"`{name}` is set by mlopsgen", help_)
+                yield Finding((*path, "env", name), f"`{name}` is set by mlopsgen", help_, key=True)
             elif name.startswith(("AWS_", "ECS_")):
                 help_ = "choose another name; region and credentials come by themselves"
-                yield Finding((*path, "env", name), f"`{name}` belongs to AWS", help_)
+                yield Finding((*path, "env", name), f"`{name}` belongs to AWS", help_, key=True)
         for index, secret in enumerate(workload.secrets):
             if secret.name in workload.env or secrets[secret.name] > 1 or secret.name in own:
                 message = f"`{secret.name}` is set twice"

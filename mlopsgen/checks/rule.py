@@ -22,6 +22,8 @@ class Finding:
     help: str | None = None
     also: tuple[tuple[Path, str], ...] = ()
     """Places that explain it, each with what is to be seen there."""
+    key: bool = False
+    """Whether the key at `path` is wrong, and those of `also`, rather than what it holds."""
 
 
 @dataclass(frozen=True, slots=True)

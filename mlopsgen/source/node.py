@@ -126,6 +126,12 @@ def place(root: Node, path: Path) -> Span:
             )
 
 
+def key_place(root: Node, path: Path) -> Span:
+    """Where the key at the end of `path` stands; as `place` if there is none."""
+    _, key, taken = find(root, path)
+    return key.span if key is not None and taken == len(path) else place(root, path)
+
+
 def walk(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
     """Every node with its path, parents first, in the order of the file."""
     yield path, node
