@@ -86,14 +86,23 @@ def interrupt(context: str, environment: Mapping[str, str], after: str) -> Ended
 @contextmanager
 def serving(context: str, environment: Mapping[str, str]) -> Iterator[httpx.Client]:
     """A client of the service once it is healthy; at the end it has to stop at SIGTERM with status 0."""
+    with running(context, environment) as (client, _):
+        yield client
+
+
+@contextmanager
+def running(
+    context: str, environment: Mapping[str, str]
+) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]]:
+    """The same, with the process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = start(context, {**environment, "PORT": str(port)})
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
             _wait(client, process)
-            yield client
+            yield client, process
         process.terminate()
         assert end(process).status == 0
     finally:

@@ -189,7 +189,7 @@ def test_refuses_a_model_that_was_changed(desk: dict[str, str], tmp_path: Path) 
     assert ended.status == 1 and "its digest differs" in ended.said("cannot serve")["reason"]
 
 
-@pytest.mark.parametrize(("name", "value"), [("SESSION_KEY", "short"), ("INTENTS_URL", "")])
+@pytest.mark.parametrize(("name", "value"), [("SESSION_KEY", "short"), ("INTENTS_URL", "/intents")])
 def test_starts_with_good_settings_alone(desk: dict[str, str], name: str, value: str) -> None:
     """Without an address or a decent key the dialogue ends at once and says why."""
     environment = front(desk, "http://127.0.0.1:1/") | {"PORT": "1", name: value}

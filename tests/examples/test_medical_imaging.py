@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -122,6 +125,33 @@ def test_refuses_what_is_no_slice(ward: dict[str, str]) -> None:
         assert large.status_code == 413
         assert mask_of(client.post("/masks", content=good)).shape == (64, 66)
     assert not [path for path in Path(ward["TMPDIR"]).iterdir() if path.name.startswith("tmp")]
+
+
+def test_finishes_what_it_has_begun(ward: dict[str, str]) -> None:
+    """SIGTERM in the middle of an upload: the slice is still answered, and nobody else is let in."""
+    body = npz(image=lungs((64, 66), lesion=True))
+    with harness.running("medical-imaging/serve", ward) as (client, process):
+
+        def slowly() -> Iterator[bytes]:
+            yield body[:100]
+            process.terminate()
+            until = time.monotonic() + 30
+            while time.monotonic() < until and is_open(client):
+                time.sleep(0.05)
+            yield body[100:]
+
+        answer = client.post("/masks", content=slowly())
+        assert mask_of(answer).shape == (64, 66)
+        assert not is_open(client)
+
+
+def is_open(client: httpx.Client) -> bool:
+    """Whether the service takes new connections."""
+    try:
+        socket.create_connection((client.base_url.host, client.base_url.port or 0)).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_goes_on_where_it_was_stopped(ward: dict[str, str], tmp_path: Path) -> None:

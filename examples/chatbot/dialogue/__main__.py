@@ -38,6 +38,7 @@ SURE = 0.5
 MISSES = 2
 """How often in a row it asks again before it hands over to a person."""
 LONGEST_BODY = 16_384
+SHORTEST_KEY = 16
 
 ANSWERS = {
     "track-order": "You find where your order is under My orders.",
@@ -156,33 +157,37 @@ def log(message: str, **values: Any) -> None:
     print(json.dumps({"time": datetime.now(UTC).isoformat(), "message": message, **values}), flush=True)
 
 
+def read_settings() -> dict[str, str]:
+    """What the environment says. Raises `Misconfigured`."""
+    names = ("INTENTS_URL", "PORT", "RAW_URI", "SESSION_KEY")
+    settings = {name: os.environ.get(name, "") for name in names}
+    if missing := [name for name, value in settings.items() if not value]:
+        raise Misconfigured(f"{missing[0]} is not set")
+    url = urlsplit(settings["INTENTS_URL"])
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        raise Misconfigured("INTENTS_URL is no address such as https://help.example.com/intents")
+    if not settings["PORT"].isdecimal():
+        raise Misconfigured("PORT is no number")
+    if len(settings["SESSION_KEY"]) < SHORTEST_KEY:
+        raise Misconfigured(f"SESSION_KEY has fewer than {SHORTEST_KEY} characters")
+    return settings
+
+
 def main() -> int:
     """Listen on PORT; the result is the exit status. SIGTERM lets requests in flight end."""
     # uvicorn drains, then hands the signal on to this handler.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        settings = {
-            name: os.environ.get(name, "") for name in ("INTENTS_URL", "PORT", "RAW_URI", "SESSION_KEY")
-        }
-        for name, value in settings.items():
-            if not value:
-                raise Misconfigured(f"{name} is not set")
-        if len(settings["SESSION_KEY"]) < 16:
-            raise Misconfigured("SESSION_KEY has fewer than 16 characters")
-        app = build(
-            settings["INTENTS_URL"], read_answers(settings["RAW_URI"]), settings["SESSION_KEY"].encode()
-        )
+        settings = read_settings()
+        answers = read_answers(settings["RAW_URI"])
     except Misconfigured as error:
         log("cannot serve", reason=str(error))
         return 1
+    app = build(settings["INTENTS_URL"], answers, settings["SESSION_KEY"].encode())
     log("serving")
+    port = int(settings["PORT"])
     uvicorn.run(
-        app,
-        host="0.0.0.0",
-        port=int(settings["PORT"]),
-        access_log=False,
-        log_level="warning",
-        timeout_graceful_shutdown=25,
+        app, host="0.0.0.0", port=port, access_log=False, log_level="warning", timeout_graceful_shutdown=25
     )
     return 0
 

@@ -52,9 +52,11 @@ def start(settings: Settings, labels: Sequence[str], folder: Path) -> tuple[Any,
             attn_implementation="eager",  # as the ONNX exporter reads it
             dtype=torch.float32,
         )
-    except (OSError, ValueError) as error:
+    except (
+        Exception
+    ) as error:  # whatever is wrong with the files; the tokenizer's parser raises no other class
         raise Failed(
-            f"cannot load checkpoint {source!r}: {str(error).splitlines()[0]} "
+            f"cannot load checkpoint {source!r}: {str(error).partition(chr(10))[0]} "
             f"If the hub is out of reach, put the checkpoint's files into {raw.uri}{source}/"
         ) from error
     if not tokenizer.is_fast:

@@ -163,6 +163,9 @@ def serve(build: Callable[[Version], FastAPI], drain: int = 25) -> int:
     # uvicorn drains, then hands the signal on to this handler.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
+        port = _variable("PORT")
+        if not port.isdecimal():
+            raise Unusable(f"PORT is {port!r}, which is no number")
         with tempfile.TemporaryDirectory() as folder:
             version = load(Path(folder))
             app = build(version)
@@ -170,7 +173,7 @@ def serve(build: Callable[[Version], FastAPI], drain: int = 25) -> int:
             uvicorn.run(
                 app,
                 host="0.0.0.0",
-                port=int(_variable("PORT")),
+                port=int(port),
                 access_log=False,
                 log_level="warning",
                 timeout_graceful_shutdown=drain,
