@@ -12,7 +12,10 @@ import pytest
 from mlopsgen.aws import cron
 from mlopsgen.aws.instance_types import regions
 from mlopsgen.checks import network, schedules, storage
+from mlopsgen.checks.ingress import TARGET_GROUPS
 from mlopsgen.components.network import subnets
+from mlopsgen.ecs.load_balancer import MAX_PRIORITY, priorities
+from mlopsgen.spec.services import ServiceSpec
 from mlopsgen.spec.storage import TransitionSpec
 
 
@@ -52,6 +55,29 @@ def test_every_time_zone_is_one():
     assert {"UTC", "Asia/Ho_Chi_Minh", "Europe/Dublin", "America/New_York"} <= schedules.zones()
     for name in sorted(schedules.zones()):
         assert datetime(2026, 1, 1, tzinfo=ZoneInfo(name)).utcoffset() is not None
+
+
+def test_full_load_balancers_have_priorities_for_all():
+    """As many services as are accepted behind both load balancers get each a priority of their own."""
+    services = [
+        ServiceSpec.model_validate(
+            {
+                "name": f"s{number}",
+                "image": {"build": {"context": "app"}},
+                "ingress": {"scheme": scheme, "path": path},
+            }
+        )
+        for number, (scheme, path) in enumerate(
+            (scheme, f"/{number:03}")
+            for scheme in ("internet-facing", "internal")
+            for number in range(TARGET_GROUPS)
+        )
+    ]
+    found = priorities(services)
+    for scheme in ("internet-facing", "internal"):
+        given = [found[each.name] for each in services if each.ingress and each.ingress.scheme == scheme]
+        assert len(set(given)) == TARGET_GROUPS
+        assert max(given) <= MAX_PRIORITY
 
 
 CRONTABS = [

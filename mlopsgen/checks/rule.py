@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path as Folder
 from typing import TypeAlias
@@ -68,9 +68,3 @@ def nearest(word: str, known: Iterable[str], kind: str) -> str:
         return f"did you mean `{close[0]}`?"
     more = ", …" if len(names) > LISTED else ""
     return f"known {kind}: {', '.join(names[:LISTED])}{more}" if names else f"declare {kind} first"
-
-
-def listed(scene: Scene, section: str) -> Iterator[tuple[Path, str]]:
-    """The path and name of each named thing in `spec.SECTION`."""
-    for index, each in enumerate(getattr(scene.site.spec, section)):
-        yield ("spec", section, index), each.name

@@ -184,7 +184,8 @@ def priorities(services: Sequence[ServiceSpec]) -> dict[str, int]:
     """
     classes = 3 * (LONGEST_PATH + 1)
     room = MAX_PRIORITY // classes
-    taken: set[int] = set()
+    # Each load balancer has priorities of its own.
+    taken: dict[str, set[int]] = {"internet-facing": set(), "internal": set()}
     result: dict[str, int] = {}
     for service in sorted(services, key=lambda each: each.name):
         if not service.ingress:
@@ -194,8 +195,9 @@ def priorities(services: Sequence[ServiceSpec]) -> dict[str, int]:
         depth = LONGEST_PATH - len(service.ingress.path.rstrip("/"))
         start = (rank * (LONGEST_PATH + 1) + depth) * room + 1
         offset = int.from_bytes(hashlib.sha256(service.name.encode()).digest()[:4], "big") % room
-        while start + offset in taken:
+        own = taken[service.ingress.scheme]
+        while start + offset in own:
             offset = (offset + 1) % room
-        taken.add(start + offset)
+        own.add(start + offset)
         result[service.name] = start + offset
     return result
