@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from train import log
 from train.architectures.base import Epoch
 from train.errors import Fault
 from train.settings import Settings
@@ -71,8 +72,8 @@ def _mlflow(settings: Settings, points: list[tuple[int, dict[str, float]]], fina
             for step, values in points:
                 mlflow.log_metrics(values, step=step)
             mlflow.log_metrics({f"test_{name}": value for name, value in final.items()})
-    except mlflow.exceptions.MlflowException as error:
-        raise Fault(f"MLflow does not take the run: {error}", "see MLFLOW_TRACKING_URI") from error
+    except mlflow.exceptions.MlflowException as error:  # no reason to lose a trained model
+        log.warn("mlflow", message=f"MLflow does not take the run: {error}"[:500])
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:

@@ -26,7 +26,7 @@ SMALL = {
     "transformer": {
         "architecture": "transformer", "model": "scratch", "syntheticTrain": 200, "syntheticTest": 60,
         "epochs": 1, "batchSize": 20, "hidden": 32, "heads": 2, "layers": 2, "vocabulary": 500,
-        "precision": "fp32", "learningRate": 0.005, "int8Loss": 1,
+        "precision": "fp32", "learningRate": 0.005, "int8Loss": 1, "maxTokens": 64,
     },
 }  # fmt: skip
 """Hyperparameters that finish in seconds."""

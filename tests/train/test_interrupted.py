@@ -16,21 +16,31 @@ LSTM = {**SMALL["lstm"], "syntheticTrain": 200, "syntheticTest": 60, "epochs": 2
 pytestmark = pytest.mark.xdist_group("interrupted")
 
 
-def metrics(folder: Path) -> dict[str, Any]:
-    """All that the newest version measured, without times."""
-    version = versions(folder / "models" / "sentiment")[-1]
-    found: dict[str, Any] = json.loads((version / "metrics.json").read_text())
-    for epoch in found["history"]:
+FIT = ("fetch", "prepare", "fit")
+
+
+def fitted(folder: Path) -> tuple[bytes, list[dict[str, Any]]]:
+    """The weights of a work folder's model, and what its epochs measured, without times."""
+    work = folder / "work" / "fitted"
+    history = json.loads((work / "fitted.json").read_text())["history"]
+    for epoch in history:
         del epoch["seconds"], epoch["tokens_per_second"]
-    return found
+    return (work / "model.safetensors").read_bytes(), history
+
+
+def fit(folder: Path, hyperparameters: dict[str, Any]) -> Ended:
+    """Run the stages up to the model."""
+    ended = run(environment(folder, hyperparameters), *FIT, f"--work={folder}/work")
+    assert ended.code == 0, ended.lines[-1]
+    return ended
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nobody interrupts."""
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[dict[str, Any]]]:
+    """What comes out of a run that nobody interrupts."""
     folder = tmp_path_factory.mktemp("whole")
-    assert run(environment(folder, LSTM)).code == 0
-    return folder
+    fit(folder, LSTM)
+    return fitted(folder)
 
 
 def interrupt(folder: Path, how: signal.Signals, hyperparameters: dict[str, Any]) -> Ended:
@@ -49,17 +59,13 @@ def interrupt(folder: Path, how: signal.Signals, hyperparameters: dict[str, Any]
     return Ended(process.returncode, parse(text))
 
 
-def test_two_runs_are_equal(whole: Path, tmp_path: Path) -> None:
+def test_two_runs_are_equal(whole: Any, tmp_path: Path) -> None:
     """The same data and settings give the same numbers and the same weights, bit for bit."""
-    assert run(environment(tmp_path, LSTM)).code == 0
-    assert metrics(tmp_path) == metrics(whole)
-    weights = [
-        versions(folder / "models" / "sentiment")[-1] / "model.safetensors" for folder in (whole, tmp_path)
-    ]
-    assert weights[0].read_bytes() == weights[1].read_bytes()
+    fit(tmp_path, LSTM)
+    assert fitted(tmp_path) == whole
 
 
-def test_sigterm_saves_and_the_next_run_resumes(whole: Path, tmp_path: Path) -> None:
+def test_sigterm_saves_and_the_next_run_resumes(whole: Any, tmp_path: Path) -> None:
     """SIGTERM ends with 143 and publishes nothing; the next run goes on and ends with the same numbers."""
     stopped = interrupt(tmp_path, signal.SIGTERM, LSTM)
     assert stopped.code == 143
@@ -67,49 +73,44 @@ def test_sigterm_saves_and_the_next_run_resumes(whole: Path, tmp_path: Path) -> 
     assert versions(tmp_path / "models" / "sentiment") == []
     resumed = run(environment(tmp_path, LSTM))
     assert resumed.code == 0
+    (version,) = versions(tmp_path / "models" / "sentiment")
+    assert (version / "model.safetensors").read_bytes() == whole[0]
     at = resumed.said("resumed")
     assert (at["epoch"], at["step"]) == (stopped.said("stopped")["epoch"], stopped.said("stopped")["step"])
-    assert metrics(tmp_path) == metrics(whole)
 
 
-def test_a_killed_run_resumes_from_its_last_checkpoint(whole: Path, tmp_path: Path) -> None:
+def test_a_killed_run_resumes_from_its_last_checkpoint(whole: Any, tmp_path: Path) -> None:
     """Even without a warning only the steps since the last checkpoint are lost, and no number changes."""
     assert interrupt(tmp_path, signal.SIGKILL, LSTM).code == -signal.SIGKILL
-    resumed = run(environment(tmp_path, LSTM))
-    assert resumed.code == 0
-    assert "resumed" in resumed.events()
-    assert metrics(tmp_path) == metrics(whole)
+    assert "resumed" in fit(tmp_path, LSTM).events()
+    assert fitted(tmp_path) == whole
 
 
-def test_a_broken_checkpoint_is_left_aside(whole: Path, tmp_path: Path) -> None:
+def test_a_broken_checkpoint_is_left_aside(whole: Any, tmp_path: Path) -> None:
     """A checkpoint that cannot be read is told, and training starts anew."""
     interrupt(tmp_path, signal.SIGTERM, LSTM)
     (kept,) = (tmp_path / "models" / "sentiment" / "checkpoints").glob("*/checkpoint.safetensors")
     kept.write_bytes(kept.read_bytes()[:1000])
-    ended = run(environment(tmp_path, LSTM))
-    assert ended.code == 0
+    ended = fit(tmp_path, LSTM)
     assert ended.said("checkpoint")["level"] == "warning"
     assert "resumed" not in ended.events()
-    assert metrics(tmp_path) == metrics(whole)
+    assert fitted(tmp_path) == whole
 
 
 def test_other_settings_do_not_resume(tmp_path: Path) -> None:
     """A checkpoint belongs to its settings."""
     interrupt(tmp_path, signal.SIGTERM, LSTM)
-    ended = run(environment(tmp_path, {**LSTM, "learningRate": 0.01, "epochs": 1}))
-    assert ended.code == 0
-    assert "resumed" not in ended.events()
+    assert "resumed" not in fit(tmp_path, {**LSTM, "learningRate": 0.01, "epochs": 1}).events()
 
 
-def test_two_processes_train_one_model(whole: Path, tmp_path: Path) -> None:
+def test_two_processes_train_one_model(whole: Any, tmp_path: Path) -> None:
     """Two processes share each batch; the first epoch's loss is that of one process but for the dropout."""
     quiet = {**LSTM, "epochs": 1, "dropout": 0.0, "learningRate": 1e-6}
     one, two = tmp_path / "one", tmp_path / "two"
-    assert run(environment(one, quiet)).code == 0
-    ended = run(environment(two, {**quiet, "processes": 2}))
-    assert ended.code == 0
-    assert [event for event in ended.events() if event == "published"] == ["published"]
-    losses = [metrics(folder)["history"][0]["validation_loss"] for folder in (one, two)]
+    fit(one, quiet)
+    ended = fit(two, {**quiet, "processes": 2})
+    assert [event for event in ended.events() if event == "epoch"] == ["epoch"]
+    losses = [fitted(folder)[1][0]["validation_loss"] for folder in (one, two)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
@@ -120,16 +121,13 @@ def test_sigterm_stops_all_processes(tmp_path: Path) -> None:
     assert (
         len(list((tmp_path / "models" / "sentiment" / "checkpoints").glob("*/checkpoint.safetensors"))) == 1
     )
-    ended = run(environment(tmp_path, given))
-    assert ended.code == 0
-    assert "resumed" in ended.events()
+    assert "resumed" in fit(tmp_path, given).events()
 
 
 def test_early_stopping_keeps_the_best_epoch(tmp_path: Path) -> None:
     """Training ends after `patience` epochs without a lower validation loss, with the best one's weights."""
     given = {**LSTM, "epochs": 12, "patience": 1, "learningRate": 0.2, "clip": 1000, "validation": 0.2}
-    ended = run(environment(tmp_path, given))
-    assert ended.code == 0
-    losses = [epoch["validation_loss"] for epoch in metrics(tmp_path)["history"]]
+    ended = fit(tmp_path, given)
+    losses = [epoch["validation_loss"] for epoch in fitted(tmp_path)[1]]
     assert len(losses) < 12
     assert ended.said("early stop")["best"] == losses.index(min(losses)) + 1
