@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -19,6 +20,19 @@ from train.settings import TYPES, Settings, from_environment
 from train.stages import STAGES, Run
 
 TERMINATED = 128 + signal.SIGTERM
+OUTSIDE = frozenset(
+    (
+        errno.EACCES,
+        errno.EDQUOT,
+        errno.EEXIST,
+        errno.EIO,
+        errno.ENOSPC,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    )
+)
+"""Faults of disks and folders that are not the program's."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,11 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = from_environment(os.environ, told)
         _run(settings, options.stages or list(STAGES), options.work, _hyperparameters(options))
     except Fault as fault:
-        if sys.stdout.isatty():
-            print(f"error: {fault}", file=sys.stderr)
-        else:
-            log.say("failed", level="error", message=fault.message, help=fault.help)
-        return 1
+        return _rejected(fault)
+    except OSError as error:
+        if error.errno not in OUTSIDE:
+            raise
+        return _rejected(Fault(str(error), "see that the place exists, has room, and may be written to"))
     except Failed as failed:
         return failed.code
     except Stopped:
@@ -77,6 +91,14 @@ def _run(settings: Settings, stages: Sequence[str], work: str | None, options: S
                 STAGES[name](run)
             log.say("done", stage=name, seconds=round(time.monotonic() - begun, 2))
         log.say("finished", seconds=round(time.monotonic() - started, 2))
+
+
+def _rejected(fault: Fault) -> int:
+    if sys.stdout.isatty():
+        print(f"error: {fault}", file=sys.stderr)
+    else:
+        log.say("failed", level="error", message=fault.message, help=fault.help)
+    return 1
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:

@@ -84,6 +84,8 @@ def place(settings: Hyperparameters) -> Iterator[Place]:
         dist.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(minutes=30))
     try:
         yield Place(device, _dtype(settings, device), rank, world)
+    except torch.OutOfMemoryError as error:
+        raise Fault(f"{device} has too little memory", "lower `batchSize` or `maxTokens`") from error
     finally:
         if world > 1:
             dist.destroy_process_group()

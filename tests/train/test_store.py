@@ -111,6 +111,14 @@ def test_a_manifest_comes_last(tmp_path: Path, trainer: Any, monkeypatch: pytest
     assert versions(tmp_path / "models" / "sentiment") == []
 
 
+def test_a_place_that_cannot_be_written_is_told(trainer: Any, tmp_path: Path) -> None:
+    """A store whose folder cannot be made is named; there is no traceback."""
+    (tmp_path / "file").write_text("no folder")
+    code, said = trainer(None, MODEL_URI=f"{tmp_path}/file/models/")
+    assert code == 1
+    assert f"{tmp_path}/file" in said["failed"]["message"]
+
+
 AUTOMATIC = {"policy": "automatic", "minimum": {"accuracy": 0.5}}
 
 
