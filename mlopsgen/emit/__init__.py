@@ -10,6 +10,7 @@ from mlopsgen.emit import (
     deploy,
     dockerfile,
     git_sync,
+    locust,
     manifest,
     readme,
     task_definition,
@@ -20,7 +21,7 @@ from mlopsgen.plan import Plan
 
 def emit(plans: Sequence[Plan], inputs: Mapping[str, str], files: Iterable[str]) -> tuple[Artifact, ...]:
     """Every file that the plans become, sorted by path; the manifest, which lists the others, comes last."""
-    artifacts = [*dockerfile.emit(plans), *workflow.emit(plans), readme.emit(plans)]
+    artifacts = [*dockerfile.emit(plans), *workflow.emit(plans), *locust.emit(plans), readme.emit(plans)]
     for plan in plans:
         artifacts += [*cloudformation.emit(plan), *task_definition.emit(plan), *git_sync.emit(plan)]
         artifacts.append(deploy.emit(plan))

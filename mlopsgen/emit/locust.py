@@ -11,15 +11,14 @@ from mlopsgen.plan import Plan
 
 def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
     """One file for each service that serves a model, for all environments: Locust is told the host."""
-    for service, model in sorted(_serving(plans).items()):
-        text = render("locustfile.py.j2", service=service, model=model)
-        yield Artifact(f"load-tests/{service}.py", text)
+    for service in sorted(serving(plans)):
+        yield Artifact(f"load-tests/{service}.py", render("locustfile.py.j2", service=service))
 
 
-def _serving(plans: Sequence[Plan]) -> dict[str, str]:
-    """The model that each service serves, by the arrow between the two."""
+def serving(plans: Sequence[Plan]) -> set[str]:
+    """The services with a model, by the arrow between the two."""
     return {
-        edge.target: edge.source.removeprefix("model:")
+        edge.target
         for plan in plans
         for edge in plan.edges
         if edge.label == "serves" and edge.source.startswith("model:")

@@ -8,6 +8,7 @@ from typing import Any
 from mlopsgen.artifacts import Artifact
 from mlopsgen.emit.cloudformation import path_text
 from mlopsgen.emit.dockerfile import images
+from mlopsgen.emit.locust import serving
 from mlopsgen.emit.render import mermaid, render
 from mlopsgen.emit.task_definition import PLACEHOLDERS
 from mlopsgen.plan import Grant, Plan, Stack
@@ -27,6 +28,7 @@ def emit(plans: Sequence[Plan]) -> Artifact:
         diagrams=_grouped(plans, diagram),
         permissions=_grouped(plans, _permissions),
         wildcards=_grouped(plans, _wildcards),
+        load_tests=bool(serving(plans)),
         resources=_grouped(plans, _resources),
         commands=[(plan.environment, _commands(plan)) for plan in plans if plan.commands],
         placeholders=PLACEHOLDERS,
