@@ -93,7 +93,10 @@ class Bucket:
             config = Config(
                 connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3}
             )
-            self._client = boto3.client("s3", config=config)
+            # ECS sets AWS_REGION, of which boto3 by itself knows only the older AWS_DEFAULT_REGION; without
+            # a region it asks the global endpoint, which a network without NAT does not reach.
+            region = os.environ.get("AWS_REGION") or None
+            self._client = boto3.client("s3", region_name=region, config=config)
         return self._client
 
     def read(self, path: str) -> bytes:

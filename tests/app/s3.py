@@ -31,6 +31,8 @@ class Weather:
     """Paths that this befalls end so."""
     seen: list[str] = field(default_factory=list)
     """The paths that were asked for."""
+    signed: set[str] = field(default_factory=set)
+    """The regions that reads were signed for."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def _proxy(behind: str, weather: Weather) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             weather.seen.append(self.path)
+            if self.command == "GET":
+                weather.signed.add(self.headers["Authorization"].split("/")[2])
             hit = self.command == "GET" and self.path.split("?")[0].endswith(weather.only)
             if hit:
                 time.sleep(weather.delay)

@@ -206,6 +206,15 @@ def test_bucket(tmp_path: Path, s3: Bucket) -> None:
         assert [path for path in scratch.iterdir() if path.is_dir()] == []
 
 
+def test_region(tmp_path: Path, s3: Bucket) -> None:
+    """Requests go to the region that AWS_REGION names, as ECS sets it."""
+    publish(tmp_path / "store", FIRST)
+    s3.upload(tmp_path / "store")
+    s3.weather.signed.clear()
+    with serving(URI, tmp_path, **s3.variables()):
+        assert s3.weather.signed == {"eu-west-1"}
+
+
 def test_bucket_with_half_an_upload(tmp_path: Path, s3: Bucket) -> None:
     """A version of which a part is still missing is not used; once complete, it is."""
     store = tmp_path / "store"
