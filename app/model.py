@@ -23,7 +23,7 @@ CONFIG = "model.json"
 PROBE = "A quiet film about a long summer, slow at first and then hard to leave."
 PROBE_TOKENS = 64
 
-SMALL_BATCH, LARGE_BATCH = 256, 4096
+SMALL_BATCH, LARGE_BATCH = 128, 1024
 """Tokens in a batch: for networks that gain little from batches, and for those that gain much."""
 
 GAIN = 0.7
