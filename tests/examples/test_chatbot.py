@@ -159,7 +159,7 @@ def test_goes_on_where_it_was_stopped(desk: dict[str, str], tmp_path: Path) -> N
     ("settings", "rows", "reason"),
     [
         ({"checkpoint": "no/such"}, [("text", "intent")], "give two intents or more"),
-        ({"checkpoint": "no/such"}, [], "put the checkpoint's files into"),
+        ({"checkpoint": "no/such"}, [], "if the hub is out of reach, put its files there"),
         ({}, [("words", "meaning"), ("a", "b")], "data.csv: needs columns `text` and `intent`"),
     ],
 )

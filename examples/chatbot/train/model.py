@@ -55,10 +55,9 @@ def start(settings: Settings, labels: Sequence[str], folder: Path) -> tuple[Any,
     except (
         Exception
     ) as error:  # whatever is wrong with the files; the tokenizer's parser raises no other class
-        raise Failed(
-            f"cannot load checkpoint {source!r}: {str(error).partition(chr(10))[0]} "
-            f"If the hub is out of reach, put the checkpoint's files into {raw.uri}{source}/"
-        ) from error
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        advice = "see that its files are whole" if own else "if the hub is out of reach, put its files there"
+        raise Failed(f"cannot load checkpoint {source!r}: {reason}; {advice}: {raw.uri}{source}/") from error
     if not tokenizer.is_fast:
         raise Failed(f"checkpoint {source!r} has no tokenizer.json, which the service reads")
     return tokenizer, Classifier(encoder)
