@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import time
@@ -65,6 +66,21 @@ def test_ctrl_c_stops_all_of_it(tmp_path: Path, moment: str) -> None:
         assert "Traceback" not in up.output
         assert processes(folder) == []
         assert sorted(each.name for each in (folder / ".mlopsgen" / "local").iterdir()) == ["lock", "logs"]
+    finally:
+        up.end()
+
+
+def test_without_its_aws_a_run_that_does_not_serve_yet_ends(tmp_path: Path) -> None:
+    """It says what happened and what to do, and leaves no process."""
+    folder = project(tmp_path)
+    up = Up(folder, "--port", "0", "--hyperparameter", "seconds=3")
+    try:
+        up.says("started  accuracy")
+        [server] = tasks(folder, "generated/dev")
+        os.kill(server, signal.SIGKILL)
+        assert up.process.wait(90) == 1
+        assert "the embedded AWS ended unexpectedly; start again" in up.output
+        assert processes(folder) == []
     finally:
         up.end()
 

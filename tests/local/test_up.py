@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import resource
 import signal
@@ -107,6 +109,19 @@ def test_a_task_works_in_the_role_of_its_task_definition(up: Up) -> None:
     """Each task gets its own role's credentials, the way ECS hands them out, and none of the caller's."""
     said = local(up.folder, "logs", "adder").stdout
     assert "assumed-role/tiny-dev-serving-adder-TaskRole" in said
+
+
+def test_only_the_owner_reaches_the_control_port(up: Up) -> None:
+    """Without the token nothing is answered, and the token is in a file for the owner alone."""
+    path = up.folder / ".mlopsgen" / "local" / "run.json"
+    assert path.stat().st_mode & 0o077 == 0
+    port = json.loads(path.read_text())["control"]
+    for action in ("stop", "status", "credentials/adder"):
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection.request("POST", f"/{action}", "{}", {"Authorization": "guess"})
+        assert connection.getresponse().status == 403
+        connection.close()
+    assert predict(url(up), "good")[0] == 200
 
 
 def test_a_second_run_is_refused(up: Up) -> None:
