@@ -52,9 +52,8 @@ def start(settings: Settings, labels: Sequence[str], folder: Path) -> tuple[Any,
             attn_implementation="eager",  # as the ONNX exporter reads it
             dtype=torch.float32,
         )
-    except (
-        Exception
-    ) as error:  # whatever is wrong with the files; the tokenizer's parser raises no other class
+    # The parser of tokenizer.json raises no narrower class.
+    except Exception as error:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         advice = "see that its files are whole" if own else "if the hub is out of reach, put its files there"
         raise Failed(f"cannot load checkpoint {source!r}: {reason}; {advice}: {raw.uri}{source}/") from error
