@@ -148,7 +148,8 @@ def load(port: int, connections: int, seconds: float) -> dict:
     command += ["--script", str(HERE / "reviews.lua"), f"http://127.0.0.1:{port}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     seen = json.loads(done.stdout.strip().splitlines()[-1])
-    return seen | {"rps": seen["requests"] / seen["seconds"]}
+    # A refusal is no answer.
+    return seen | {"rps": (seen["requests"] - seen["errors"]) / seen["seconds"]}
 
 
 def measure(server: Server, concurrencies: list[int], seconds: float, log: Path) -> dict:
