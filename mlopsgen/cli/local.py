@@ -71,7 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "text", nargs="*", metavar="TEXT", help="what to classify (default: the service's examples)"
     )
     predict.add_argument("--json", metavar="BODY", help="send this JSON instead")
-    predict.add_argument("--path", default="/predict", help="where to (default: /predict)")
+    predict.add_argument("--path", help="where to (default: /predict; for examples, what has some)")
 
     action("down", "stop what runs, and clear what a run left")
 
@@ -437,7 +437,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from mlopsgen.local.predict import Example, Unpredictable, examples, predict
+    from mlopsgen.local.predict import PATH, Example, Unpredictable, examples, predict
 
     if arguments.json and arguments.text:
         raise Fault("give a text or --json, not both")
@@ -447,17 +447,21 @@ def _predict(arguments: argparse.Namespace) -> int:
     if not status["urls"]:
         raise Fault("no service has an ingress, so there is nobody to ask")
     url = next(iter(status["urls"].values()))
+    tasks = [
+        f"http://127.0.0.1:{task['port']}" for service in status["services"] for task in service["tasks"]
+    ]
+    path = arguments.path or PATH
     try:
         if arguments.json:
             asked: Sequence[Example] = [Example(json.loads(arguments.json))]
         elif arguments.text:
             asked = [Example({"text": " ".join(arguments.text)})]
         else:
-            asked = examples(url, arguments.path)
+            path, asked = examples([url, *tasks], arguments.path)
         for each in asked:
             if not (arguments.text or arguments.json):
                 print(each.text)
-            print(predict(url, each, arguments.path))
+            print(predict(url, each, path))
     except Unpredictable as error:
         raise Fault(str(error)) from None
     except ValueError as error:

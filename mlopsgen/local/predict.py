@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,16 +46,36 @@ def predict(url: str, example: Example, path: str = PATH) -> str:
     return json.dumps(_ask(request), ensure_ascii=False)
 
 
-def examples(url: str, path: str = PATH, most: int = 3) -> tuple[Example, ...]:
-    """The requests that the service's OpenAPI document gives as examples. Raises `Unpredictable`."""
-    document = _ask(urllib.request.Request(url + "/openapi.json"))
-    try:
-        content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
-    except (KeyError, TypeError):
-        raise Unpredictable(
-            f"POST {path} is not in the service's OpenAPI document: ask it yourself"
-        ) from None
-    return tuple(Example(each) for each in list(_examples(document, content))[:most])
+def examples(urls: Sequence[str], path: str | None = None, most: int = 3) -> tuple[str, tuple[Example, ...]]:
+    """The requests that the service's OpenAPI document gives as examples, and the path that they go to.
+
+    The document is asked for at each of `urls` in turn: a load balancer may not lead to it. Without `path`,
+    that is `/predict` or else the first that has examples. Raises `Unpredictable`.
+    """
+    for path_, content in _contents(_document(urls)).items():
+        if path_ == path or (path is None and path_ == PATH):
+            return path_, tuple(Example(each) for each in list(_examples(*content))[:most])
+    for path_, content in _contents(_document(urls)).items() if path is None else ():
+        if found := list(_examples(*content))[:most]:
+            return path_, tuple(Example(each) for each in found)
+    raise Unpredictable("the service's OpenAPI document gives no example to ask with: ask it yourself")
+
+
+def _document(urls: Sequence[str]) -> Any:
+    for url in urls[:-1]:
+        with contextlib.suppress(Unpredictable):
+            return _ask(urllib.request.Request(url + "/openapi.json"))
+    return _ask(urllib.request.Request(urls[-1] + "/openapi.json"))
+
+
+def _contents(document: Any) -> dict[str, tuple[Any, Any]]:
+    """Each path that takes JSON by POST, with the document and the description of that JSON."""
+    found = {}
+    for path, operations in document.get("paths", {}).items():
+        content = operations.get("post", {}).get("requestBody", {}).get("content", {})
+        if "application/json" in content:
+            found[path] = (document, content["application/json"])
+    return found
 
 
 def _examples(document: Any, content: Any) -> Iterator[Any]:

@@ -518,28 +518,36 @@ class Local:
     async def _first_predictions(self) -> None:
         for scheme in list(self._balancers)[:1]:
             url = self._url(scheme)
+            direct = [
+                f"http://127.0.0.1:{task.started.port}"
+                for each in self._services.values()
+                for task in each.running
+            ]
             try:
-                for example in await asyncio.to_thread(examples, url):
-                    answer = await self._first_answer(url, example)
+                path, found = await asyncio.to_thread(examples, [url, *direct])
+                for example in found:
+                    answer = await self._first_answer(url, example, path)
                     self._show.say(f"  {example.text}\n    → {answer}")
             except Unpredictable as error:
                 self._show.say(f"  {error}")
 
-    async def _first_answer(self, url: str, example: Example) -> str:
+    async def _first_answer(self, url: str, example: Example, path: str) -> str:
         """A service may have to load its model yet, and says so with 503."""
         for _ in range(FIRST_ANSWER):
             with contextlib.suppress(NotYet):
-                return await asyncio.to_thread(predict, url, example)
+                return await asyncio.to_thread(predict, url, example, path)
             await asyncio.sleep(1)
-        return await asyncio.to_thread(predict, url, example)
+        return await asyncio.to_thread(predict, url, example, path)
 
     def _url(self, scheme: str) -> str:
         return f"http://127.0.0.1:{self._balancers[scheme].port}"
 
     def _where(self) -> None:
         self._show.say()
-        for scheme in self._balancers:
-            self._show.link("page", f"{self._url(scheme)}/")
+        for rule in self.blueprint.rules:
+            for path in rule.paths[:1] or ("/",):
+                host = f" (Host: {rule.hosts[0]})" if rule.hosts else ""
+                self._show.link("page", f"{self._url(rule.scheme)}{path.rstrip('*')}{host}")
         self._show.link("AWS", f"{self._endpoint} (aws --endpoint-url {self._endpoint} s3 ls)")
         self._show.link("metrics", "mlopsgen local status")
         self._show.link("logs", f"mlopsgen local logs --follow, or {self._folder.logs}")
