@@ -225,6 +225,8 @@ class Service:
     async def rows(self, model: Model, texts: Sequence[str], *, patient: bool = False) -> list[Row]:
         """The probabilities of each text's labels. Raises `Refused` under overload."""
         try:
+            # Before it costs anything; and again once the text has become tokens.
+            self.batcher.admit(model)
             ids = await self.encode(model, texts)
             self.metrics.queued()
             return await self.batcher.submit(model, ids, patient=patient)
