@@ -11,7 +11,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from types import FrameType
@@ -171,7 +171,7 @@ def _step(
     # Processes may have unlike numbers of reviews; their gradients are averaged. This is the mean over all.
     loss = cross_entropy(logits.float(), batch.labels, reduction="sum")
     optimizer.zero_grad()
-    (loss * (at.world / batch.total)).backward()
+    torch.autograd.backward(loss * (at.world / batch.total))
     nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     optimizer.step()
     return float(loss.detach()) / max(1, len(batch.labels))
@@ -211,7 +211,7 @@ def _close(
     return closed, better
 
 
-def predictor(model: nn.Module, at: Place) -> Any:
+def predictor(model: nn.Module, at: Place) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """A function from `input_ids` and `attention_mask` to logits, as numpy arrays."""
     model.to(at.device).eval()
 
@@ -304,10 +304,8 @@ def _resume(
         if f"optimizer.{name}.step" in tensors
     }
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    facts = dict(checkpoint.facts)
-    history = tuple(
-        Epoch(**{k: math.nan if v is None else v for k, v in each.items()}) for each in facts["history"]
-    )
+    facts: dict[str, Any] = dict(checkpoint.facts)
+    history = tuple(Epoch.of(each) for each in facts["history"])
     facts["best_loss"] = math.inf if facts["best_loss"] is None else facts["best_loss"]
     progress = Progress(**{**facts, "history": history})
     log.say("resumed", epoch=progress.epoch + 1, step=progress.step, run=context.checkpoints.run)

@@ -81,7 +81,7 @@ class _Watch:
     checkpoints: Checkpoints
 
     def epoch_done(self, epoch: Epoch) -> None:
-        told = {key: value for key, value in asdict(epoch).items() if not math.isnan(value)}
+        told: dict[str, Any] = {key: value for key, value in asdict(epoch).items() if not math.isnan(value)}
         log.say("epoch", **told)
         values = {EPOCH_METRICS[key]: value for key, value in told.items() if key in EPOCH_METRICS}
         log.metrics(self.settings.namespace, self.settings.name, values, {"TokensPerSecond": "Count/Second"})
@@ -122,7 +122,7 @@ def measure(run: Run) -> None:
     _write(folder / "metrics.json", metrics)
     report.write(metrics, _facts(run, prepared), folder)
     tracking.track(run.settings, fitted.history, result.metrics, prepared.key)
-    shown = {key: value for key, value in result.metrics.items() if isinstance(value, float)}
+    shown: dict[str, Any] = {key: value for key, value in result.metrics.items() if isinstance(value, float)}
     log.say("evaluated", reviews=len(prepared.test), **shown)
     values = {name: shown[key] for key, name in TEST_METRICS.items()}
     log.metrics(run.settings.namespace, run.settings.name, values, {})
@@ -178,8 +178,8 @@ def _fitted(run: Run) -> Fitted:
     if not (folder / "fitted.json").exists():
         raise Fault(f"there is no fitted model in {run.work}", "run the stage fit first")
     facts = json.loads((folder / "fitted.json").read_text())
-    history = [Epoch(**{key: _number(value) for key, value in epoch.items()}) for epoch in facts["history"]]
-    return Fitted(load_file(folder / "model.safetensors"), facts["config"], tuple(history))
+    history = tuple(Epoch.of(epoch) for epoch in facts["history"])
+    return Fitted(load_file(folder / "model.safetensors"), facts["config"], history)
 
 
 def _facts(run: Run, prepared: Prepared) -> dict[str, Any]:
@@ -207,10 +207,6 @@ def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
         key: None if isinstance(value, float) and math.isnan(value) else value
         for key, value in values.items()
     }
-
-
-def _number(value: Any) -> Any:
-    return math.nan if value is None else value
 
 
 def _write(path: Path, value: Any) -> None:

@@ -28,7 +28,9 @@ class Entry:
 class Store(Protocol):
     """A place of files. Names are relative, with `/` between folders."""
 
-    uri: str
+    @property
+    def uri(self) -> str:
+        """As the user wrote it."""
 
     def entries(self) -> tuple[Entry, ...]:
         """Every file below, by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,11 @@ class Epoch:
     seconds: float
     tokens_per_second: float
 
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Epoch:
+        """An epoch as JSON has it, where null stands for what is not a number."""
+        return cls(**{name: math.nan if value is None else value for name, value in facts.items()})
+
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
@@ -44,7 +50,9 @@ class Fitted:
 class Context(Protocol):
     """What fitting may use beside the data."""
 
-    checkpoints: Checkpoints
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Where the run's checkpoint is kept."""
 
     def epoch_done(self, epoch: Epoch) -> None:
         """Tell whoever watches."""

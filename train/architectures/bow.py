@@ -59,7 +59,7 @@ class Bow:
         weights, bias = _linear(features[~held], train.labels[~held], settings)
         temperature = _temperature(features[held] @ weights + bias, train.labels[held])
         weights, bias = _linear(features, train.labels, settings)
-        tensors = {
+        tensors: dict[str, np.ndarray] = {
             "weights": (weights / temperature).astype(np.float16),
             "bias": np.array([bias / temperature], np.float32),
         }
@@ -97,8 +97,8 @@ def _unique(ids: np.ndarray, words: int, table: int, ngrams: int) -> np.ndarray:
     ids = ids.astype(np.int64)
     parts = [ids]
     for length in range(2, min(ngrams, len(ids)) + 1):
-        windows = (ids[at : len(ids) - length + 1 + at] * PRIMES[at] for at in range(length))
-        parts.append(words + sum(windows) % table)
+        windows = [ids[at : len(ids) - length + 1 + at] * PRIMES[at] for at in range(length)]
+        parts.append(words + np.sum(windows, axis=0) % table)
     return np.unique(np.concatenate(parts))
 
 

@@ -25,8 +25,9 @@ ACL = re.compile(r"(?:^|/)(?:(train|test)/)?(pos|neg)/[^/]+\.txt$")
 class Source(Protocol):
     """Something that reviews can be read from."""
 
-    name: str
-    """As the manifest tells it: `synthetic`, or the location."""
+    @property
+    def name(self) -> str:
+        """As the manifest tells it: `synthetic`, or the location."""
 
     def fingerprint(self) -> str:
         """A digest that changes when the reviews do, found without reading them all."""
