@@ -496,6 +496,8 @@ def _down(arguments: argparse.Namespace) -> int:
     if folder.busy() and found:
         _end(found.pid)
         print("stopped")
+    else:
+        print("nothing runs here; cleared what the last run left")
     if found:
         sweep(found.run, found.engine)
     folder.remove()

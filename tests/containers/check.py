@@ -1,6 +1,6 @@
 """`python -m tests.containers.check`: the generated Dockerfiles, built by an engine and run as ECS would.
 
-Needs an engine that answers. Prints what was seen; ends with 1 at the first thing that is not as it should be.
+Needs an engine that answers. Prints what was seen; ends with 1 at the first that is not as it has to be.
 """
 
 from __future__ import annotations

@@ -66,6 +66,8 @@ def test_ctrl_c_stops_all_of_it(tmp_path: Path, moment: str) -> None:
         assert "Traceback" not in up.output
         assert processes(folder) == []
         assert sorted(each.name for each in (folder / ".mlopsgen" / "local").iterdir()) == ["lock", "logs"]
+        assert "cleared what the last run left" in local(folder, "down").stdout
+        assert not (folder / ".mlopsgen").exists()
     finally:
         up.end()
 
