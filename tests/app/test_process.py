@@ -78,7 +78,10 @@ def test_callers_that_leave(tmp_path: Path) -> None:
 def test_end_without_loss(tmp_path: Path) -> None:
     """After SIGTERM what runs is finished, new requests are still taken for a while, then it ends with 0."""
     publish(tmp_path / "store", FIRST, slow=100)
-    with serving(tmp_path / "store", tmp_path, DRAIN_SECONDS="1.5", METRICS_NAMESPACE="imdb/dev") as running:
+    # However busy this machine is, nothing is refused for that.
+    patient = {"QUEUE_SECONDS": "60", "REQUEST_TIMEOUT_SECONDS": "60", "STOP_TIMEOUT_SECONDS": "60"}
+    settings = patient | {"DRAIN_SECONDS": "1.5", "METRICS_NAMESPACE": "imdb/dev"}
+    with serving(tmp_path / "store", tmp_path, **settings) as running:
         found: list[httpx.Response] = []
         slow = threading.Thread(target=lambda: found.append(running.predict(*[LONG] * 8)))
         slow.start()
