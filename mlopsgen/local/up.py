@@ -23,6 +23,7 @@ from mlopsgen.local.cloud import Cloud
 from mlopsgen.local.control import Control, Document
 from mlopsgen.local.deploy import TAG, push
 from mlopsgen.local.embedded import EmbeddedAws
+from mlopsgen.local.inventory import inventory
 from mlopsgen.local.logs import Logs
 from mlopsgen.local.predict import Example, NotYet, Unpredictable, examples, predict
 from mlopsgen.local.process import Command, Process, run
@@ -47,6 +48,9 @@ NEEDED = 512 * 1024 * 1024
 
 FIRST_ANSWER = 60
 """Seconds that a service may take from its first good check to its first answer."""
+
+SHOWN = 3
+"""How many things of a kind are listed."""
 
 ATTEMPTS = 3
 """How often a trainer is started that something ended from outside, as spot instances are."""
@@ -196,6 +200,7 @@ class Local:
         if blueprint.services:
             with show.step(f"deploying {blueprint.environment}: serving") as tell:
                 await self._deploy(tell, first=False)
+        await self._list()
         for service in self._services.values():
             count = service.service.replicas
             with show.step(f"starting {count} task{'s' * (count != 1)} of {service.name}"):
@@ -514,6 +519,17 @@ class Local:
                 raise Stop(f"port {wanted} {why}: choose another with --port, or any with --port 0") from None
             await balancer.open(0)
             self._show.say(f"port {PORT} is taken; the load balancer listens on {balancer.port}")
+
+    async def _list(self) -> None:
+        """What the deployment made, as each service's own API reports it."""
+        assert self._aws is not None
+        aws, prefix = self._aws, self.blueprint.prefix
+        found = await self._ask(lambda: list(inventory(aws, prefix)))
+        self._show.say("what now exists, as AWS's own APIs report it:")
+        for each in found:
+            names = each.names[:SHOWN]
+            more = f", and {len(each.names) - SHOWN} more" if len(each.names) > SHOWN else ""
+            self._show.say(f"  {each.call}: {', '.join(names)}{more}")
 
     async def _first_predictions(self) -> None:
         for scheme in list(self._balancers)[:1]:
