@@ -141,7 +141,7 @@ def test_a_pickled_checkpoint_is_refused(tmp_path: Path) -> None:
 def test_too_long_for_a_checkpoint_is_told(tmp_path: Path) -> None:
     """More tokens than the pretrained model has positions for are refused before training."""
     model = pretrained(tmp_path / "pretrained")
-    ended = run(environment(tmp_path, {**SMALL["transformer"], "model": str(model)}))
+    ended = run(environment(tmp_path, {**SMALL["transformer"], "model": str(model), "maxTokens": 512}))
     assert ended.code == 1
     assert "`maxTokens` 512 is more than the 128" in ended.said("failed")["message"]
 
