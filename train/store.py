@@ -124,8 +124,10 @@ class S3:
         import boto3
         from botocore.config import Config
 
-        retries = {"mode": "adaptive", "max_attempts": 8}
-        return boto3.client("s3", config=Config(retries=retries, connect_timeout=10, read_timeout=60))
+        config = Config(retries={"mode": "adaptive", "max_attempts": 8}, connect_timeout=10, read_timeout=60)
+        # boto3 reads AWS_DEFAULT_REGION, and ECS sets AWS_REGION; without a region it would ask the global
+        # endpoint, which a network without NAT does not reach.
+        return boto3.client("s3", region_name=os.environ.get("AWS_REGION") or None, config=config)
 
     def entries(self) -> tuple[Entry, ...]:
         return tuple(sorted(self._entries(), key=lambda entry: entry.name))

@@ -182,3 +182,9 @@ def _model_widgets(site: Site, model: str, row: int) -> Iterator[dict[str, Any]]
     yield metrics.widget("Prediction time, ms", lines("PredictionLatency", "p50", "p99"), (0, row))
     yield metrics.widget("Waiting requests", lines("QueueDepth", "Average", "Maximum"), (8, row))
     yield metrics.widget("Confidence", lines("Confidence", "Average", "p10"), (16, row))
+    # A drift shows here first; which labels there are, only the model knows.
+    wanted = f'{{"{space}",Label,Model}} MetricName="PredictionShare" Model="{model}"'
+    search = f"SEARCH('{wanted}', 'Average', {5 * metrics.MINUTE})"
+    # `${!` is Fn::Sub's way to leave `${` to CloudWatch.
+    shares = [[{"expression": search, "id": "shares", "label": "${!PROP('Dim.Label')}"}]]
+    yield metrics.widget("Share of each label", shares, (0, row + 6), yAxis={"left": {"min": 0, "max": 1}})
