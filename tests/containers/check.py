@@ -149,7 +149,7 @@ def whole(folder: Path) -> None:
             if "done in" in line and "..." not in line:
                 print(f"  {line}")
         url = status(where)["urls"]["internet-facing"]
-        holds("it answers through the load balancer", predict(url, "a wonderful film")[0] == 200)
+        holds("it answers through the load balancer", predict(url, "a wonderful film", None)[0] == 200)
         [found] = containers("sentiment-api")
         as_defined(found, "10001", 2048, health=True)
         for each in ("sentiment-api", "sentiment-trainer"):
