@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,11 @@ def _quantize(
 
     # Fused operators are outside of what shape inference knows: all that it does not know is float.
     known = {"DefaultTensorType": TensorProto.FLOAT}
-    quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True, extra_options=known)
+    logging.disable(logging.WARNING)  # it warns about inputs that are no floats, which stay as they are
+    try:
+        quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True, extra_options=known)
+    finally:
+        logging.disable(logging.NOTSET)
     labels = predict(session(target), part, "check model.int8.onnx").argmax(axis=1)
     loss = accuracy - float((labels == part.labels).mean())
     kept = loss <= settings.int8_loss
