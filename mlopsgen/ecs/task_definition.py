@@ -76,7 +76,9 @@ def task(
         yield Edge(f"image:{image_name(workload)}", workload.name, "runs")
         what = f"Digest of image {image_name(workload)}: sha256: and 64 hexadecimal digits"
         yield Parameter(stack, "ImageDigest", "String", what, pattern=DIGEST)
-    variables = dict((*binding.environment, *environment, *workload.env.items()))
+    # On Fargate ECS gives the region too, on instances it does not; boto3 reads AWS_DEFAULT_REGION alone.
+    region = {name: site.spec.aws.region for name in ("AWS_DEFAULT_REGION", "AWS_REGION")}
+    variables = region | dict((*binding.environment, *environment, *workload.env.items()))
     container = ecs.ContainerDefinition(
         Name=workload.name,
         Image=_image_uri(site, workload),
