@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -40,8 +39,6 @@ def account(region: str, environment: Path) -> Iterator[Account]:
     """A fresh account that holds what the templates in `environment` take as given."""
     with embedded_aws(region, environment) as aws:
         yield Account(aws)
-        # The state belongs to the process, in which other tests follow.
-        urlopen(Request(f"{aws.endpoint}/moto-api/reset", method="POST"))
 
 
 def roll_out(account: Account, generated: Path, environment: str) -> list[str]:

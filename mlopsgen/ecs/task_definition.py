@@ -77,7 +77,7 @@ def task(
         what = f"Digest of image {image_name(workload)}: sha256: and 64 hexadecimal digits"
         yield Parameter(stack, "ImageDigest", "String", what, pattern=DIGEST)
     # On Fargate ECS gives the region too, on instances it does not; boto3 reads AWS_DEFAULT_REGION alone.
-    region = {name: site.spec.aws.region for name in ("AWS_DEFAULT_REGION", "AWS_REGION")}
+    region = dict.fromkeys(("AWS_DEFAULT_REGION", "AWS_REGION"), site.spec.aws.region)
     variables = region | dict((*binding.environment, *environment, *workload.env.items()))
     container = ecs.ContainerDefinition(
         Name=workload.name,

@@ -51,6 +51,7 @@ def embedded_aws(region: str, environment: Path | None = None, port: int = 0) ->
     What the templates in `environment` take as given is there. Raises `Unavailable` without moto.
     """
     try:
+        from moto.moto_api._internal.models import moto_api_backend
         from moto.server import ThreadedMotoServer
     except ModuleNotFoundError as error:
         raise Unavailable(
@@ -61,6 +62,8 @@ def embedded_aws(region: str, environment: Path | None = None, port: int = 0) ->
     for name in ("werkzeug", "moto"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"moto\..*")
+    # Its state belongs to the process: one that was there before has left its own.
+    moto_api_backend.reset()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()
     try:

@@ -21,7 +21,7 @@ def locust(host: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [BIN / "locust", "--headless", "--users", "4", "--spawn-rate", "4", "--run-time", "2s"]
     return subprocess.run(
         [*command, "--only-summary", "--host", host, "--locustfile", FILE],
-        env=os.environ | variables, capture_output=True, text=True, timeout=60,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | variables, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
 
 

@@ -113,10 +113,10 @@ def test_absolute_path_is_a_file_uri(tmp_path: Path):
 
 
 def test_github_cannot_be_led_astray():
-    """Per cent signs, commas, colons and line breaks stay within their property or message."""
+    """Per cent signs, commas, colons and line breaks stay within their property or message, or are spelt out."""
     assert to_github([AWKWARD, WARNING]) == (
         "::error file=sub dir/ö#1.yaml,line=3,col=5,title=mlopsgen E101::"
-        "100%25 of%0Athis: a, b%0Atake it, away\n"
+        "100%25 of\\nthis: a, b%0Atake it, away\n"
         "::warning title=mlopsgen W201::unused\n"
     )
     sly = Diagnostic("E101", "error", "x\n::set-output name=a::b", (Label(Span("a,b:c%", 1, 1, 1, 2)),))
