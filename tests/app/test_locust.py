@@ -19,9 +19,10 @@ BIN = Path(sys.executable).parent
 def locust(host: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Two seconds of four users."""
     command = [BIN / "locust", "--headless", "--users", "4", "--spawn-rate", "4", "--run-time", "2s"]
+    quiet = {"PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         [*command, "--only-summary", "--host", host, "--locustfile", FILE],
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | variables, capture_output=True, text=True, timeout=60,
+        env=os.environ | quiet | variables, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
 
 

@@ -113,7 +113,7 @@ def test_absolute_path_is_a_file_uri(tmp_path: Path):
 
 
 def test_github_cannot_be_led_astray():
-    """Per cent signs, commas, colons and line breaks stay within their property or message, or are spelt out."""
+    """Per cent signs, commas, colons and line breaks stay within their property or message."""
     assert to_github([AWKWARD, WARNING]) == (
         "::error file=sub dir/ö#1.yaml,line=3,col=5,title=mlopsgen E101::"
         "100%25 of\\nthis: a, b%0Atake it, away\n"
@@ -121,7 +121,7 @@ def test_github_cannot_be_led_astray():
     )
     sly = Diagnostic("E101", "error", "x\n::set-output name=a::b", (Label(Span("a,b:c%", 1, 1, 1, 2)),))
     assert to_github([sly]) == (
-        "::error file=a%2Cb%3Ac%25,line=1,col=1,title=mlopsgen E101::x%0A::set-output name=a::b\n"
+        "::error file=a%2Cb%3Ac%25,line=1,col=1,title=mlopsgen E101::x\\n::set-output name=a::b\n"
     )
 
 
