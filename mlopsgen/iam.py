@@ -218,7 +218,11 @@ def role_arn(logical_id: str) -> GetAtt:
 
 def key(value: Any) -> str:
     """A string that is equal for equal values, to sort and compare intrinsic functions by."""
-    return json.dumps(value, sort_keys=True, default=lambda each: each.to_dict())
+    return value if isinstance(value, str) else _ENCODER.encode(value)
+
+
+# Made once: `json.dumps` would make one for each of thousands of calls.
+_ENCODER = json.JSONEncoder(sort_keys=True, default=lambda each: each.to_dict())
 
 
 def _documents(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

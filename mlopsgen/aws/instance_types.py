@@ -6,7 +6,7 @@ answers, as moto carries it, and from the registry schemas of each region, as cf
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -44,39 +44,40 @@ class InstanceType(NamedTuple):
 
 
 @cache
-def _table() -> Mapping[str, InstanceType]:
-    return dict(_rows())
-
-
-def _rows() -> Iterator[tuple[str, InstanceType]]:
+def _table() -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """The regions, and each type's line, to be read once somebody asks for it: there are a thousand."""
     head, *lines = TABLE.read_text().splitlines()
-    regions = head.removeprefix("# ").split("\t")
-    for line in lines:
-        name, cpus, memory, gpus, interfaces, architecture, bits = line.split("\t")
-        offered_in = int(bits, 16)
-        yield (
-            name,
-            InstanceType(
-                int(cpus) * 1024,
-                int(memory),
-                int(gpus),
-                int(interfaces),
-                architecture,
-                frozenset(each for place, each in enumerate(regions) if offered_in >> place & 1),
-            ),
-        )
+    return tuple(head.removeprefix("# ").split("\t")), {line.partition("\t")[0]: line for line in lines}
 
 
+def _offered_in(line: str) -> int:
+    """The regions as bits, the first region's the lowest."""
+    return int(line.rpartition("\t")[2], 16)
+
+
+@cache
 def find(name: str) -> InstanceType | None:
     """The type called `name`, or None if it is not known."""
-    return _table().get(name)
+    places, lines = _table()
+    line = lines.get(name)
+    if line is None:
+        return None
+    _, cpus, memory, gpus, interfaces, architecture, _ = line.split("\t")
+    bits = _offered_in(line)
+    there = frozenset(each for place, each in enumerate(places) if bits >> place & 1)
+    return InstanceType(int(cpus) * 1024, int(memory), int(gpus), int(interfaces), architecture, there)
 
 
+@cache
 def offered(region: str) -> frozenset[str]:
     """The types that `region` offers; none if nothing is known of the region."""
-    return frozenset(name for name, kind in _table().items() if region in kind.regions)
+    places, lines = _table()
+    if region not in places:
+        return frozenset()
+    place = places.index(region)
+    return frozenset(name for name, line in lines.items() if _offered_in(line) >> place & 1)
 
 
 def regions() -> tuple[str, ...]:
     """Every region that anything is known of, sorted."""
-    return tuple(sorted(TABLE.read_text().partition("\n")[0].removeprefix("# ").split("\t")))
+    return tuple(sorted(_table()[0]))
