@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import mlopsgen.lean  # noqa: F401
+import mlopsgen.lean  # noqa: F401 - has its effect on what is imported below
 
 # isort: split
 from dataclasses import dataclass
