@@ -31,7 +31,7 @@ def write(stack: Stack) -> str:
     outputs = sections.pop("Outputs", None)
     text = "# Compiled by mlopsgen. Edit the pipeline, not this file.\n" + yaml.dump(sections)
     text += "Resources:\n" + "\n".join(
-        _indented(yaml.dump({name: resource})) for name, resource in resources.items()
+        yaml.dump({name: resource}, "  ") for name, resource in resources.items()
     )
     return text + yaml.dump({"Outputs": outputs}) if outputs else text
 
@@ -85,10 +85,6 @@ def _literal(value: Any) -> Any:
             return [_literal(item) for item in value]
         case _:
             return value
-
-
-def _indented(text: str) -> str:
-    return "".join(f"  {line}\n" if line else "\n" for line in text.split("\n")[:-1])
 
 
 def _parameter(parameter: Parameter) -> dict[str, str]:

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parent.parent
 
+SYNTAX: dict[str, Any] = {
+    # Nothing here is HTML: each place has a filter of its own.
+    "autoescape": False,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+}
+
 
 def folder() -> Path:
     """Where the templates are: inside an installed package, or beside it in a checkout."""
@@ -29,14 +37,13 @@ def render(template: str, **values: Any) -> str:
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    from mlopsgen.emit.bytecode import PycCache
+
     environment = Environment(
         loader=FileSystemLoader(folder()),
         undefined=StrictUndefined,
-        # Nothing here is HTML: each place has a filter of its own.
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+        bytecode_cache=PycCache(repr(SYNTAX)),
+        **SYNTAX,
     )
     environment.filters |= {
         "cell": cell, "json": to_json, "line": line, "mermaid": mermaid, "sh": shlex.quote,

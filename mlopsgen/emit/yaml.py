@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 # A word that no YAML 1.1 resolver takes for a number, a date or a constant, and no parser for syntax.
@@ -17,8 +17,6 @@ _PLAIN = re.compile(
     r"[A-Za-z_/$][A-Za-z0-9_./$%+*(){}@;~^-]*(?:[ :=,!&?'\"<>|#\[\]]+[A-Za-z0-9_./$%+*(){}@;~^-]+)*"
 )
 _CONSTANTS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~"])
-_UNPRINTABLE = re.compile("[^\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-_BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
 
 _TAGS = {
     "Condition": "!Condition", "Fn::And": "!And", "Fn::Base64": "!Base64", "Fn::Equals": "!Equals",
@@ -28,16 +26,18 @@ _TAGS = {
 }  # fmt: skip
 
 
-def dump(document: Mapping[str, Any]) -> str:
-    """The document as YAML, its maps in their own order, with a final newline."""
+def dump(document: dict[str, Any], indent: str = "") -> str:
+    """The document as YAML, its maps in their own order, each line after `indent`, with a final newline."""
     lines: list[str] = []
-    _mapping(document, "", lines)
+    _mapping(document, indent, lines)
     return "\n".join(lines) + "\n"
 
 
 def scalar(value: object) -> str:
     """One value on one line."""
     match value:
+        case str():
+            return _text(value)
         case None:
             return "null"
         case bool():
@@ -50,26 +50,37 @@ def scalar(value: object) -> str:
             # Without a point YAML 1.1 reads a string.
             mantissa, e, exponent = repr(value).partition("e")
             return (mantissa if "." in mantissa else f"{mantissa}.0") + e + exponent
-        case str():
-            return value if _plain(value) else _quoted(value)
         case _:
             raise TypeError(f"{type(value).__name__} is not a scalar")
 
 
-def _plain(text: str) -> bool:
-    return (
-        _PLAIN.fullmatch(text) is not None
-        and text.lower() not in _CONSTANTS
-        and ": " not in text
-        and " #" not in text
+# The same words come again and again.
+@lru_cache(4096)
+def _text(text: str) -> str:
+    plain = (
+        _PLAIN.fullmatch(text) and text.lower() not in _CONSTANTS and ": " not in text and " #" not in text
     )
+    return text if plain else _quoted(text)
 
 
 def _quoted(text: str) -> str:
     """In double quotes, as JSON writes it: every JSON string without surrogates is one of YAML too."""
     quoted = json.dumps(text, ensure_ascii=False)
-    quoted = _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
-    return _BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
+    if _shows(quoted):
+        return quoted
+    return _hidden().sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
+
+
+def _shows(text: str) -> bool:
+    """Whether YAML can hold every character as it is."""
+    return text.replace("\n", "").isprintable() if text.isascii() else not _hidden().search(text)
+
+
+# Made when it is needed, since that takes longer than all else here.
+@cache
+def _hidden() -> re.Pattern[str]:
+    """Characters that YAML cannot hold as they are, or takes for line breaks."""
+    return re.compile("[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 def _literal(text: str) -> bool:
@@ -77,8 +88,7 @@ def _literal(text: str) -> bool:
     return (
         "\n" in text
         and not text.startswith((" ", "\n", "\t"))
-        and not _UNPRINTABLE.search(text)
-        and not _BREAKS.search(text)
+        and _shows(text)
         and not any(line != line.rstrip() for line in text.split("\n"))
         and not text.endswith("\n\n")
     )
@@ -86,10 +96,10 @@ def _literal(text: str) -> bool:
 
 def _intrinsic(value: Any) -> tuple[str, Any] | None:
     """The short tag and the argument, if `value` is a map of one function."""
-    if isinstance(value, Mapping) and len(value) == 1:
-        (name, argument), *_ = value.items()
+    if isinstance(value, dict) and len(value) == 1:
+        [(name, argument)] = value.items()
         if name in _TAGS and (name != "Condition" or isinstance(argument, str)):
-            if name == "Fn::GetAtt" and isinstance(argument, Sequence) and not isinstance(argument, str):
+            if name == "Fn::GetAtt" and isinstance(argument, list):
                 argument = ".".join(argument)
             # Two short tags cannot stand one after the other.
             if _intrinsic(argument) is None:
@@ -97,7 +107,7 @@ def _intrinsic(value: Any) -> tuple[str, Any] | None:
     return None
 
 
-def _mapping(value: Mapping[str, Any], indent: str, lines: list[str]) -> None:
+def _mapping(value: dict[str, Any], indent: str, lines: list[str]) -> None:
     for key, item in value.items():
         _entry(f"{indent}{scalar(key)}:", item, indent, lines)
 
@@ -112,25 +122,23 @@ def _entry(head: str, value: Any, indent: str, lines: list[str]) -> None:
             keep = "|" if value.endswith("\n") else "|-"
             lines.append(f"{head} {keep}")
             lines.extend(f"{indent}  {line}" if line else "" for line in value.rstrip("\n").split("\n"))
-        case Mapping():
-            if not value:
-                lines.append(f"{head} {{}}")
-                return
+        case dict() if value:
             lines.append(head)
             _mapping(value, indent + "  ", lines)
-        case list() | tuple():
-            if not value:
-                lines.append(f"{head} []")
-                return
+        case list() if value:
             lines.append(head)
             _sequence(value, indent + "  ", lines)
+        case dict():
+            lines.append(f"{head} {{}}")
+        case list():
+            lines.append(f"{head} []")
         case _:
             lines.append(f"{head} {scalar(value)}")
 
 
-def _sequence(value: Sequence[Any], indent: str, lines: list[str]) -> None:
+def _sequence(value: list[Any], indent: str, lines: list[str]) -> None:
     for item in value:
-        if isinstance(item, Mapping) and item and _intrinsic(item) is None:
+        if isinstance(item, dict) and item and _intrinsic(item) is None:
             start = len(lines)
             _mapping(item, indent + "  ", lines)
             lines[start] = f"{indent}- {lines[start][len(indent) + 2 :]}"
