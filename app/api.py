@@ -247,8 +247,9 @@ class Service:
         return verdicts
 
 
-def get_service(request: Request) -> Service:
+async def get_service(request: Request) -> Service:
     """The service of this application."""
+    # Not for the sake of waiting: a plain function would be called on another thread.
     service: Service = request.app.state.service
     return service
 

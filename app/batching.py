@@ -15,9 +15,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import compress
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,11 +59,13 @@ class Entry:
     model: Model
     ids: Sequence[int]
     answer: asyncio.Future[Row]
-    deadline: float
 
 
 class Batcher:
-    """Belongs to one event loop; computes on `lanes` threads of its own."""
+    """Belongs to one event loop; computes on `lanes` threads of its own.
+
+    They take what waits by themselves, so that none is idle until the loop has got round to it.
+    """
 
     def __init__(
         self,
@@ -73,9 +76,11 @@ class Batcher:
         observe: Callable[[int, int, float], None] = lambda texts, tokens, seconds: None,
     ) -> None:
         """`observe` hears of each batch: its texts, its tokens, and the seconds it took."""
-        self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="compute", initializer=_step_back)
+        self._loop = asyncio.get_running_loop()
         self._lanes = lanes
-        self._idle = lanes
+        self._closed = False
+        self._changed = threading.Condition()
+        """Guards the queues and `_pending_tokens`."""
         self._waiting: deque[Entry] = deque()
         self._patient: deque[Entry] = deque()
         self._pending_tokens = 0
@@ -84,6 +89,8 @@ class Batcher:
         self._observe = observe
         self._seconds = 0.0
         self._tokens = 0.0
+        for lane in range(lanes):
+            threading.Thread(target=self._compute, name=f"compute {lane}").start()
 
     @property
     def depth(self) -> int:
@@ -114,14 +121,13 @@ class Batcher:
         would take too long, and `TimeoutError` if the texts did not get their turn in time.
         """
         self.admit(model)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeout
-        entries = [Entry(model, ids, loop.create_future(), deadline) for ids in texts]
-        (self._patient if patient else self._waiting).extend(entries)
-        self._pending_tokens += sum(map(len, texts))
-        self._start()
+        entries = [Entry(model, ids, self._loop.create_future()) for ids in texts]
+        with self._changed:
+            (self._patient if patient else self._waiting).extend(entries)
+            self._pending_tokens += sum(map(len, texts))
+            self._changed.notify(len(entries))
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout(self._timeout):
                 return [await entry.answer for entry in entries]
         finally:
             # Whoever gave up wants no answer any more: what has not begun never will.
@@ -131,13 +137,25 @@ class Batcher:
 
     def close(self) -> None:
         """Let no further batch begin."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
-    def _start(self) -> None:
-        while self._idle and (batch := self._take()):
-            self._idle -= 1
-            run = asyncio.get_running_loop().run_in_executor(self._pool, _run, batch)
-            run.add_done_callback(lambda done, batch=batch: self._finish(batch, done))  # type: ignore[misc]
+    def _compute(self) -> None:
+        _step_back()
+        while batch := self._next():
+            rows, seconds = _run(batch)
+            with suppress(RuntimeError):  # The loop has ended, and with it whoever waited.
+                self._loop.call_soon_threadsafe(self._finish, batch, rows, seconds)
+
+    def _next(self) -> list[Entry]:
+        """What runs next, once there is something; empty if nothing shall run any more."""
+        with self._changed:
+            while not self._closed:
+                if batch := self._take():
+                    return batch
+                self._changed.wait()
+        return []
 
     def _take(self) -> list[Entry]:
         """The oldest text and those that fit with it, in order of arrival."""
@@ -166,24 +184,20 @@ class Batcher:
         queue.extendleft(reversed(kept))
         return found
 
-    def _finish(self, batch: list[Entry], done: asyncio.Future[tuple[Any, float]]) -> None:
-        self._idle += 1
+    def _finish(self, batch: list[Entry], rows: Sequence[Row] | Exception, seconds: float) -> None:
         tokens = sum(len(entry.ids) for entry in batch)
-        self._pending_tokens -= tokens
-        error = done.exception() if not done.cancelled() else asyncio.CancelledError()
-        if error is None:
-            rows, seconds = done.result()
-            self._seconds = MEMORY * self._seconds + seconds
-            self._tokens = MEMORY * self._tokens + tokens
-            self._observe(len(batch), tokens, seconds)
-            for entry, row in zip(batch, rows, strict=True):
-                if not entry.answer.done():
-                    entry.answer.set_result(row)
-        else:
-            for entry in batch:
-                if not entry.answer.done():
-                    entry.answer.set_exception(error)
-        self._start()
+        with self._changed:
+            self._pending_tokens -= tokens
+        waiting = [not entry.answer.done() for entry in batch]
+        if isinstance(rows, Exception):
+            for entry in compress(batch, waiting):
+                entry.answer.set_exception(rows)
+            return
+        self._seconds = MEMORY * self._seconds + seconds
+        self._tokens = MEMORY * self._tokens + tokens
+        self._observe(len(batch), tokens, seconds)
+        for entry, row in compress(zip(batch, rows, strict=True), waiting):
+            entry.answer.set_result(row)
 
 
 def _step_back() -> None:
@@ -192,7 +206,11 @@ def _step_back() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
-def _run(batch: list[Entry]) -> tuple[Any, float]:
+def _run(batch: list[Entry]) -> tuple[Sequence[Row] | Exception, float]:
+    """The rows, or why there are none; and the seconds it took."""
     start = time.perf_counter()
-    rows = batch[0].model.probabilities([entry.ids for entry in batch])
+    try:
+        rows: Sequence[Row] | Exception = list(batch[0].model.probabilities([entry.ids for entry in batch]))
+    except Exception as error:
+        rows = error
     return rows, time.perf_counter() - start

@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from json.encoder import encode_basestring_ascii
 from typing import Any, Literal
 
-from troposphere import GetAtt, Ref, Sub, iam
+from troposphere import AWSHelperFn, GetAtt, Ref, Sub, iam
 
 from mlopsgen.components.base import Site
 from mlopsgen.plan import Grant, Part, Principal, Resource, Value
@@ -218,30 +219,45 @@ def role_arn(logical_id: str) -> GetAtt:
 
 def key(value: Any) -> str:
     """A string that is equal for equal values, to sort and compare intrinsic functions by."""
-    return value if isinstance(value, str) else _ENCODER.encode(value)
+    return value if isinstance(value, str) else _json(value)
 
 
-# Made once: `json.dumps` would make one for each of thousands of calls.
-_ENCODER = json.JSONEncoder(sort_keys=True, default=lambda each: each.to_dict())
+def _json(value: Any) -> str:
+    """As `json.dumps` writes it, with intrinsic functions and sorted keys; it is asked thousands of times."""
+    match value:
+        case str():
+            return encode_basestring_ascii(value)
+        case tuple() | list():
+            return f"[{', '.join(map(_json, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{_json(name)}: {_json(value[name])}' for name in sorted(value))}}}"
+        case AWSHelperFn():
+            return _json(value.data)
+        case _:
+            return json.dumps(value)
 
 
 def _documents(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The statements as one inline policy and as many managed ones as the rest takes."""
     documents: list[list[dict[str, Any]]] = [[]]
     room = MAX_INLINE
-    for piece in (piece for each in every for piece in _pieces(each)):
-        if _size(piece) > room:
+    for piece, size in (piece for each in every for piece in _pieces(each)):
+        if size > room:
             documents.append([])
             room = MAX_MANAGED
         documents[-1].append(piece)
-        room -= _size(piece)
+        room -= size
     return [{"Version": VERSION, "Statement": each} for each in documents]
 
 
-def _pieces(statement: dict[str, Any]) -> list[dict[str, Any]]:
-    """A statement, or several that together say the same: of fewer resources, or of fewer values each."""
-    if _size(statement) <= MAX_MANAGED:
-        return [statement]
+def _pieces(statement: dict[str, Any]) -> list[tuple[dict[str, Any], int]]:
+    """A statement, or several that together say the same: of fewer resources, or of fewer values each.
+
+    With each goes its size.
+    """
+    size = _size(statement)
+    if size <= MAX_MANAGED:
+        return [(statement, size)]
     resources = statement.get("Resource")
     halves: list[dict[str, Any]]
     if isinstance(resources, list):
@@ -253,7 +269,7 @@ def _pieces(statement: dict[str, Any]) -> list[dict[str, Any]]:
             for name, value in names.items()
         ]
         if len(conditions) != 1 or conditions[0][0] not in _ANY_OF or not isinstance(conditions[0][2], list):
-            return [statement]
+            return [(statement, size)]
         operator, name, values = conditions[0]
         halves = [{"Condition": {operator: {name: each}}} for each in _halves(values)]
     first, second = halves
@@ -306,8 +322,10 @@ def _by_values(grant: Grant) -> Any:
 
 
 def _union(grants: Sequence[Grant]) -> Grant:
-    """One grant for all of a group."""
+    """One grant for all of a group, each of which is tidy."""
     first = grants[0]
+    if len(grants) == 1:
+        return first
     condition = first.condition
     if len({key(each.condition) for each in grants}) > 1:
         operator, name, _ = condition[0]

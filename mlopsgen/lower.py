@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
+from typing import Any
+
+from troposphere import AWSHelperFn, BaseAWSObject
 
 from mlopsgen.components import components
 from mlopsgen.components.base import Site
@@ -92,7 +95,27 @@ def stacks(site: Site, parts: Sequence[Part]) -> tuple[Stack, ...]:
 
 
 def _finished(resource: Resource) -> Resource:
-    return replace(resource, body=Body(resource.body.resource_type, resource.body.to_dict()))
+    body = resource.body
+    return replace(resource, body=Body(body.resource_type, _document(body)))
+
+
+def _document(value: Any) -> Any:
+    """What troposphere's own `to_dict` gives; but that walks each level once more for every level above it."""
+    match value:
+        case str() | int() | float():
+            return value
+        case dict():
+            return {name: _document(item) for name, item in value.items()}
+        case list() | tuple():
+            return [_document(item) for item in value]
+        case BaseAWSObject() if value.properties:
+            value._validate_props()
+            value.validate()
+            return _document(value.resource)
+        case AWSHelperFn() if type(value).to_dict is AWSHelperFn.to_dict:
+            return _document(value.data)
+        case _:
+            return _document(value.to_dict())
 
 
 def _stack(site: Site, name: str, parts: tuple[Part, ...]) -> Stack:

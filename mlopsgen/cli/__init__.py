@@ -91,7 +91,9 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
         "different; 2 not understood; 70 a bug of mlopsgen.",
     )
     top.add_argument("--version", action="version", version=f"mlopsgen {__version__}")
-    subparsers = top.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    subparsers = top.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True, prog=top.prog
+    )
     for name, summary in COMMANDS.items():
         sub = subparsers.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if name == command:
