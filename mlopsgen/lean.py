@@ -16,6 +16,9 @@ class Deferred(ModuleType):
     """A module that is imported once something asks it for an attribute."""
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            # Python itself asks, to find out whether this is a package.
+            raise AttributeError(name)
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
         return getattr(import_module(self.__name__), name)
@@ -31,4 +34,8 @@ class NoPlugins(ModuleType):
 
 # troposphere writes YAML with it; our own writer is faster.
 sys.modules.setdefault("cfn_flip", Deferred("cfn_flip"))
+# A type hint of the one class of troposphere that we have no use for, and six more modules with it.
+_serverless = Deferred("troposphere.serverless")
+setattr(_serverless, "Globals", object)
+sys.modules.setdefault("troposphere.serverless", _serverless)
 sys.modules.setdefault("pydantic.plugin._loader", NoPlugins("pydantic.plugin._loader"))
