@@ -12,9 +12,8 @@ import os
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from mlopsgen.manifest import MANIFEST, Unwritable, digest, read_manifest
 
@@ -25,8 +24,7 @@ STAGE = ".mlopsgen"
 _NAMED = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(NamedTuple):
     """One file to be written: its path below the output folder, with `/`, and its text."""
 
     path: str
@@ -45,16 +43,14 @@ Kind = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What happened (`written` to `kept`), or would have to happen, to one file."""
 
     kind: Kind
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """What stands at a path: a file, a link (whose content is not looked at), or a folder."""
 
     content: bytes | None
@@ -70,8 +66,7 @@ class _Found:
         return self.content is not None and digest(self.content) == expected
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
+class _Work(NamedTuple):
     """What a build has to do."""
 
     changes: tuple[Change, ...]

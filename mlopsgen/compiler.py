@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import mlopsgen.lean  # noqa: F401 - has its effect on what is imported below
 
 # isort: split
-from dataclasses import dataclass
 from pathlib import Path
 
 from mlopsgen.artifacts import Artifact
@@ -22,8 +23,7 @@ from mlopsgen.source.parse import parse
 from mlopsgen.source.read import read
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+class Compiled(NamedTuple):
     """What one pipeline became, and what is worth a warning."""
 
     artifacts: tuple[Artifact, ...]

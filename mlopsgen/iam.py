@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from json.encoder import encode_basestring_ascii
 from typing import Any, Literal
 
@@ -331,8 +330,7 @@ def _union(grants: Sequence[Grant]) -> Grant:
         operator, name, _ = condition[0]
         condition = ((operator, name, _distinct(v for each in grants for v in _many(each.condition[0][2]))),)
     return _tidy(
-        replace(
-            first,
+        first._replace(
             actions=tuple(action for each in grants for action in each.actions),
             resources=tuple(resource for each in grants for resource in each.resources),
             because="; ".join(_distinct(each.because for each in grants)),
@@ -346,8 +344,7 @@ def _tidy(grant: Grant) -> Grant:
     assert grant.effect != "Allow" or grant.reason or "*" not in grant.resources, (
         f"`*` needs a reason: {grant.because}"
     )
-    return replace(
-        grant,
+    return grant._replace(
         actions=tuple(sorted(set(grant.actions))),
         resources=_distinct(grant.resources),
         condition=tuple(sorted(grant.condition, key=key)),

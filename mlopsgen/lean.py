@@ -36,6 +36,6 @@ class NoPlugins(ModuleType):
 sys.modules.setdefault("cfn_flip", Deferred("cfn_flip"))
 # A type hint of the one class of troposphere that we have no use for, and six more modules with it.
 _serverless = Deferred("troposphere.serverless")
-setattr(_serverless, "Globals", object)
+vars(_serverless)["Globals"] = object
 sys.modules.setdefault("troposphere.serverless", _serverless)
 sys.modules.setdefault("pydantic.plugin._loader", NoPlugins("pydantic.plugin._loader"))

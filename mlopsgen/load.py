@@ -6,9 +6,8 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """One environment of a pipeline: its merged nodes, and what they mean."""
 
     environment: str
@@ -120,8 +118,7 @@ def without_nulls(node: Node, model: type[BaseModel] | None = Pipeline) -> Node:
             return node
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(NamedTuple):
     model: type[BaseModel] | None
     keeps_null: bool
 

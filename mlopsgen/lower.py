@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -75,7 +74,7 @@ def _images(images: Sequence[Image]) -> tuple[Image, ...]:
     for image in sorted(images, key=lambda each: (each.name, each.origin)):
         first = merged.setdefault(image.name, image)
         if (first.port, first.health_path) != (image.port, image.health_path):
-            merged[image.name] = replace(first, port=None, health_path=None)
+            merged[image.name] = first._replace(port=None, health_path=None)
     return tuple(merged.values())
 
 
@@ -96,11 +95,11 @@ def stacks(site: Site, parts: Sequence[Part]) -> tuple[Stack, ...]:
 
 def _finished(resource: Resource) -> Resource:
     body = resource.body
-    return replace(resource, body=Body(body.resource_type, _document(body)))
+    return resource._replace(body=Body(body.resource_type, _document(body)))
 
 
 def _document(value: Any) -> Any:
-    """What troposphere's own `to_dict` gives; but that walks each level once more for every level above it."""
+    """What troposphere's `to_dict` gives; but that walks each level once more for every level above it."""
     match value:
         case str() | int() | float():
             return value

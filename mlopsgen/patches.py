@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from mlopsgen.checks.rule import Finding
@@ -41,14 +40,14 @@ def _apply(plan: Plan, spec: PatchSpec) -> Plan:
     _change(body.document.setdefault("Properties", {}), spec)
     note = body.document.setdefault("Metadata", {}).setdefault("mlopsgen", {})
     note.setdefault("patched", []).append(f"{spec.path}: {' '.join(spec.reason.split())}")
-    changed = replace(target, body=body)
+    changed = target._replace(body=body)
     resources = tuple(changed if each is target else each for each in stack.resources)
-    return replace(plan, stacks=tuple(_swap(plan.stacks, stack, resources)))
+    return plan._replace(stacks=tuple(_swap(plan.stacks, stack, resources)))
 
 
 def _swap(stacks: Iterable[Stack], target: Stack, resources: tuple[Resource, ...]) -> Iterator[Stack]:
     for each in stacks:
-        yield replace(each, resources=resources) if each is target else each
+        yield each._replace(resources=resources) if each is target else each
 
 
 def _named(items: Iterable[Any], name: str, step: str, key: Any, what: str) -> Any:

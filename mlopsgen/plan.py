@@ -6,8 +6,7 @@ Components yield parts; `assemble` sorts them into a plan. Emitters read the pla
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from troposphere import AWSHelperFn, AWSObject
 
@@ -29,8 +28,7 @@ STACK_ORDER = (
 """Stacks are deployed in this order; `training-NAME` follows `training`, and so on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """A finished resource: what troposphere made of it, converted once."""
 
     resource_type: str
@@ -45,8 +43,7 @@ class Body:
         return self.document
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(NamedTuple):
     """One resource of one stack, and the path of the spec that it comes from.
 
     Components give its body as a troposphere object; in a finished plan it is a `Body`.
@@ -58,8 +55,7 @@ class Resource:
     origin: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """A value that a stack takes in: from SSM, or (without a default) from whoever deploys it.
 
     `type` is CloudFormation's; with `AWS::SSM::Parameter::Value<…>`, `default` is the parameter's name.
@@ -73,8 +69,7 @@ class Parameter:
     pattern: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """A value that a stack shows after it was deployed, for people and for commands."""
 
     stack: str
@@ -83,8 +78,7 @@ class Output:
     description: str
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """What a principal may do, and the words of the spec that give it.
 
     `resources` are ARNs. `reason` is needed where a resource is `*`: it says why AWS has none narrower.
@@ -100,8 +94,7 @@ class Grant:
     """`Deny` holds whatever another policy may allow; `Confine` denies the actions on all but `resources`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(NamedTuple):
     """A role, and everything it may do: a row of the table in `generated/README.md`."""
 
     name: str
@@ -111,8 +104,7 @@ class Principal:
     grants: tuple[Grant, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """An image that is built from a folder and pushed to a repository of the pipeline."""
 
     name: str
@@ -130,8 +122,7 @@ class Image:
     origin: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """A task definition that some stack holds, to be written as JSON of its own too."""
 
     name: str
@@ -144,8 +135,7 @@ class Task:
     origin: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """An arrow of the data flow, such as bucket → trainer, labelled `reads raw/`."""
 
     source: str
@@ -153,8 +143,7 @@ class Edge:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
+class Thing(NamedTuple):
     """A node of the data flow: `id` is what edges name."""
 
     id: str
@@ -162,8 +151,7 @@ class Thing:
     kind: Literal["store", "image", "trainer", "model", "service", "balancer", "person", "topic", "schedule"]
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """Something a person runs by hand, shown in `generated/README.md` under `topic`."""
 
     topic: str
@@ -171,8 +159,7 @@ class Command:
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Workflow:
+class Workflow(NamedTuple):
     """What the delivery workflow needs to know."""
 
     repository: str
@@ -190,8 +177,7 @@ class Workflow:
 Part: TypeAlias = Resource | Parameter | Output | Principal | Image | Task | Edge | Thing | Command | Workflow
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
+class Stack(NamedTuple):
     """One CloudFormation template."""
 
     name: str
@@ -224,8 +210,7 @@ class Stack:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Everything of one environment, in the order in which it is deployed and shown."""
 
     name: str

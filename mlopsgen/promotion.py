@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class NotPromoted(Exception):
     """The version must not be served; the text says why and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """A published version of a model, and what was measured of it."""
 
     name: str
@@ -22,8 +20,7 @@ class Version:
     manifest: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(NamedTuple):
     """Where one model's versions live in S3: `s3://BUCKET/PREFIX` (docs/contracts.md)."""
 
     s3: Any

@@ -9,10 +9,10 @@ from 0; names mean the same to all.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 from itertools import pairwise
+from typing import NamedTuple
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _LENGTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -23,8 +23,7 @@ MAX_EXPRESSION = 256
 """Characters of a schedule expression (EventBridge Scheduler API reference, CreateSchedule)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(NamedTuple):
     """One of the five fields: what it counts, and the names that its values have besides numbers."""
 
     name: str
@@ -40,8 +39,7 @@ _MONTH = _Field("month", 1, 12, _MONTHS)
 _WEEKDAY = _Field("day of week", 0, 7, _WEEKDAYS)
 
 
-@dataclass(frozen=True, slots=True)
-class Cron:
+class Cron(NamedTuple):
     """When something happens: the values of each field, or None where every value will do.
 
     Weekdays count from 0 for Sunday.

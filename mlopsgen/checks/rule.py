@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path as Folder
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from mlopsgen.components.base import Site
 from mlopsgen.diagnostics.diagnostic import Severity
 from mlopsgen.source.node import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """What is wrong at `path`, a path of the merged document, and what to do."""
 
     path: Path
@@ -26,8 +24,7 @@ class Finding:
     """Whether the key at `path` is wrong, and those of `also`, rather than what it holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(NamedTuple):
     """What a rule looks at: one environment among all, and the folder of the file if there is one."""
 
     site: Site

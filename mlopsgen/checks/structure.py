@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from mlopsgen.aws import fargate
 
@@ -19,8 +18,7 @@ Templates: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Each stack's template by the stack's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """What is wrong with one resource of one stack."""
 
     stack: str

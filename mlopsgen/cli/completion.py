@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlopsgen.cli import COMMANDS, GOOD, parser
 
@@ -117,16 +117,14 @@ def run(arguments: argparse.Namespace) -> int:
     return GOOD
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A word that fits, and what it means; or `FILES` or `FOLDERS`."""
 
     word: str
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     """A command line up to the cursor, as far as it is understood."""
 
     parser: argparse.ArgumentParser

@@ -6,8 +6,7 @@ What is left out of a role gets its usual extent; an empty list gives nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from troposphere import GetAtt, Sub
 
@@ -30,8 +29,7 @@ _CANNOT_LIST = "listing tasks names no task; the condition holds it to the clust
 _CANNOT_READ = "CloudWatch gives or refuses the metrics and alarms of the account as a whole"
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(NamedTuple):
     """What one role is about, with nothing left open."""
 
     kind: Literal["developer", "analyst", "model-trainer"]

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from mlopsgen.plan import Edge, Grant, Parameter, Part, Value
 from mlopsgen.spec.delivery import GithubSpec
@@ -16,8 +17,7 @@ from mlopsgen.spec.trainers import TrainerSpec
 from mlopsgen.spec.workload import WorkloadSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(NamedTuple):
     """One environment of one pipeline, and every name that is known before anything is deployed."""
 
     pipeline: Pipeline

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, NamedTuple
 
 from troposphere import GetAtt, GetAZs, Join, Ref, Select, Sub, ec2, logs
 
@@ -24,8 +23,7 @@ ZONES = 4
 """Room is kept for as many zones as the language allows, so that adding one moves no subnet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(NamedTuple):
     """What a stack needs to put something into the network."""
 
     vpc_id: Any

@@ -6,12 +6,11 @@ the code and the other does not. Where a whole file is at fault, they are whole 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from textwrap import dedent
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
+class Story(NamedTuple):
     """What one code means."""
 
     title: str
