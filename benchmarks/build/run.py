@@ -6,6 +6,9 @@
 Each command is a process of its own; CPU time (user + system) and wall time are the operating system's
 accounting of that process and its children. The commands take turns, so that a change in the machine's
 speed touches all of them; medians are shown, and ratios are taken run by run.
+
+All of Python runs from byte code that an earlier run left, as it does for whoever uses a program twice:
+it is kept in a folder of this benchmark's own, since an environment may forbid writing it.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ ROOT = HERE.parent.parent
 PYTHON = sys.executable
 MLOPSGEN = str(Path(PYTHON).with_name("mlopsgen"))
 UNAVOIDABLE = "import pydantic, troposphere.ecs, yaml, jinja2; from pydantic import BaseModel"
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 HEAVY = ("boto3", "botocore", "torch", "transformers", "moto", "cfnlint", "cfn_flip", "numpy")
 
 
@@ -54,7 +58,7 @@ def measure(command: Command) -> Run:
     command.before()
     start = time.perf_counter()
     process = subprocess.Popen(
-        command.argv, cwd=command.cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command.argv, cwd=command.cwd, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     assert process.stderr is not None
     stderr = process.stderr.read()
@@ -127,7 +131,7 @@ def single(runs: int, with_peer: bool) -> None:
         project(cold)
         project(warm)
         build = [MLOPSGEN, "build", "pipeline.yaml"]
-        subprocess.run(build, cwd=warm, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(build, cwd=warm, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
         commands = [
             Command("python -c pass", [PYTHON, "-c", "pass"], cold),
             Command("bare imports", [PYTHON, "-c", UNAVOIDABLE], cold),
@@ -180,7 +184,7 @@ def imports() -> None:
         folder = project(Path(name))
         run = subprocess.run(
             [PYTHON, "-X", "importtime", MLOPSGEN, "build", "pipeline.yaml"],
-            cwd=folder, check=True, capture_output=True, text=True,
+            cwd=folder, env=ENVIRONMENT, check=True, capture_output=True, text=True,
         )  # fmt: skip
     rows = [line.split("|") for line in run.stderr.splitlines() if line.startswith("import time:")]
     names = {row[2].strip() for row in rows}
@@ -196,9 +200,11 @@ def main() -> None:
     parser.add_argument("--no-peer", action="store_true", help="leave `cdk synth` out")
     parser.add_argument("--services", type=int, nargs="*", default=[1, 10, 100, 1000])
     arguments = parser.parse_args()
-    single(arguments.runs, not arguments.no_peer)
-    many(arguments.services)
-    imports()
+    with tempfile.TemporaryDirectory() as cache:
+        ENVIRONMENT["PYTHONPYCACHEPREFIX"] = cache
+        single(arguments.runs, not arguments.no_peer)
+        many(arguments.services)
+        imports()
 
 
 if __name__ == "__main__":
