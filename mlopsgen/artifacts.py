@@ -280,11 +280,14 @@ def _move(stage: Path, moves: Sequence[tuple[Path | None, Path]]) -> None:
     """Each file to its place, or away for None; all back again if one cannot be moved."""
     done: list[tuple[Path, Path | None]] = []
     made: list[Path] = []
+    ready: set[Path] = set()
     try:
         for number, (fresh, target) in enumerate(moves):
-            missing = [each for each in target.parents if not each.exists()]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            made += reversed(missing)
+            if target.parent not in ready:
+                missing = [each for each in target.parents if not each.exists()]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                made += reversed(missing)
+                ready.add(target.parent)
             backup = stage / f"old-{number}" if target.is_symlink() or target.exists() else None
             if backup:
                 _keep(target, backup)

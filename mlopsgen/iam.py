@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from json.encoder import encode_basestring_ascii
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from troposphere import AWSHelperFn, GetAtt, Ref, Sub, iam
 
@@ -291,42 +291,54 @@ def _merge(grants: Iterable[Grant]) -> list[Grant]:
     """As few grants as say the same, in a fixed order."""
     result = sorted((_tidy(grant) for grant in grants), key=_order)
     for part in (_by_actions, _by_resources, _by_values):
-        groups: dict[Any, list[Grant]] = {}
-        for grant in result:
-            groups.setdefault(part(grant), []).append(grant)
+        groups: dict[Any, list[_Tidy]] = {}
+        for tidy in result:
+            groups.setdefault(part(tidy), []).append(tidy)
         result = [_union(group) for group in groups.values()]
-    return sorted(result, key=_order)
+    return [tidy.grant for tidy in sorted(result, key=_order)]
 
 
-def _order(grant: Grant) -> tuple[str, ...]:
+class _Tidy(NamedTuple):
+    """A grant whose sets are in one order, with the keys of what cannot be compared as it is."""
+
+    grant: Grant
+    resources: str
+    condition: str
+
+
+def _order(tidy: _Tidy) -> tuple[Any, ...]:
     """Allowances before denials, then by the words of the spec, by what is allowed, and on what."""
-    return (grant.effect, grant.because, *map(key, (grant.actions, grant.resources, grant.condition)))
+    grant = tidy.grant
+    return grant.effect, grant.because, grant.actions, tidy.resources, tidy.condition
 
 
-def _by_actions(grant: Grant) -> Any:
+def _by_actions(tidy: _Tidy) -> tuple[Any, ...]:
+    grant = tidy.grant
     # Two confinements are narrower than one with the resources of both.
-    alone = key(grant.resources) if grant.effect == "Confine" else ""
-    return grant.effect, alone, grant.actions, grant.reason, key(grant.condition)
+    alone = tidy.resources if grant.effect == "Confine" else ""
+    return grant.effect, alone, grant.actions, grant.reason, tidy.condition
 
 
-def _by_resources(grant: Grant) -> Any:
-    return grant.effect, key(grant.resources), grant.reason, key(grant.condition)
+def _by_resources(tidy: _Tidy) -> tuple[Any, ...]:
+    return tidy.grant.effect, tidy.resources, tidy.grant.reason, tidy.condition
 
 
-def _by_values(grant: Grant) -> Any:
+def _by_values(tidy: _Tidy) -> tuple[Any, ...]:
+    grant = tidy.grant
     if len(grant.condition) == 1 and grant.condition[0][0] in _ANY_OF:
         operator, name, _ = grant.condition[0]
-        return grant.effect, grant.actions, key(grant.resources), grant.reason, operator, name
-    return _by_actions(grant), key(grant.resources)
+        return grant.effect, grant.actions, tidy.resources, grant.reason, operator, name
+    return _by_actions(tidy), tidy.resources
 
 
-def _union(grants: Sequence[Grant]) -> Grant:
-    """One grant for all of a group, each of which is tidy."""
+def _union(group: Sequence[_Tidy]) -> _Tidy:
+    """One grant for all of a group."""
+    if len(group) == 1:
+        return group[0]
+    grants = [tidy.grant for tidy in group]
     first = grants[0]
-    if len(grants) == 1:
-        return first
     condition = first.condition
-    if len({key(each.condition) for each in grants}) > 1:
+    if len({tidy.condition for tidy in group}) > 1:
         operator, name, _ = condition[0]
         condition = ((operator, name, _distinct(v for each in grants for v in _many(each.condition[0][2]))),)
     return _tidy(
@@ -339,16 +351,19 @@ def _union(grants: Sequence[Grant]) -> Grant:
     )
 
 
-def _tidy(grant: Grant) -> Grant:
-    """The same grant, each of its sets in one order. A `*` without a reason is our bug."""
+def _tidy(grant: Grant) -> _Tidy:
+    """A `*` without a reason is our bug."""
     assert grant.effect != "Allow" or grant.reason or "*" not in grant.resources, (
         f"`*` needs a reason: {grant.because}"
     )
-    return grant._replace(
+    resources = {key(each): each for each in grant.resources}
+    conditions = {key(each): each for each in grant.condition}
+    tidy = grant._replace(
         actions=tuple(sorted(set(grant.actions))),
-        resources=_distinct(grant.resources),
-        condition=tuple(sorted(grant.condition, key=key)),
+        resources=tuple(resources[each] for each in sorted(resources)),
+        condition=tuple(conditions[each] for each in sorted(conditions)),
     )
+    return _Tidy(tidy, "\n".join(sorted(resources)), "\n".join(sorted(conditions)))
 
 
 def _many(value: Value | tuple[Value, ...]) -> tuple[Value, ...]:

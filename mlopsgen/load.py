@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Map
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label, Rejected
 from mlopsgen.source.node import Mapping, Node, Path, Scalar, Sequence, find, place, plain, walk
 from mlopsgen.source.overlay import overlay
@@ -132,7 +132,7 @@ def _fields(model: type[BaseModel]) -> dict[str, _Field]:
         field.alias or name: _Field(
             submodel(field.annotation),
             type(None) in get_args(field.annotation)
-            and field.get_default(call_default_factory=True) is not None,
+            and (field.default is not None or field.default_factory is not None),
         )
         for name, field in model.model_fields.items()
     }
@@ -322,8 +322,7 @@ def _named(root: Node, path: Path, fallback: str) -> str:
 
 
 def _nearest(word: str, known: Iterable[str], listed: Iterable[str]) -> str | None:
-    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
-    if close:
-        return f"did you mean `{close[0]}`?"
+    if close := closest(word, known):
+        return f"did you mean `{close}`?"
     names = sorted(listed)
     return f"there are: {', '.join(names)}" if names else None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from troposphere import AWSHelperFn, BaseAWSObject
+from troposphere import AWSHelperFn, BaseAWSObject, Tags
 
 from mlopsgen.components import components
 from mlopsgen.components.base import Site
@@ -111,6 +111,8 @@ def _document(value: Any) -> Any:
             value._validate_props()
             value.validate()
             return _document(value.resource)
+        case Tags():
+            return _document(value.tags)
         case AWSHelperFn() if type(value).to_dict is AWSHelperFn.to_dict:
             return _document(value.data)
         case _:

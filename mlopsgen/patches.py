@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from mlopsgen.checks.rule import Finding
+from mlopsgen.diagnostics.closest import closest
 from mlopsgen.plan import Body, Plan, Resource, Stack
 from mlopsgen.spec.patches import PatchSpec
 
@@ -58,8 +58,8 @@ def _named(items: Iterable[Any], name: str, step: str, key: Any, what: str) -> A
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"did you mean `{close[0]}`?" if close else f"there are: {', '.join(sorted(known))}"
+    close = closest(name, known)
+    return f"did you mean `{close}`?" if close else f"there are: {', '.join(sorted(known))}"
 
 
 def _change(properties: dict[str, Any], spec: PatchSpec) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,7 @@ from pathlib import PurePosixPath
 from mlopsgen.checks.references import workloads
 from mlopsgen.checks.rule import Finding, Scene, rule
 from mlopsgen.components.registry import image_name
+from mlopsgen.diagnostics.closest import closest
 from mlopsgen.source.node import Path
 from mlopsgen.spec.workload import BuildSpec
 
@@ -93,11 +93,11 @@ def missing_context(scene: Scene) -> Iterable[Finding]:
 def _folder(folder: Folder, word: str) -> str:
     """The folder beside the pipeline that was meant, or what to do."""
     try:
-        known = sorted(each.name for each in folder.iterdir() if each.is_dir() and each.name[0] != ".")
+        known = [each.name for each in folder.iterdir() if each.is_dir() and each.name[0] != "."]
     except OSError:
         known = []
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else "make the folder: it holds the program as a package"
+    close = closest(word, known)
+    return f"did you mean `{close}`?" if close else "make the folder: it holds the program as a package"
 
 
 @rule("E232")

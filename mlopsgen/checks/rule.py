@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from pathlib import Path as Folder
 from typing import NamedTuple, TypeAlias
 
 from mlopsgen.components.base import Site
+from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.diagnostic import Severity
 from mlopsgen.source.node import Path
 
@@ -60,8 +60,7 @@ LISTED = 12
 def nearest(word: str, known: Iterable[str], kind: str) -> str:
     """The help for an unknown name: the nearest that is known, or all of them."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1)
-    if close:
-        return f"did you mean `{close[0]}`?"
+    if close := closest(word, names):
+        return f"did you mean `{close}`?"
     more = ", …" if len(names) > LISTED else ""
     return f"known {kind}: {', '.join(names[:LISTED])}{more}" if names else f"declare {kind} first"

@@ -80,8 +80,8 @@ def _mute() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def parser(command: str | None = None) -> argparse.ArgumentParser:
-    """The parser of all commands; only `command`, if given, has its options."""
+def parser(command: str | None = None, *, alone: bool = False) -> argparse.ArgumentParser:
+    """The parser of all commands, or of `command` alone; only `command`, if given, has its options."""
     import argparse
 
     top = argparse.ArgumentParser(
@@ -95,6 +95,8 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
         title="commands", dest="command", metavar="COMMAND", required=True, prog=top.prog
     )
     for name, summary in COMMANDS.items():
+        if alone and name != command:
+            continue
         sub = subparsers.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if name == command:
             sub.set_defaults(parser=sub)
@@ -105,7 +107,8 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
 def _dispatch(arguments: list[str]) -> int:
     command = next((word for word in arguments if not word.startswith("-")), None)
     known = command if command in COMMANDS else None
-    top = parser(known)
+    # Who names a command first does not ask for the list of them.
+    top = parser(known, alone=known is not None and arguments[0] == known)
     if command is not None and known is None and arguments[0] == command:
         hint = _nearest(command, COMMANDS) or "; `mlopsgen --help` lists them"
         top.error(f"there is no command `{command}`{hint}")
@@ -118,10 +121,10 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
+    from mlopsgen.diagnostics.closest import closest
 
-    close = get_close_matches(word.split("=")[0], sorted(known), n=1)
-    return f"; did you mean `{close[0]}`?" if close else ""
+    close = closest(word.split("=")[0], known)
+    return f"; did you mean `{close}`?" if close else ""
 
 
 def _module(name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -58,9 +57,8 @@ def _compile(name: str, output: str, environment: str | None, *, check: bool) ->
     import gc
     from pathlib import Path
 
-    # All that is made lives until the end, which is near: nothing is worth looking for garbage, then either.
+    # All that is made lives until the end, which is near.
     gc.disable()
-    atexit.register(gc.freeze)
     from mlopsgen.artifacts import narrow
     from mlopsgen.compiler import compile_file
 

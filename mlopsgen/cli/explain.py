@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
 from mlopsgen.cli import GOOD, Fault
+from mlopsgen.diagnostics.closest import closest
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -60,8 +60,7 @@ def _code(code: str) -> dict[str, Any]:
     from mlopsgen.diagnostics.codes import CODES
 
     if code not in CODES:
-        close = difflib.get_close_matches(code, sorted(CODES), n=1)
-        raise Fault(f"there is no code {code}; did you mean {close[0] if close else 'E101'}?")
+        raise Fault(f"there is no code {code}; did you mean {closest(code, CODES) or 'E101'}?")
     story: Story = CODES[code]
     return {
         "code": code,
@@ -112,10 +111,10 @@ def _names_an_environment(path: tuple[str, ...]) -> bool:
 
 
 def _unknown(path: str, step: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(step, known, n=1)
+    close = closest(step, known)
     where = f"`{path}` has no key `{step}`" if path else f"the language has no key `{step}`"
     if close:
-        return f"{where}; did you mean `{'.'.join((path, close[0])).lstrip('.')}`?"
+        return f"{where}; did you mean `{'.'.join((path, close)).lstrip('.')}`?"
     if known:
         return f"{where}; it has {', '.join(known)}"
     return f"{where}: it is no map"

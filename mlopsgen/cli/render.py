@@ -68,10 +68,10 @@ def _choose(wanted: str | None, known: Sequence[str]) -> str:
         raise Fault(f"choose an environment with --env: {', '.join(known)}")
     if wanted in known:
         return wanted
-    from difflib import get_close_matches
+    from mlopsgen.diagnostics.closest import closest
 
-    close = get_close_matches(wanted, known, n=1)
-    hint = f"did you mean `{close[0]}`?" if close else f"there are: {', '.join(known)}"
+    close = closest(wanted, known)
+    hint = f"did you mean `{close}`?" if close else f"there are: {', '.join(known)}"
     raise Fault(f"there is no environment `{wanted}`; {hint}")
 
 

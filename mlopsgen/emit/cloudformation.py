@@ -76,7 +76,8 @@ def _literal(value: Any) -> Any:
     """The same value, where plain text such as `${HOME}` cannot be taken for a forgotten substitution."""
     match value:
         case str():
-            return {"Fn::Join": ["${", value.split("${")]} if _SUBSTITUTION.search(value) else value
+            forgotten = "${" in value and _SUBSTITUTION.search(value)
+            return {"Fn::Join": ["${", value.split("${")]} if forgotten else value
         case {"Fn::Sub": _}:
             return value
         case dict():

@@ -86,8 +86,7 @@ def _hidden() -> re.Pattern[str]:
 def _literal(text: str) -> bool:
     """Whether it can stand as a block of lines, every one as it is."""
     return (
-        "\n" in text
-        and not text.startswith((" ", "\n", "\t"))
+        not text.startswith((" ", "\n", "\t"))
         and _shows(text)
         and not any(line != line.rstrip() for line in text.split("\n"))
         and not text.endswith("\n\n")
@@ -109,15 +108,16 @@ def _intrinsic(value: Any) -> tuple[str, Any] | None:
 
 def _mapping(value: dict[str, Any], indent: str, lines: list[str]) -> None:
     for key, item in value.items():
-        _entry(f"{indent}{scalar(key)}:", item, indent, lines)
+        _entry(f"{indent}{_text(key)}:", item, indent, lines)
 
 
 def _entry(head: str, value: Any, indent: str, lines: list[str]) -> None:
     """`head` and its value, on the same line if it fits there."""
-    function = _intrinsic(value)
-    if function:
+    if isinstance(value, dict) and (function := _intrinsic(value)):
         head, value = f"{head} {function[0]}", function[1]
     match value:
+        case str() if "\n" not in value:
+            lines.append(f"{head} {_text(value)}")
         case str() if _literal(value):
             keep = "|" if value.endswith("\n") else "|-"
             lines.append(f"{head} {keep}")
