@@ -310,8 +310,10 @@ def _add_routes(app: FastAPI) -> None:
         """The model in use, and why a newer one is not."""
         return _facts(service.model(), service.keeper)
 
-    @app.post("/predict", tags=["predictions"], responses=BAD | BUSY)
-    async def predict(question: Question, service: Serving, request: Request) -> OneVerdict | ManyVerdicts:
+    @app.post(
+        "/predict", tags=["predictions"], responses=BAD | BUSY, response_model=OneVerdict | ManyVerdicts
+    )
+    async def predict(question: Question, service: Serving, request: Request) -> Response:
         """Say which label each text gets."""
         model = service.model()
         texts = [question.text] if isinstance(question, OneText) else question.texts
@@ -319,8 +321,8 @@ def _add_routes(app: FastAPI) -> None:
         verdicts = await service.predict(model, texts)
         if isinstance(question, OneText):
             [only] = verdicts
-            return OneVerdict(label=only.label, probability=only.probability, model=model.version)
-        return ManyVerdicts(predictions=verdicts, model=model.version)
+            return _json(OneVerdict(label=only.label, probability=only.probability, model=model.version))
+        return _json(ManyVerdicts(predictions=verdicts, model=model.version))
 
     @app.post("/explain", tags=["predictions"], responses=BAD | BUSY)
     async def explain_text(question: OneText, service: Serving, request: Request) -> Explanation:
@@ -331,6 +333,11 @@ def _add_routes(app: FastAPI) -> None:
             raise Refused(503, "overloaded", "other explanations are under way; try again in 1 s", 1)
         async with service.explanations:
             return await _explain(service, model, question.text)
+
+
+def _json(answer: BaseModel) -> Response:
+    """Written by pydantic as it is: FastAPI would check once more what was made a moment ago."""
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 def _add_page(app: FastAPI) -> None:

@@ -40,13 +40,15 @@ class Cost:
     cpu: float
 
 
-def accuracy(architecture: str, options: list[str], output: str | None) -> None:
-    """Train, publish, and check the published files on all test reviews."""
+def accuracy(
+    architecture: str, options: list[str], output: str | None, counts: tuple[int | None, int | None]
+) -> None:
+    """Train, publish, and check the published files on all test reviews, or on `counts` of each split."""
     with tempfile.TemporaryDirectory() as folder:
         data, work = Path(folder, "data"), Path(folder, "work")
         data.mkdir()
-        for name in FILES:
-            (data / name).symlink_to(DATA / name)
+        for name, count in zip(FILES, counts, strict=True):
+            _reviews(DATA / name, data / name, count)
         store = output or f"{folder}/models/"
         cost = _train(
             f"--architecture={architecture}",
@@ -61,6 +63,18 @@ def accuracy(architecture: str, options: list[str], output: str | None) -> None:
     print(json.dumps({"architecture": architecture, **{name: round(metrics[name], 4) for name in names}}))
     print(json.dumps({"wall seconds": round(cost.wall, 1), "CPU seconds": round(cost.cpu, 1)}))
     print(json.dumps(published))
+
+
+def _reviews(source: Path, target: Path, count: int | None) -> None:
+    """All reviews of a file, or `count` of them taken at random, the same each time."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    if count is None:
+        target.symlink_to(source)
+        return
+    table = pq.read_table(source)
+    pq.write_table(table.take(np.random.default_rng(0).permutation(len(table))[:count]), target)
 
 
 def _train(*options: str) -> Cost:
@@ -213,6 +227,8 @@ def main() -> None:
     one = commands.add_parser("accuracy")
     one.add_argument("architecture", choices=("bow", "lstm", "transformer"))
     one.add_argument("--output", help="a model store to keep the version in")
+    one.add_argument("--train-reviews", type=int, help="train on so many of them, taken at random")
+    one.add_argument("--test-reviews", type=int, help="test on so many of them, taken at random")
     seen = commands.add_parser("check")
     seen.add_argument("version", type=Path)
     two = commands.add_parser("throughput")
@@ -221,7 +237,8 @@ def main() -> None:
     two.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     given, rest = parser.parse_known_args()
     if given.what == "accuracy":
-        accuracy(given.architecture, rest, given.output)
+        counts = given.train_reviews, given.test_reviews
+        accuracy(given.architecture, rest, given.output, counts)
     elif given.what == "check":
         check(given.version)
     else:
