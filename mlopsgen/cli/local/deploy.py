@@ -1,0 +1,53 @@
+"""`mlopsgen local deploy`: an environment's deploy.sh, run against an embedded AWS."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from mlopsgen.cli import GOOD, Fault
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit code 0 once it is deployed. Raises `Fault` if it cannot be."""
+    from mlopsgen.local.deploy import DeploymentFailed, deploy
+    from mlopsgen.local.embedded import Unavailable, embedded_aws
+    from mlopsgen.local.inventory import inventory
+    from mlopsgen.manifest import read_manifest
+
+    generated = Path(arguments.generated)
+    manifest = read_manifest(generated)
+    if not manifest:
+        raise Fault(f"{generated} holds nothing that was built: run `mlopsgen build` first")
+    name = _environment(arguments.env, list(manifest["environments"]))
+    facts = manifest["environments"][name]
+    quiet = arguments.output == "json"
+
+    def say(line: str) -> None:
+        if not quiet:
+            print(line, flush=True)
+
+    try:
+        with embedded_aws(facts["region"], generated / name) as aws:
+            say(f"embedded AWS on {aws.endpoint}, region {aws.region}")
+            deploy(aws, generated / name, facts["repositories"], facts["afterImages"], say)
+            found = list(inventory(aws, facts["prefix"]))
+    except (Unavailable, DeploymentFailed) as error:
+        raise Fault(str(error)) from None
+    if quiet:
+        print(json.dumps({each.call: list(each.names) for each in found}, indent=2))
+        return GOOD
+    say("\nwhat now exists, as each service reports it:")
+    for each in found:
+        say(f"  aws {each.call}")
+        for item in each.names:
+            say(f"    {item}")
+    return GOOD
+
+
+def _environment(wanted: str | None, known: list[str]) -> str:
+    name = wanted or (known[0] if len(known) == 1 else "dev")
+    if name not in known:
+        raise Fault(f"there is no environment `{name}`: choose one with --env from {', '.join(known)}")
+    return name

@@ -1,0 +1,26 @@
+"""`mlopsgen local logs`: what the tasks printed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mlopsgen.cli import GOOD, Fault
+from mlopsgen.cli.local.running import START
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit code 0. Raises `Fault` if there are no logs, or none of that name."""
+    from mlopsgen.local.follow import NoLogs, follow, last
+    from mlopsgen.local.state import Folder
+
+    folder = Folder(Path(arguments.file))
+    try:
+        for line in last(folder.logs, arguments.name, arguments.lines):
+            print(line)
+    except NoLogs as error:
+        raise Fault(str(error) if error.args else START) from None
+    if arguments.follow:
+        for line in follow(folder.logs, arguments.name, folder.busy):
+            print(line, flush=True)
+    return GOOD

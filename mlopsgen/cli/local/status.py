@@ -1,0 +1,45 @@
+"""`mlopsgen local status`: what runs, which model is served, which metrics arrived."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from mlopsgen.cli import GOOD
+from mlopsgen.cli.local.running import ask, running
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit code 0. Raises `Fault` if nothing runs."""
+    [status] = ask(running(arguments), "status")
+    if arguments.output == "json":
+        print(json.dumps(status, indent=2))
+        return GOOD
+    for line in _described(status):
+        print(line)
+    return GOOD
+
+
+def _described(status: Any) -> Iterator[str]:
+    minutes = (time.time() - status["since"]) / 60
+    doing = "serving" if status["ready"] else "starting"
+    yield f"environment   {status['environment']}: {doing}, up {minutes:.0f} min"
+    yield f"embedded AWS  {status['aws'] or 'starting'}"
+    for scheme, url in status["urls"].items():
+        yield f"load balancer {url}/ ({scheme})"
+    for service in status["services"]:
+        healthy = sum(task["state"] in ("healthy", "running") for task in service["tasks"])
+        yield f"service       {service['name']}: {healthy} of {service['wanted']} healthy"
+        for task in service["tasks"]:
+            why = f" ({task['reason']})" if task["reason"] else ""
+            yield f"  {task['id']}  {task['state']}{why}, port {task['port']}, process {task['pid']}"
+    for model in status["models"]:
+        yield f"model         {model['name']}: {model['current'] or 'none'} is current"
+        for version in model["versions"]:
+            yield f"  {version}"
+    if status["metrics"]:
+        yield f"metrics       {', '.join(status['metrics'])}"
+    yield f"logs          {status['logs']}"

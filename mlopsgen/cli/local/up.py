@@ -1,0 +1,65 @@
+"""`mlopsgen local up`: deploy, train and serve on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from mlopsgen.cli import GOOD, Fault
+from mlopsgen.cli.local.start import busy, data_of, minimum_of, need_tools, start
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit code 0 once it was stopped, or detached and serves. Raises `Fault` if it cannot run."""
+    need_tools()
+    data_of(arguments.data)
+    minimum_of(arguments)
+    if arguments.detach and not arguments.detached:
+        return _detach(arguments)
+    return start(arguments, port=arguments.port, once=arguments.once, detached=arguments.detached)
+
+
+def _detach(arguments: argparse.Namespace) -> int:
+    """Run it in a session of its own, and show what it says until it serves."""
+    from mlopsgen.local.state import Folder
+
+    folder = Folder(Path(arguments.file))
+    if folder.busy():
+        raise Fault(busy(folder))
+    words = [word for word in sys.argv[1:] if word != "--detach"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "mlopsgen", *words, "--detached"],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    seen = 0
+    try:
+        while True:
+            code = child.poll()
+            seen = _show_new(folder.logs / "up.log", seen)
+            if code is not None:
+                return code
+            found = folder.read()
+            if found and found.pid == child.pid and found.ready:
+                _show_new(folder.logs / "up.log", seen)
+                return GOOD
+            time.sleep(0.1)
+    except KeyboardInterrupt:
+        child.terminate()
+        child.wait()
+        raise
+
+
+def _show_new(path: Path, seen: int) -> int:
+    try:
+        with path.open("rb") as file:
+            file.seek(seen)
+            new = file.read()
+    except OSError:
+        return seen
+    sys.stdout.write(new.decode("utf-8", "replace"))
+    sys.stdout.flush()
+    return seen + len(new)
