@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from train import log
-from train.prepare import code_digest
+from train.code import code_digest
 from train.settings import Settings
 from train.store import Store, open_store
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from train import architectures, log
+from train.code import code_digest
 from train.errors import Fault
 from train.settings import Hyperparameters
 from train.sources.reviews import Reviews
@@ -20,7 +21,6 @@ from train.tokens import Encoded, encode
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-HERE = Path(__file__).parent
 FILES = ("tokenizer.json", "data.safetensors", "prepared.json")
 USED = ("architecture", "max_tokens", "vocabulary", "model", "seed")
 """The hyperparameters that change what is prepared."""
@@ -45,22 +45,6 @@ def key_of(fingerprint: str, settings: Hyperparameters) -> str:
     used = {name: getattr(settings, name) for name in USED}
     parts = [fingerprint, json.dumps(used, sort_keys=True), code_digest(*CODE)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def code_digest(*names: str) -> str:
-    """SHA-256 of the program's files below `names`, or of all of them."""
-    roots = [HERE / name for name in names] or [HERE]
-    files = sorted(
-        file
-        for root in roots
-        for file in ([root] if root.is_file() else root.rglob("*.py"))
-        if file.is_file()
-    )
-    total = hashlib.sha256()
-    for file in files:
-        total.update(f"{file.relative_to(HERE).as_posix()}\n".encode())
-        total.update(file.read_bytes())
-    return total.hexdigest()
 
 
 def prepare(reviews: Reviews, source: str, key: str, settings: Hyperparameters, folder: Path) -> Prepared:

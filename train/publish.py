@@ -11,7 +11,8 @@ from typing import Any
 
 import train
 from train import log
-from train.prepare import Prepared, code_digest
+from train.code import code_digest
+from train.prepare import Prepared
 from train.settings import Promotion, Settings
 from train.sources.reviews import LABELS
 from train.store import Store, open_store
