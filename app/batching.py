@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
-import sys
 import threading
 import time
 from collections import deque
@@ -36,9 +34,6 @@ MOST = 64
 
 WASTE = 1 / 8
 """The share of a batch that may be padding."""
-
-NICE = 10
-"""How far computing stands back behind the event loop, in steps of nice(2)."""
 
 MEMORY = 0.9
 """What an earlier run counts against the next one in the estimate of speed."""
@@ -107,9 +102,12 @@ class Batcher:
         return tokens * rate / self._lanes
 
     def admit(self, model: Model) -> None:
-        """Raises `Overloaded` if what waits already would take too long."""
+        """Raises `Overloaded` if what waits already would take too long.
+
+        However long that is, a text for each lane may wait, so that none runs dry.
+        """
         wait = self.wait(model)
-        if wait > self._queue_time:
+        if wait > self._queue_time and len(self._waiting) >= self._lanes:
             raise Overloaded(wait - self._queue_time)
 
     async def submit(
@@ -142,7 +140,6 @@ class Batcher:
             self._changed.notify_all()
 
     def _compute(self) -> None:
-        _step_back()
         while batch := self._next():
             rows, seconds = _run(batch)
             with suppress(RuntimeError):  # The loop has ended, and with it whoever waited.
@@ -198,12 +195,6 @@ class Batcher:
         self._observe(len(batch), tokens, seconds)
         for entry, row in compress(zip(batch, rows, strict=True), waiting):
             entry.answer.set_result(row)
-
-
-def _step_back() -> None:
-    """Let the event loop go first: even when all cores compute, refusals are quick."""
-    if sys.platform == "linux":  # where each thread has a priority of its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 def _run(batch: list[Entry]) -> tuple[Sequence[Row] | Exception, float]:

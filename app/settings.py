@@ -34,7 +34,7 @@ class Settings:
     precision: Precision = "auto"
     threads: int = 1
     """Cores that compute."""
-    queue_time: float = 2.0
+    queue_time: float = 0.5
     """A request that would wait longer than this is refused at once."""
     request_timeout: float = 10.0
     """How long a request may take: to arrive, and then to be answered."""
@@ -58,7 +58,7 @@ class Settings:
             runtime=cast(Backend, _choice(environ, "RUNTIME", ("onnx", "torch"))),
             precision=cast(Precision, _choice(environ, "PRECISION", ("auto", "fp32", "int8"))),
             threads=int(_number(environ, "THREADS", cores(), 1, 256)),
-            queue_time=_number(environ, "QUEUE_SECONDS", 2, 0.01, 600),
+            queue_time=_number(environ, "QUEUE_SECONDS", 0.5, 0.01, 600),
             request_timeout=_number(environ, "REQUEST_TIMEOUT_SECONDS", 10, 0.1, 3600),
             poll_interval=_number(environ, "POLL_SECONDS", 30, 0.1, 86_400),
             drain_time=_number(environ, "DRAIN_SECONDS", 3, 0, 110),

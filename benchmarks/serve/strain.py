@@ -4,8 +4,9 @@
     python benchmarks/serve/strain.py /tmp/models swap
     python benchmarks/serve/strain.py /tmp/models restart      # needs haproxy
 
-Requests are sent at a fixed rate, whether or not earlier ones were answered, and each is timed from when it
-was due. Servers and load share this machine's cores.
+Requests are sent at a given rate with random gaps, as many people send them (a Poisson process, the same in
+each run), whether or not earlier ones were answered, and each is timed from when it was due. Servers and load
+share this machine's cores.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import asyncio
 import itertools
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -86,11 +88,12 @@ async def flow(
     port: int, rate: float, seconds: float, meanwhile: Callable[[], Awaitable[None]] | None = None
 ) -> list[Answer]:
     """Send `rate` requests a second for `seconds`, or until `meanwhile` is done."""
-    client, begun = Client(port), time.perf_counter()
+    client, gaps = Client(port), random.Random(0)
+    due = begun = time.perf_counter()
     other = asyncio.ensure_future(meanwhile()) if meanwhile else None
     tasks: list[asyncio.Task[Answer]] = []
-    for number in itertools.count():
-        due = begun + number / rate
+    while True:
+        due += gaps.expovariate(rate)
         if due - begun > seconds or (other and other.done()):
             break
         await asyncio.sleep(max(0, due - time.perf_counter()))
@@ -125,7 +128,7 @@ def overload(python: str, store: Path, seconds: float, log: Path) -> None:
         load(port, 2, 2)
         sustainable = load(port, 16, 8)["rps"]
         print(f"sustainable: {sustainable:.1f} requests/s")
-        for share in (0.7, 2.0):
+        for share in (0.7, 0.9, 2.0):
             found = asyncio.run(flow(port, share * sustainable, seconds))
             print(summary(f"at {share:g} times that, for {seconds:g} s", found), flush=True)
         assert answers(port)
