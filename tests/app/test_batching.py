@@ -138,6 +138,24 @@ def test_too_much_waits() -> None:
     run(scenario, queue_time=2)
 
 
+def test_slow_model() -> None:
+    """Where one text takes longer than requests may wait, one may wait all the same, and no more."""
+
+    async def scenario(batcher: Batcher) -> None:
+        model = Model()
+        busy = asyncio.create_task(batcher.submit(model, [text(5_000)]))
+        await asyncio.to_thread(model.begun.wait, 10)
+        waiting = asyncio.create_task(batcher.submit(model, [text(5_000)]))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await batcher.submit(model, [text(1)])
+        model.go.set()
+        await asyncio.gather(busy, waiting)
+        assert model.batches == [[5_000], [5_000]]
+
+    run(scenario, queue_time=2)
+
+
 def test_too_late() -> None:
     """A text that does not get its turn in time is given up, and never runs."""
 
