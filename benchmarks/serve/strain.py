@@ -24,9 +24,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from run import ROOT, Server, answers, bodies, load, started
@@ -122,13 +123,13 @@ def ours(python: str, store: Path, **variables: str) -> Server:
     return Server("ours", (python, "-m", "app"), given | variables)
 
 
-def overload(python: str, store: Path, seconds: float, log: Path) -> None:
-    """Twice what it can bear, for a minute."""
+def overload(python: str, store: Path, seconds: float, log: Path, shares: Sequence[float]) -> None:
+    """Less than it can bear, nearly as much, and twice that, for a minute each."""
     with started(ours(python, store), log) as (_, port, _):
         load(port, 2, 2)
         sustainable = load(port, 16, 8)["rps"]
         print(f"sustainable: {sustainable:.1f} requests/s")
-        for share in (0.7, 0.9, 2.0):
+        for share in shares:
             found = asyncio.run(flow(port, share * sustainable, seconds))
             print(summary(f"at {share:g} times that, for {seconds:g} s", found), flush=True)
         assert answers(port)
@@ -251,12 +252,15 @@ def main() -> None:
     parser.add_argument("--store", default="store", help="the model store in it (store)")
     parser.add_argument("--ours", default=sys.executable, help="a Python with app/requirements.txt installed")
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument(
+        "--shares", type=float, nargs="+", default=[0.7, 0.9, 2], help="overload: of the sustainable rate"
+    )
     given = parser.parse_args()
-    strain = {"overload": overload, "swap": swap, "restart": restart}[given.strain]
+    strains = {"overload": partial(overload, shares=given.shares), "swap": swap, "restart": restart}
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["BODIES"] = str(Path(scratch) / "bodies")
         bodies(Path(scratch) / "bodies", 500)
-        strain(given.ours, given.models / given.store, given.seconds, Path(scratch) / "log")
+        strains[given.strain](given.ours, given.models / given.store, given.seconds, Path(scratch) / "log")
 
 
 if __name__ == "__main__":
