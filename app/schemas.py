@@ -1,0 +1,140 @@
+"""What goes in and out of the API: its shapes and limits, from which the OpenAPI document is made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_CHARACTERS = 20_000
+"""Characters of a text. The longest of 50,000 film reviews has 13,704."""
+
+MAX_TEXTS = 64
+"""Texts of one request."""
+
+LOVED = "A wonderful film: I laughed all the way through, and cried at the end."
+HATED = "Dull, predictable and far too long."
+
+Text = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_CHARACTERS,
+        pattern=r"\S",
+        description="What is classified. Not blank; what is longer than the model reads is cut.",
+        examples=[LOVED],
+    ),
+]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Closed(BaseModel):
+    """A request's body: strict, and without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class OneText(Closed):
+    """One text."""
+
+    text: Text
+
+
+class ManyTexts(Closed):
+    """Several texts, answered in their order."""
+
+    texts: Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS, examples=[[LOVED, HATED]])]
+
+
+class Prediction(BaseModel):
+    """What the model says of a text."""
+
+    label: Annotated[str, Field(examples=["positive"])]
+    probability: Annotated[Share, Field(description="The probability of `label`.", examples=[0.9731])]
+
+
+class OneVerdict(Prediction):
+    """What the model says of the text."""
+
+    model: Annotated[
+        str, Field(description="The version that answered.", examples=["20261123T081500Z-1a2b3c4d"])
+    ]
+
+
+class ManyVerdicts(BaseModel):
+    """What the model says of each text."""
+
+    predictions: list[Prediction]
+    model: Annotated[
+        str, Field(description="The version that answered.", examples=["20261123T081500Z-1a2b3c4d"])
+    ]
+
+
+class Word(BaseModel):
+    """A piece of the text."""
+
+    text: str
+    weight: Annotated[
+        float, Field(description="How much more likely, in log-odds, the label is with this piece.")
+    ]
+
+
+class Explanation(OneVerdict):
+    """What the model says of the text, and which words mattered; their texts join to the whole."""
+
+    words: list[Word]
+
+
+class Status(BaseModel):
+    """How the process does."""
+
+    status: Annotated[str, Field(examples=["ok"])]
+
+
+class Ready(Status):
+    """A model answers."""
+
+    model: Annotated[str, Field(examples=["20261123T081500Z-1a2b3c4d"])]
+
+
+class ModelFailure(BaseModel):
+    """Why the wanted version does not answer."""
+
+    version: str | None
+    reason: str
+
+
+class ModelFacts(BaseModel):
+    """The model in use."""
+
+    name: str
+    version: str
+    created_at: Annotated[str | None, Field(serialization_alias="createdAt")]
+    architecture: str | None
+    labels: list[str]
+    max_tokens: Annotated[int, Field(serialization_alias="maxTokens")]
+    precision: str
+    metrics: dict[str, Any]
+    failure: ModelFailure | None
+
+
+class ErrorDetail(BaseModel):
+    """One thing that is wrong with the request."""
+
+    at: Annotated[str, Field(examples=["texts.3"])]
+    message: str
+
+
+class ErrorBody(BaseModel):
+    """Why there is no answer."""
+
+    code: Annotated[str, Field(examples=["invalid"])]
+    message: str
+    request_id: Annotated[str, Field(alias="requestId")]
+    details: list[ErrorDetail] | None = None
+
+
+class Error(BaseModel):
+    """Every answer that is no success."""
+
+    error: ErrorBody
