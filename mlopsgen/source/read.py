@@ -10,7 +10,7 @@ from mlopsgen.source.node import Span
 from mlopsgen.source.parse import MAX_BYTES
 
 # What YAML 1.2 does not let stand in a file (chapter 5.1, "Character Set").
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def read(path: Path, name: str) -> str:
