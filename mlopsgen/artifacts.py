@@ -124,9 +124,10 @@ def compare(artifacts: Sequence[Artifact], output: Path) -> tuple[Change, ...]:
 
 
 def _differences(artifacts: Sequence[Artifact], output: Path, ours: Mapping[str, str]) -> Iterator[Change]:
+    entered: set[Path] = set()
     for artifact in artifacts:
         path = artifact.path
-        found = _look(output, path)
+        found = _look(output, path, entered)
         if found is None:
             yield Change("missing", path)
         elif found.holds(artifact):
@@ -139,21 +140,27 @@ def _differences(artifacts: Sequence[Artifact], output: Path, ours: Mapping[str,
             yield Change("stale", path)
     # The new manifest lists the files of other environments too, where only one is built.
     for path in sorted(ours.keys() - json.loads(artifacts[-1].text)["outputs"].keys()):
-        if _look(output, path) is not None:
+        if _look(output, path, entered) is not None:
             yield Change("left over", path)
 
 
-def _look(output: Path, path: str) -> _Found | None:
-    """What stands at `path`, or None. Raises `Unwritable` if the way there leads through a link or a file."""
+def _look(output: Path, path: str, entered: set[Path]) -> _Found | None:
+    """What stands at `path`, or None. Raises `Unwritable` if the way there leads through a link or a file.
+
+    `entered` are the folders that are known to be real; those on the way join them.
+    """
     at = output
     for part in PurePosixPath(path).parts[:-1]:
         at /= part
+        if at in entered:
+            continue
         if at.is_symlink():
             raise Unwritable(f"{at} is a symbolic link, and mlopsgen writes through none. Take it away.")
         if not at.is_dir():
             if at.exists():
                 raise Unwritable(f"{at} is a file where a folder has to be. Move it elsewhere.")
             return None
+        entered.add(at)
     at = output / path
     if at.is_symlink():
         return _Found(None)
@@ -167,7 +174,7 @@ def _look(output: Path, path: str) -> _Found | None:
 
 
 def _write(artifacts: Sequence[Artifact], output: Path) -> tuple[Change, ...]:
-    if not _work(artifacts, output).pending:
+    if output.exists() and not _work(artifacts, output).pending:
         return ()
     with _made(output), _stage(output) as stage:
         # Only now is nobody else building here.
@@ -183,7 +190,7 @@ def _work(artifacts: Sequence[Artifact], output: Path) -> _Work:
     if strangers := [each.path for each in found if each.kind == "in the way"]:
         raise Unwritable(_refusal(output, strangers))
     left = [each.path for each in found if each.kind == "left over"]
-    removed = tuple(path for path in left if (at := _look(output, path)) and at.was(ours[path]))
+    removed = tuple(path for path in left if (at := _look(output, path, set())) and at.was(ours[path]))
     changes = [Change(_DONE[each.kind], each.path) for each in found if each.kind in _DONE]
     changes += [Change("removed" if path in removed else "kept", path) for path in left]
     differing = {each.path for each in found}
@@ -288,7 +295,7 @@ def _move(stage: Path, moves: Sequence[tuple[Path | None, Path]]) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 made += reversed(missing)
                 ready.add(target.parent)
-            backup = stage / f"old-{number}" if target.is_symlink() or target.exists() else None
+            backup = stage / f"old-{number}" if os.path.lexists(target) else None
             if backup:
                 _keep(target, backup)
             if fresh:

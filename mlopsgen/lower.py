@@ -101,12 +101,12 @@ def _finished(resource: Resource) -> Resource:
 def _document(value: Any) -> Any:
     """What troposphere's `to_dict` gives; but that walks each level once more for every level above it."""
     match value:
+        case dict():
+            return {name: item if type(item) is str else _document(item) for name, item in value.items()}
+        case list() | tuple():
+            return [item if type(item) is str else _document(item) for item in value]
         case str() | int() | float():
             return value
-        case dict():
-            return {name: _document(item) for name, item in value.items()}
-        case list() | tuple():
-            return [_document(item) for item in value]
         case BaseAWSObject() if value.properties:
             value._validate_props()
             value.validate()

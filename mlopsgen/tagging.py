@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from troposphere import Tag, Tags
+from troposphere import Tags
 
 from mlopsgen.plan import Resource
 
@@ -42,7 +42,7 @@ def tag(resources: Iterable[Resource], prefix: str, tags: tuple[tuple[str, str],
 def _list(tags: tuple[tuple[str, str], ...]) -> Tags:
     """In the order given: `Tags` itself would sort by key only what it is given by keyword."""
     result = Tags()
-    result.tags = [Tag(key, value).to_dict() for key, value in tags]
+    result.tags = [{"Key": key, "Value": value} for key, value in tags]
     return result
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Iterable
-from importlib import import_module
 from pathlib import Path
 
 from mlopsgen.checks.rule import RULES, Finding, Scene
 from mlopsgen.components.base import Site
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label, Severity
+from mlopsgen.discovery import modules
 from mlopsgen.load import Loaded
 from mlopsgen.source.node import Node, key_place, place
 
-_PLAN_LEVEL = {"rule", "structure", "templates"}
+_PLAN_LEVEL = ("rule", "structure", "templates")
 
-for _module in sorted(pkgutil.iter_modules(__path__), key=lambda each: each.name):
-    if _module.name not in _PLAN_LEVEL:
-        import_module(f"{__name__}.{_module.name}")
+for _ in modules(__name__, __path__[0], _PLAN_LEVEL):
+    # To be imported is to have registered its rules.
+    pass
 
 
 def check(environments: Iterable[Loaded], folder: Path | None) -> tuple[Diagnostic, ...]:

@@ -82,9 +82,9 @@ def _mute() -> None:
 
 def parser(command: str | None = None, *, alone: bool = False) -> argparse.ArgumentParser:
     """The parser of all commands, or of `command` alone; only `command`, if given, has its options."""
-    import argparse
+    from mlopsgen.cli.arguments import Parser
 
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="mlopsgen",
         description="Compile one pipeline.yaml into what a machine-learning service needs on AWS ECS.",
         epilog="`mlopsgen COMMAND --help` says more of a command. Exit codes: 0 good; 1 rejected, stale or "

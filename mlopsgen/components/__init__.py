@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import pkgutil
 from functools import cache
-from importlib import import_module
 
 from mlopsgen.components.base import Binding, Component, Site, total
+from mlopsgen.discovery import modules
 from mlopsgen.spec.workload import WorkloadSpec
 
 
 @cache
 def components() -> tuple[Component, ...]:
     """One of each component, in the order of their modules' names."""
-    modules = [
-        import_module(f"{__name__}.{module.name}")
-        for module in sorted(pkgutil.iter_modules(__path__), key=lambda each: each.name)
-    ]
     return tuple(
         kind()
-        for module in modules
+        for module in modules(__name__, __path__[0])
         for kind in vars(module).values()
         if isinstance(kind, type)
         and issubclass(kind, Component)
@@ -30,4 +25,4 @@ def components() -> tuple[Component, ...]:
 
 def bind(site: Site, workload: WorkloadSpec, stack: str) -> Binding:
     """Everything that `workload` gets from all components because of what it names."""
-    return total(component.bind(site, workload, stack) for component in components())
+    return total(*(component.bind(site, workload, stack) for component in components()))

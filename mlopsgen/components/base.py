@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from hashlib import sha256
+from itertools import chain
 from typing import NamedTuple
 
 from mlopsgen.plan import Edge, Grant, Parameter, Part, Value
@@ -121,8 +121,7 @@ class Site(NamedTuple):
         return f"/{self.prefix}/{key}"
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(NamedTuple):
     """What a workload gets because of what it names."""
 
     environment: tuple[tuple[str, Value], ...] = ()
@@ -137,16 +136,6 @@ class Binding:
     """What the workload's stack must take in for all this."""
     edges: tuple[Edge, ...] = ()
     """Arrows of the data flow."""
-
-    def __add__(self, other: Binding) -> Binding:
-        return Binding(
-            self.environment + other.environment,
-            self.secrets + other.secrets,
-            self.grants + other.grants,
-            self.execution_grants + other.execution_grants,
-            tuple(dict.fromkeys(self.parameters + other.parameters)),
-            self.edges + other.edges,
-        )
 
 
 class Component(ABC):
@@ -168,6 +157,7 @@ def within(name: str, limit: int) -> str:
     return f"{name[: limit - 9].rstrip('-')}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
-def total(bindings: Iterable[Binding]) -> Binding:
-    """All of them together, in order."""
-    return sum(bindings, Binding())
+def total(*bindings: Binding) -> Binding:
+    """All of them together, in order; a parameter that several take is taken once."""
+    everything = Binding(*(tuple(chain.from_iterable(each)) for each in zip(*bindings, strict=True)))
+    return everything._replace(parameters=tuple(dict.fromkeys(everything.parameters)))

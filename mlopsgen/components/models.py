@@ -9,7 +9,7 @@ from troposphere import Ref, Sub
 
 from mlopsgen import iam
 from mlopsgen.components import storage
-from mlopsgen.components.base import Binding, Component, Site
+from mlopsgen.components.base import Binding, Component, Site, total
 from mlopsgen.plan import Command, Edge, Grant, Parameter, Part, Thing
 from mlopsgen.spec.models import PromotionSpec
 from mlopsgen.spec.services import ServiceSpec
@@ -74,7 +74,7 @@ def _produces(site: Site, workload: TrainerSpec, name: str, stack: str) -> Bindi
     if promotion.policy == "manual":
         current = iam.arn("s3", f"{site.data_bucket}/{folder(name)}/current.json")
         grants += (Grant(("s3:PutObject",), (current,), f"promotion of {name} is manual", effect="Deny"),)
-    return storage.encryption(site, stack, grants) + Binding(
+    binding = Binding(
         environment=(
             ("CHECKPOINT_URI", _uri(site, f"{folder(name)}/checkpoints")),
             ("MODEL_NAME", name),
@@ -84,6 +84,7 @@ def _produces(site: Site, workload: TrainerSpec, name: str, stack: str) -> Bindi
         grants=grants,
         edges=(Edge(workload.name, f"model:{name}", "produces"),),
     )
+    return total(storage.encryption(site, stack, grants), binding)
 
 
 def _serves(site: Site, workload: ServiceSpec, name: str, stack: str) -> Binding:
@@ -96,7 +97,7 @@ def _serves(site: Site, workload: ServiceSpec, name: str, stack: str) -> Binding
         default="current",
         pattern=VERSION,
     )
-    return storage.encryption(site, stack, grants) + Binding(
+    binding = Binding(
         environment=(
             ("MODEL_NAME", name),
             ("MODEL_URI", _uri(site, folder(name))),
@@ -106,6 +107,7 @@ def _serves(site: Site, workload: ServiceSpec, name: str, stack: str) -> Binding
         parameters=(parameter,),
         edges=(Edge(f"model:{name}", workload.name, "serves"),),
     )
+    return total(storage.encryption(site, stack, grants), binding)
 
 
 def _json(promotion: PromotionSpec) -> str:

@@ -80,7 +80,9 @@ class Registry(Component):
 
 
 # Both forms of a private registry's address (Amazon ECR user guide, "Amazon ECR private registry").
-_PRIVATE = re.compile(r"(\d{12})\.dkr[.-]ecr\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)/([^@:]+)[@:]")
+_PRIVATE = re.compile(
+    r"([0-9]{12})\.dkr[.-]ecr\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)/([^@:]+)[@:]"
+)
 
 
 def pulled(site: Site, workload: WorkloadSpec) -> Value | None:

@@ -8,7 +8,7 @@ from typing import Any
 from troposphere import GetAtt, Ref, Sub, s3
 
 from mlopsgen import iam
-from mlopsgen.components.base import Binding, Component, Site
+from mlopsgen.components.base import Binding, Component, Site, total
 from mlopsgen.components.wiring import KEY_ARN, take
 from mlopsgen.plan import Edge, Grant, Output, Part, Resource, Thing, Value
 from mlopsgen.source.node import Path
@@ -38,8 +38,7 @@ class Storage(Component):
         """Read what it `reads`, write what it `writes`, and learn where both are."""
         names = sorted({*workload.reads, *workload.writes})
         grants = (*read(site, workload.reads), *write(site, workload.writes))
-        binding = encryption(site, stack, grants)
-        return binding + Binding(
+        binding = Binding(
             environment=tuple(
                 (name.upper().replace("-", "_") + "_URI", Sub(f"s3://{site.data_bucket}/{name}/"))
                 for name in names
@@ -50,6 +49,7 @@ class Storage(Component):
                 *(Edge(workload.name, f"prefix:{name}", "writes") for name in sorted(workload.writes)),
             ),
         )
+        return total(encryption(site, stack, grants), binding)
 
 
 def prefixes(site: Site) -> tuple[PrefixSpec, ...]:

@@ -75,9 +75,10 @@ _SUBSTITUTION = re.compile(r"\$\{(?!aws:)[A-Za-z0-9_:.]+\}")
 def _literal(value: Any) -> Any:
     """The same value, where plain text such as `${HOME}` cannot be taken for a forgotten substitution."""
     match value:
+        case str() if "${" not in value:
+            return value
         case str():
-            forgotten = "${" in value and _SUBSTITUTION.search(value)
-            return {"Fn::Join": ["${", value.split("${")]} if forgotten else value
+            return {"Fn::Join": ["${", value.split("${")]} if _SUBSTITUTION.search(value) else value
         case {"Fn::Sub": _}:
             return value
         case dict():

@@ -11,7 +11,7 @@ from mlopsgen.emit.dockerfile import images
 from mlopsgen.emit.locust import serving
 from mlopsgen.emit.render import mermaid, render
 from mlopsgen.emit.task_definition import PLACEHOLDERS
-from mlopsgen.plan import Grant, Plan, Stack
+from mlopsgen.plan import Grant, Plan
 
 SHAPES = {
     "balancer": "{{{}}}", "image": "[/{}/]", "model": "[({})]", "person": "(({}))", "schedule": "([{}])",
@@ -94,10 +94,10 @@ def _wildcards(plan: Plan) -> list[dict[str, str]]:
     ]
 
 
-def _resources(plan: Plan) -> list[tuple[Stack, list[tuple[str, str, str]]]]:
+def _resources(plan: Plan) -> list[tuple[str, list[tuple[str, str, str]]]]:
     return [
         (
-            stack,
+            stack.name,
             [(each.logical_id, each.body.resource_type, path_text(each.origin)) for each in stack.resources],
         )
         for stack in plan.stacks

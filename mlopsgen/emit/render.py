@@ -59,7 +59,9 @@ def to_json(value: Any) -> str:
 
 def line(text: str) -> str:
     """Text for a comment: on one line, whatever it holds."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(text.split())
 
 
 def cell(text: str) -> str:

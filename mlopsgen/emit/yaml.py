@@ -7,9 +7,9 @@ times as long.
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cache, lru_cache
+from json.encoder import encode_basestring
 from typing import Any
 
 # A word that no YAML 1.1 resolver takes for a number, a date or a constant, and no parser for syntax.
@@ -65,7 +65,7 @@ def _text(text: str) -> str:
 
 def _quoted(text: str) -> str:
     """In double quotes, as JSON writes it: every JSON string without surrogates is one of YAML too."""
-    quoted = json.dumps(text, ensure_ascii=False)
+    quoted = encode_basestring(text)
     if _shows(quoted):
         return quoted
     return _hidden().sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
@@ -115,9 +115,10 @@ def _entry(head: str, value: Any, indent: str, lines: list[str]) -> None:
     """`head` and its value, on the same line if it fits there."""
     if isinstance(value, dict) and (function := _intrinsic(value)):
         head, value = f"{head} {function[0]}", function[1]
+    if isinstance(value, str) and "\n" not in value:
+        lines.append(f"{head} {_text(value)}")
+        return
     match value:
-        case str() if "\n" not in value:
-            lines.append(f"{head} {_text(value)}")
         case str() if _literal(value):
             keep = "|" if value.endswith("\n") else "|-"
             lines.append(f"{head} {keep}")

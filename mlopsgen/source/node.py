@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -15,8 +14,7 @@ Plain: TypeAlias = bool | int | float | str | tuple["Plain", ...] | dict[str, "P
 """A document without its places, as the language's models take it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of one file. Lines and columns count from 1; the end is exclusive."""
 
     file: str

@@ -10,7 +10,7 @@ from mlopsgen.spec.base import AccountId, Arn, Spec
 class AwsSpec(Spec):
     """The AWS account and region that everything is deployed to."""
 
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
     """The region, such as `ap-southeast-1`."""
 
     account: AccountId | None = None

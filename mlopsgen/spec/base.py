@@ -31,14 +31,14 @@ Name = Annotated[str, Field(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=32)]
 """Lowercase letters, digits and single hyphens, as Kubernetes names are; at most 32 characters."""
 
 Arn = Annotated[
-    str, Field(pattern=r"^arn:aws(-[a-z]+)*:[a-z0-9-]+:[a-z0-9-]*:(\d{12}|aws)?:[^\s*?'\"\\$`]+$")
+    str, Field(pattern=r"^arn:aws(-[a-z]+)*:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12}|aws)?:[^\s*?'\"\\$`]+$")
 ]
 """An Amazon Resource Name, without wildcards."""
 
-AccountId = Annotated[str, Field(pattern=r"^\d{12}$")]
+AccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
 """An AWS account: twelve digits, in quotes."""
 
-Cidr = Annotated[str, Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$")]
+Cidr = Annotated[str, Field(pattern=r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$")]
 """An IPv4 range such as `10.20.0.0/16`."""
 
 AbsolutePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=256)]

@@ -8,10 +8,10 @@ from pydantic import BeforeValidator, WithJsonSchema
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MEBIBYTES = {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}
 
-CPU_PATTERN = r"^([1-9]\d{0,3}m|(0|[1-9]\d{0,2})(\.\d{1,3})?)$"
-MEMORY_PATTERN = r"^[1-9]\d{0,6}(Mi|Gi|Ti)$"
-DURATION_PATTERN = r"^(0|[1-9]\d{0,6})(s|m|h|d)$"
-LATENCY_PATTERN = r"^[1-9]\d{0,5}(ms|s)$"
+CPU_PATTERN = r"^([1-9][0-9]{0,3}m|(0|[1-9][0-9]{0,2})(\.[0-9]{1,3})?)$"
+MEMORY_PATTERN = r"^[1-9][0-9]{0,6}(Mi|Gi|Ti)$"
+DURATION_PATTERN = r"^(0|[1-9][0-9]{0,6})(s|m|h|d)$"
+LATENCY_PATTERN = r"^[1-9][0-9]{0,5}(ms|s)$"
 
 
 def parse_cpu(value: object) -> int:

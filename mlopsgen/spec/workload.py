@@ -20,7 +20,7 @@ class BuildSpec(Spec):
     dockerfile: RelativePath | None = None
     """A Dockerfile of your own in the context, instead of the generated one."""
 
-    python: Annotated[str, Field(pattern=r"^3\.\d{1,2}$")] = "3.11"
+    python: Annotated[str, Field(pattern=r"^3\.[0-9]{1,2}$")] = "3.11"
     """The version of Python."""
 
     system_packages: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")], ...] = ()

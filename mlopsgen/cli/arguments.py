@@ -1,0 +1,27 @@
+"""What the command line is parsed with."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from typing import Any
+
+
+class Parser(argparse.ArgumentParser):
+    """Finds out how wide the terminal is when it shows help, and not for every option that it is told of.
+
+    The standard library's way of finding out takes longer to import than all options take to parse.
+    """
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given, formatter_class=partial(argparse.HelpFormatter, width=80))
+
+    def format_help(self) -> str:
+        """The whole help."""
+        self.formatter_class = argparse.HelpFormatter
+        return super().format_help()
+
+    def format_usage(self) -> str:
+        """The line of usage."""
+        self.formatter_class = argparse.HelpFormatter
+        return super().format_usage()
