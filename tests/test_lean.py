@@ -20,12 +20,12 @@ else:
     raise AssertionError""",
     "expressions": "import re; assert isinstance(re.compile('a+b'), re.Pattern)",
     "typed dictionaries": """
-import typing
+import types, typing
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 class Movie(TypedDict, total=False):
     year: int
-assert typing.is_typeddict(type("Film", (typing.TypedDict,), {}))
+assert typing.is_typeddict(types.new_class("Film", (typing.TypedDict,)))
 try:
     TypeAdapter(Movie).validate_python({"year": "new"})
 except ValidationError as error:
@@ -34,7 +34,9 @@ else:
     raise AssertionError""",
     "secrets": "import secrets; assert len(secrets.token_hex(4)) == 8",
     "files": "import tempfile; assert tempfile.TemporaryFile().write(b'a') == 1",
-    "source": "import tokenize, io; assert [*tokenize.generate_tokens(io.StringIO('a').readline)][0].string == 'a'",
+    "source": """
+import io, tokenize
+assert next(tokenize.generate_tokens(io.StringIO("a").readline)).string == 'a'""",
     "the platform": "import platform, sys; assert platform.python_version() == sys.version.split()[0]",
     "the system": "import platform, os; assert platform.system() == os.uname().sysname",
     "troposphere's YAML": """
