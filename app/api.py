@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from app.batching import Batcher, Overloaded
 from app.explain import explain
-from app.gate import Refused, failure
+from app.gate import Refused, Scope, failure
 from app.keeper import Keeper
 from app.metrics import Metrics
 from app.model import Model
@@ -39,7 +39,7 @@ from app.schemas import (
 )
 
 if TYPE_CHECKING:
-    from app.batching import Row
+    from app.model import Row
 
 INLINE = 2_000
 """Characters that are tokenised where they arrive; more are worth a thread."""
@@ -155,6 +155,18 @@ Question = Annotated[
 ]
 
 
+async def answer(question: OneText | ManyTexts, service: Service, scope: Scope) -> OneVerdict | ManyVerdicts:
+    """The verdict on each text. Raises `Refused`."""
+    model = service.model()
+    texts = [question.text] if isinstance(question, OneText) else question.texts
+    _note(scope, model, texts)
+    verdicts = await service.predict(model, texts)
+    if isinstance(question, OneText):
+        [only] = verdicts
+        return OneVerdict(label=only.label, probability=only.probability, model=model.version)
+    return ManyVerdicts(predictions=verdicts, model=model.version)
+
+
 def build() -> FastAPI:
     """The application; `state.service` is set before it answers."""
     # Its pages of documentation load scripts from elsewhere, which the content policy forbids.
@@ -197,29 +209,22 @@ def _add_routes(app: FastAPI) -> None:
     )
     async def predict(question: Question, service: Serving, request: Request) -> Response:
         """Say which label each text gets."""
-        model = service.model()
-        texts = [question.text] if isinstance(question, OneText) else question.texts
-        _note(request, model, texts)
-        verdicts = await service.predict(model, texts)
-        if isinstance(question, OneText):
-            [only] = verdicts
-            return _json(OneVerdict(label=only.label, probability=only.probability, model=model.version))
-        return _json(ManyVerdicts(predictions=verdicts, model=model.version))
+        return json_response(await answer(question, service, request.scope))
 
     @app.post("/explain", tags=["predictions"], responses=BAD | BUSY)
     async def explain_text(question: OneText, service: Serving, request: Request) -> Explanation:
         """Say which label the text gets, and which words mattered: each is left out in turn."""
         model = service.model()
-        _note(request, model, [question.text])
+        _note(request.scope, model, [question.text])
         if service.explanations.locked():
             raise Refused(503, "overloaded", "other explanations are under way; try again in 1 s", 1)
         async with service.explanations:
             return await _explain(service, model, question.text)
 
 
-def _json(answer: BaseModel) -> Response:
+def json_response(content: BaseModel) -> Response:
     """Written by pydantic as it is: FastAPI would check once more what was made a moment ago."""
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return Response(content.model_dump_json(), media_type="application/json")
 
 
 def _add_page(app: FastAPI) -> None:
@@ -290,9 +295,9 @@ def _error(
     return Response(body, status, headers=headers, media_type="application/json")
 
 
-def _note(request: Request, model: Model, texts: Sequence[str]) -> None:
+def _note(scope: Scope, model: Model, texts: Sequence[str]) -> None:
     """What the log line of this request says besides."""
-    request.scope["state"]["facts"] = {
+    scope["state"]["facts"] = {
         "model": model.version,
         "texts": len(texts),
         "characters": sum(map(len, texts)),
@@ -300,8 +305,8 @@ def _note(request: Request, model: Model, texts: Sequence[str]) -> None:
 
 
 def _verdict(model: Model, row: Row) -> Prediction:
-    best = int(row.argmax())
-    return Prediction(label=model.labels[best], probability=round(float(row[best]), 6))
+    most = max(row)
+    return Prediction(label=model.labels[row.index(most)], probability=round(most, 6))
 
 
 def _facts(model: Model, keeper: Keeper) -> ModelFacts:
@@ -333,9 +338,9 @@ async def _explain(service: Service, model: Model, text: str) -> Explanation:
     budget = max(EXPLAIN_LEAST, min(EXPLAIN_MOST, int(affordable)))
 
     async def ask(texts: Sequence[str]) -> list[float]:
-        return [float(each[column]) for each in await service.rows(model, texts, patient=True)]
+        return [each[column] for each in await service.rows(model, texts, patient=True)]
 
-    parts = await explain(text, float(row[column]), ask, budget)
+    parts = await explain(text, row[column], ask, budget)
     return Explanation(
         label=verdict.label,
         probability=verdict.probability,

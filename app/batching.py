@@ -16,15 +16,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import compress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from app.model import Model
-
-    Row = NDArray[np.float64]
+    from app.model import Model, Row
 
 LOOK_AHEAD = 256
 """How many waiting texts are looked at to find those that fit a batch."""
@@ -34,6 +29,13 @@ MOST = 64
 
 WASTE = 1 / 8
 """The share of a batch that may be padding."""
+
+PATIENCE = 1 / 8
+"""Results may wait until there are as many as this share of the texts that wait.
+
+So under load the event loop wakes up once for several of them, and the answer to none is later by more than
+that share of the time that a text waits for its turn.
+"""
 
 MEMORY = 0.9
 """What an earlier run counts against the next one in the estimate of speed."""
@@ -56,6 +58,15 @@ class Entry:
     answer: asyncio.Future[Row]
 
 
+class Run(NamedTuple):
+    """What ran together, its tokens, its rows or why there are none, and the seconds it took."""
+
+    batch: list[Entry]
+    tokens: int
+    rows: list[Row] | Exception
+    seconds: float
+
+
 class Batcher:
     """Belongs to one event loop; computes on `lanes` threads of its own.
 
@@ -75,10 +86,11 @@ class Batcher:
         self._lanes = lanes
         self._closed = False
         self._changed = threading.Condition()
-        """Guards the queues and `_pending_tokens`."""
+        """Guards the queues, `_pending_tokens` and `_done`."""
         self._waiting: deque[Entry] = deque()
         self._patient: deque[Entry] = deque()
         self._pending_tokens = 0
+        self._done: list[Run] = []
         self._queue_time = queue_time
         self._timeout = timeout
         self._observe = observe
@@ -141,9 +153,12 @@ class Batcher:
 
     def _compute(self) -> None:
         while batch := self._next():
-            rows, seconds = _run(batch)
-            with suppress(RuntimeError):  # The loop has ended, and with it whoever waited.
-                self._loop.call_soon_threadsafe(self._finish, batch, rows, seconds)
+            run = _run(batch)
+            with self._changed:
+                self._pending_tokens -= run.tokens
+                self._done.append(run)
+                if len(self._done) > len(self._waiting) * PATIENCE:
+                    self._deliver()
 
     def _next(self) -> list[Entry]:
         """What runs next, once there is something; empty if nothing shall run any more."""
@@ -151,6 +166,7 @@ class Batcher:
             while not self._closed:
                 if batch := self._take():
                     return batch
+                self._deliver()
                 self._changed.wait()
         return []
 
@@ -181,10 +197,19 @@ class Batcher:
         queue.extendleft(reversed(kept))
         return found
 
-    def _finish(self, batch: list[Entry], rows: Sequence[Row] | Exception, seconds: float) -> None:
-        tokens = sum(len(entry.ids) for entry in batch)
-        with self._changed:
-            self._pending_tokens -= tokens
+    def _deliver(self) -> None:
+        """Hand what is done to the event loop."""
+        if self._done:
+            done, self._done = self._done, []
+            with suppress(RuntimeError):  # The loop has ended, and with it whoever waited.
+                self._loop.call_soon_threadsafe(self._finish, done)
+
+    def _finish(self, done: list[Run]) -> None:
+        for run in done:
+            self._answer(run)
+
+    def _answer(self, run: Run) -> None:
+        batch, tokens, rows, seconds = run
         waiting = [not entry.answer.done() for entry in batch]
         if isinstance(rows, Exception):
             for entry in compress(batch, waiting):
@@ -197,11 +222,10 @@ class Batcher:
             entry.answer.set_result(row)
 
 
-def _run(batch: list[Entry]) -> tuple[Sequence[Row] | Exception, float]:
-    """The rows, or why there are none; and the seconds it took."""
+def _run(batch: list[Entry]) -> Run:
     start = time.perf_counter()
     try:
-        rows: Sequence[Row] | Exception = list(batch[0].model.probabilities([entry.ids for entry in batch]))
+        rows: list[Row] | Exception = batch[0].model.probabilities([entry.ids for entry in batch])
     except Exception as error:
         rows = error
-    return rows, time.perf_counter() - start
+    return Run(batch, sum(len(entry.ids) for entry in batch), rows, time.perf_counter() - start)

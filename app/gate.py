@@ -114,7 +114,7 @@ class Gate:
             self._metrics.refused()
             raise Refused(503, "overloaded", "too many requests run; try again in 1 s", retry_after=1)
         body = await self._body(headers, receive)
-        work = asyncio.ensure_future(self._application(scope, _once(body), send))
+        work = asyncio.ensure_future(self._application(scope, once(body), send))
         leaves = asyncio.ensure_future(_left(receive))
         try:
             await asyncio.wait((work, leaves), return_when=asyncio.FIRST_COMPLETED)
@@ -176,7 +176,8 @@ def _request_id(headers: dict[bytes, bytes]) -> str:
     return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def _once(body: bytes) -> Receive:
+def once(body: bytes) -> Receive:
+    """Gives the whole of a request's body, and then waits for ever."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,8 +17,9 @@ from app.settings import Settings
 from app.store import Store, Unusable
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from typing import TypeAlias
+
+    Row: TypeAlias = list[float]
 
 CONFIG = "model.json"
 """What torch builds the network from."""
@@ -56,10 +58,12 @@ class Model:
 
     def encode(self, text: str) -> list[int]:
         """The token ids of a text, cut to what the model reads; at least one."""
-        return self._tokenizer.encode(text).ids or [self._pad]
+        # The fast one leaves out where in the text each token is.
+        [encoding] = self._tokenizer.encode_batch_fast([text])
+        return encoding.ids or [self._pad]
 
-    def probabilities(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-        """The probability of each label, texts by labels, of texts given as token ids."""
+    def probabilities(self, texts: Sequence[Sequence[int]]) -> list[Row]:
+        """The probability of each label, for each of the texts, given as token ids."""
         import numpy as np
 
         width = max(map(len, texts))
@@ -68,24 +72,19 @@ class Model:
         for row, text in enumerate(texts):
             ids[row, : len(text)] = text
             mask[row, : len(text)] = 1
-        logits = self._runtime.logits(ids, mask).astype(np.float64)
-        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares: NDArray[np.float64] = exponents / exponents.sum(axis=1, keepdims=True)
-        return shares
+        return [_softmax(each) for each in self._runtime.logits(ids, mask).tolist()]
 
     def probe(self) -> None:
         """Run once, and learn how fast it is and what batches gain. Raises `Unusable` if it cannot answer.
 
         The time is that of this thread alone, so other work on the machine does not count.
         """
-        import numpy as np
-
         ids = (self.encode(PROBE) * PROBE_TOKENS)[: min(PROBE_TOKENS, self.manifest.max_tokens)]
         try:
             found = self.probabilities([ids, ids[: len(ids) // 2 + 1]])
         except Exception as error:
             raise Unusable(f"version {self.version} cannot be run: {error}") from error
-        if found.shape != (2, len(self.labels)) or not np.isfinite(found).all():
+        if any(len(row) != len(self.labels) or not all(map(math.isfinite, row)) for row in found):
             labels = ", ".join(self.labels)
             raise Unusable(f"version {self.version} does not answer with a number for each of {labels}")
         single = min(self._timed([ids]) for _ in range(2))
@@ -97,6 +96,14 @@ class Model:
         start = time.thread_time()
         self.probabilities(texts)
         return max(time.thread_time() - start, 1e-6)
+
+
+def _softmax(logits: Sequence[float]) -> Row:
+    # There are few labels: a loop is done before numpy has begun.
+    most = max(logits)
+    exponents = [math.exp(each - most) for each in logits]
+    total = sum(exponents)
+    return [each / total for each in exponents]
 
 
 def load(store: Store, version: str, settings: Settings) -> Model:

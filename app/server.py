@@ -11,6 +11,7 @@ import uvicorn
 
 from app.api import EXPLANATIONS, Service, build
 from app.batching import Batcher
+from app.direct import Direct
 from app.gate import Gate
 from app.keeper import Keeper
 from app.logs import capture, log
@@ -43,7 +44,7 @@ async def _serve(settings: Settings, keeper: Keeper, first: Future[Model]) -> in
     keeper.changed = lambda: _changed(keeper, metrics)
     tokenizing = ThreadPoolExecutor(1, thread_name_prefix="tokenize")
     app.state.service = Service(keeper, batcher, metrics, tokenizing, asyncio.Semaphore(EXPLANATIONS))
-    gate = Gate(app, metrics, settings.request_timeout)
+    gate = Gate(Direct(app), metrics, settings.request_timeout)
     server = _Server(
         uvicorn.Config(
             gate,

@@ -190,13 +190,19 @@ def merge(best: dict, seen: dict) -> None:
 
 
 def bodies(to: Path, count: int) -> None:
-    """Real reviews of mixed length, spread over the test set."""
+    """Real reviews, spread over the test set, in an order in which short and long ones are always mixed alike.
+
+    However far a run gets, it has then seen the same lengths as every other: of reviews by length, each
+    next one is a golden section of the whole further on.
+    """
     from model import reviews
 
     texts = reviews()
+    chosen = sorted(texts[:: len(texts) // count][:count], key=len)
+    order = sorted(range(count), key=lambda each: each * (5**0.5 - 1) / 2 % 1)
     with to.open("w") as file:
-        for text in texts[:: len(texts) // count][:count]:
-            print(json.dumps({"text": text}), file=file)
+        for each in order:
+            print(json.dumps({"text": chosen[each]}), file=file)
 
 
 def table(results: dict[str, dict], limits: dict[str, dict], concurrencies: list[int]) -> str:

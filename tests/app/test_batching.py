@@ -7,7 +7,6 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 
 from app.batching import Batcher, Overloaded
@@ -28,7 +27,7 @@ class Model:
         self.begun.set()
         assert self.go.wait(10)
         self.batches.append([len(text) for text in texts])
-        return np.array([[len(text), 0] for text in texts], dtype=float)
+        return [[len(text), 0.0] for text in texts]
 
 
 def text(tokens: int) -> list[int]:
@@ -188,6 +187,61 @@ def test_caller_that_left() -> None:
         model.go.set()
         await asyncio.gather(busy, stays)
         assert model.batches == [[1], [8]]
+
+    run(scenario)
+
+
+def test_results_together() -> None:
+    """While sixteen texts wait, a result waits for the next; and never once the queue is short."""
+
+    class Stepwise(Model):
+        def __init__(self) -> None:
+            super().__init__(batch_tokens=1)
+            self.steps = threading.Semaphore(0)
+            self.running = threading.Semaphore(0)
+
+        def probabilities(self, texts: Sequence[Sequence[int]]) -> Any:
+            self.running.release()
+            assert self.steps.acquire(timeout=10)
+            return [[len(text), 0.0] for text in texts]
+
+    async def scenario(batcher: Batcher) -> None:
+        model = Stepwise()
+        tasks = [asyncio.create_task(batcher.submit(model, [text(1)])) for _ in range(17)]
+
+        async def answered(after: int) -> int:
+            for _ in range(after):
+                model.steps.release()
+                await asyncio.to_thread(model.running.acquire, True, 10)
+            await asyncio.sleep(0.05)
+            return sum(task.done() for task in tasks)
+
+        await asyncio.to_thread(model.running.acquire, True, 10)
+        assert await answered(1) == 0
+        assert await answered(1) == 2
+        assert await answered(8) == 10
+        assert await answered(1) == 11
+        assert await answered(1) == 12
+        model.steps.release(5)
+        await asyncio.gather(*tasks)
+
+    run(scenario)
+
+
+def test_results_that_nothing_follows() -> None:
+    """A result is not kept back for texts that nobody waits for any more."""
+
+    async def scenario(batcher: Batcher) -> None:
+        model = Model()
+        busy = await occupy(batcher, model)
+        left = [asyncio.create_task(batcher.submit(model, [text(9)])) for _ in range(16)]
+        await asyncio.sleep(0)
+        for task in left:
+            task.cancel()
+        await asyncio.sleep(0)
+        model.go.set()
+        await busy
+        assert model.batches == [[1]]
 
     run(scenario)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -33,6 +35,32 @@ def test_alone_or_together(shared: Running) -> None:
     texts = ["good", "good film", "dull and awful", "wonderful " * 9]
     together = [each["probability"] for each in shared.predict(*texts).json()["predictions"]]
     assert together == pytest.approx([shared.predict(text).json()["probability"] for text in texts], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "body", ['{"text": "A good film"}', '{"texts": ["good", "dull"]}', '{"texts": []}', "{"]
+)
+def test_however_json_is_declared(shared: Running, body: str) -> None:
+    """What goes past the framework is answered and logged like what goes through it."""
+
+    def post(content_type: str, encoding: str) -> tuple[httpx.Response, str, dict[str, Any]]:
+        headers = {"content-type": content_type}
+        answer = shared.client.post("/predict", content=body.encode(encoding), headers=headers)
+        own = answer.headers["x-request-id"]
+        until(lambda: own in shared.output.read_text())
+        [line] = [each for each in shared.lines("request") if each["requestId"] == own]
+        for varying in ("time", "ms", "requestId"):
+            del line[varying]
+        return answer, answer.text.replace(own, ""), line
+
+    first, text, line = post("application/json", "utf-8")
+    for content_type, encoding in (
+        ("application/json; charset=utf-8", "utf-8"),
+        ("application/json", "utf-16"),
+    ):
+        answer, *rest = post(content_type, encoding)
+        assert (answer.status_code, rest) == (first.status_code, [text, line])
+        assert answer.headers.keys() == first.headers.keys()
 
 
 def test_longer_than_the_model_reads(shared: Running) -> None:
