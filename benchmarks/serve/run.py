@@ -190,7 +190,7 @@ def merge(best: dict, seen: dict) -> None:
 
 
 def bodies(to: Path, count: int) -> None:
-    """Real reviews, spread over the test set, in an order in which short and long ones are always mixed alike.
+    """Real reviews, spread over the test set, with short and long ones always mixed alike.
 
     However far a run gets, it has then seen the same lengths as every other: of reviews by length, each
     next one is a golden section of the whole further on.
