@@ -41,7 +41,7 @@ from app.schemas import (
 if TYPE_CHECKING:
     from app.model import Row
 
-INLINE = 2_000
+INLINE = 8_000
 """Characters that are tokenised where they arrive; more are worth a thread."""
 
 EXPLAIN_SECONDS = 2.0

@@ -5,40 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import os
-import secrets
 import shutil
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mlopsgen.artifacts import Artifact
+from mlopsgen.local.account import Account, Stop
 from mlopsgen.local.balancer import Balancer
-from mlopsgen.local.blueprint import Blueprint, Task
-from mlopsgen.local.cloud import Cloud
+from mlopsgen.local.blueprint import Blueprint
 from mlopsgen.local.control import Control, Document
-from mlopsgen.local.deploy import TAG, push
-from mlopsgen.local.embedded import EmbeddedAws
-from mlopsgen.local.inventory import inventory
 from mlopsgen.local.logs import Logs
 from mlopsgen.local.predict import Example, NotYet, Unpredictable, examples, predict
-from mlopsgen.local.process import Command, Process, run
+from mlopsgen.local.process import run
 from mlopsgen.local.service import Failed, Tasks
-from mlopsgen.local.show import Show, Tell, gist
-from mlopsgen.local.state import MARK, Folder, Run, sweep
-from mlopsgen.local.tasks import (
-    Launcher,
-    Place,
-    Unprepared,
-    location,
-    log_group,
-    tail,
-    words,
-)
+from mlopsgen.local.show import Show, Tell
+from mlopsgen.local.state import Folder, Run, sweep
+from mlopsgen.local.tasks import Launcher, location, tail, words
+from mlopsgen.local.training import Training
 from mlopsgen.promotion import NotPromoted
 
 PORT = 8080
@@ -51,13 +37,6 @@ FIRST_ANSWER = 60
 
 SHOWN = 3
 """How many things of a kind are listed."""
-
-ATTEMPTS = 3
-"""How often a trainer is started that something ended from outside, as spot instances are."""
-
-
-class Stop(Exception):
-    """The run cannot go on; the text says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +81,18 @@ class Local:
         self._stopped = asyncio.Event()
         self._fault: str | None = None
         self._logs = Logs(folder.logs, self._disk)
-        self._aws: EmbeddedAws | None = None
-        self._server: Process | None = None
-        self._place: Place | None = None
-        self._cloud: Cloud | None = None
+        self._account = Account(blueprint, folder, self._logs, mark.run, options.hyperparameters)
+        self._training = Training(self._account, launcher, self._logs, folder, show, options.minimum)
         self._services: dict[str, Tasks] = {}
         self._balancers: dict[str, Balancer] = {}
-        self._credentials: dict[str, Document] = {}
-        self._data: list[Path] = []
-        """What lies in raw/, to be put back should the embedded AWS end."""
-        self._training = asyncio.Lock()
         self.ready = False
         self._since = time.time()
         self._access = self._logs.open("load-balancer", "access", None)
-        self._task_token = secrets.token_urlsafe(32)
         self._control = Control(
             mark.token,
-            self._task_token,
+            self._account.task_token,
             {"status": self._status, "train": self._train_action, "stop": self._stop_action},
-            self._give_credentials,
+            self._account.credentials,
         )
 
     # The run as a whole
@@ -139,7 +111,7 @@ class Local:
             background.add(asyncio.create_task(self._logs.ship()))
             await self._until_stopped(self._bring_up())
             if not self._stopped.is_set() and self._options.serve and not self._options.once:
-                background.add(asyncio.create_task(self._keep_aws()))
+                background.add(asyncio.create_task(self._keep_account()))
                 await self._stop_or_bug(background)
         finally:
             for each in background:
@@ -183,23 +155,22 @@ class Local:
         blueprint, show = self.blueprint, self._show
         await self._build()
         with show.step("starting the embedded AWS") as tell:
-            await self._start_aws(0)
-            tell(f"{self._endpoint}, region {blueprint.region}")
+            await self._account.open(f"http://127.0.0.1:{self._control.server.port}/credentials")
+            tell(f"{self._account.aws.endpoint}, region {blueprint.region}")
         with show.step(f"deploying {blueprint.environment}: data, network, registry, training") as tell:
-            await self._deploy(tell, first=True)
-        # Not before: the stacks make the log groups, and would find them made.
-        self._logs.cloud = self._cloud
+            await self._account.deploy(tell, first=True)
+        self._account.ship_logs()
         if self._options.data:
             with show.step(f"uploading {self._options.data} to raw/") as tell:
-                tell(f"{await self._upload(self._options.data)} files")
+                tell(f"{await self._account.upload(self._options.data)} files")
         for trainer in blueprint.trainers:
             if self._options.only in (None, trainer.name):
-                await self._train(trainer, {})
+                await self._training.train(trainer, {})
         if not self._options.serve:
             return
         if blueprint.services:
             with show.step(f"deploying {blueprint.environment}: serving") as tell:
-                await self._deploy(tell, first=False)
+                await self._account.deploy(tell, first=False)
         await self._list()
         for service in self._services.values():
             count = service.service.replicas
@@ -213,7 +184,7 @@ class Local:
         self._became_ready()
 
     def _became_ready(self) -> None:
-        self.ready = True
+        self.ready = self._account.serving = True
         self._run = replace(self._run, ready=True)
         self._folder.note(self._run)
 
@@ -222,12 +193,17 @@ class Local:
         await asyncio.gather(*(each.stop() for each in self._services.values()))
         for balancer in self._balancers.values():
             await balancer.close()
-        if self._server is not None and not self._server.ended:
-            if not self._fault:
-                await self._logs.flush()
-            await self._server.stop()
+        await self._account.close(flush=not self._fault)
         await self._control.server.close()
         self._logs.close()
+
+    async def _keep_account(self) -> None:
+        """Services answer meanwhile."""
+        try:
+            await self._account.keep(self._stopped, self._show.say)
+        except Stop as error:
+            self._fault = str(error)
+            self._stopped.set()
 
     def _write(self) -> None:
         for artifact in self._artifacts:
@@ -265,235 +241,12 @@ class Local:
                     if code:
                         raise Stop(f"{what} {words(code)}{tail(log.last)}\n  the whole log: {log.path}")
 
-    # The embedded AWS
-
-    @property
-    def _endpoint(self) -> str:
-        assert self._aws is not None
-        return self._aws.endpoint
-
-    async def _start_aws(self, port: int) -> None:
-        listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        log = self._logs.open("embedded-aws", str(port or "first"), None)
-
-        def hear(line: str) -> None:
-            log(line)
-            if line.startswith("listening ") and not listening.done():
-                listening.set_result(line)
-
-        environment = self._folder.built / self.blueprint.environment
-        command = Command(
-            (
-                sys.executable,
-                "-m",
-                "mlopsgen.local.server",
-                str(port),
-                self.blueprint.region,
-                str(environment),
-            ),
-            {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-            | {MARK: f"{self._run.run}/aws"},
-            self._folder.scratch,
-            5,
-        )
-        self._server = await Process.start(command, hear)
-        ended = asyncio.ensure_future(self._server.wait())
-        await asyncio.wait((listening, ended), timeout=60, return_when=asyncio.FIRST_COMPLETED)
-        if not listening.done():
-            raise Stop(f"the embedded AWS does not start{tail(log.last)}")
-        self._aws = EmbeddedAws(listening.result().partition(" ")[2], self.blueprint.region)
-        self._cloud = await asyncio.to_thread(Cloud, self._endpoint, self.blueprint.region)
-        account = self.blueprint.account
-        if account is None:
-            account = await asyncio.to_thread(self._cloud.account)
-        self._place = Place(
-            endpoint=self._endpoint,
-            region=self.blueprint.region,
-            account=account,
-            credentials=f"http://127.0.0.1:{self._control.server.port}/credentials",
-            token=self._task_token,
-            mark=self._run.run,
-            scratch=self._folder.scratch,
-            hyperparameters=self._options.hyperparameters,
-        )
-        self._credentials.clear()
-
-    async def _keep_aws(self) -> None:
-        """Should the embedded AWS end, start it again with what it held: services answer meanwhile."""
-        while True:
-            assert self._server is not None and self._aws is not None
-            code = await self._server.wait()
-            if self._stopped.is_set():
-                return
-            self._show.say(f"the embedded AWS {words(code)}; it is started again, with its stacks and models")
-            try:
-                self._logs.cloud = None
-                await self._start_aws(int(self._endpoint.rpartition(":")[2]))
-                await self._deploy(lambda _: None, first=True)
-                for data in self._data:
-                    await self._upload(data)
-                assert self._cloud is not None
-                await self._ask(partial(self._cloud.restore, self._folder.store))
-                await self._deploy(lambda _: None, first=False)
-                self._logs.reopen()
-                self._logs.cloud = self._cloud
-            except (Stop, OSError) as error:
-                self._fault = f"the embedded AWS cannot be brought back: {error}"
-                self._stopped.set()
-                return
-            self._show.say("the embedded AWS is back")
-
-    async def _deploy(self, tell: Tell, *, first: bool) -> None:
-        """The first half: all up to what trains, with images pushed on the way. The second: what serves."""
-        blueprint = self.blueprint
-        assert self._aws is not None
-        if not first:
-            if blueprint.serving:
-                await self._deploy_script(["--from", blueprint.serving], tell)
-            return
-        if not blueprint.repositories:
-            await self._deploy_script(["--until", blueprint.before_serving or blueprint.stacks[-1]], tell)
-            return
-        await self._deploy_script(["--until", "registry"], tell)
-        for name in blueprint.repositories:
-            digest = await asyncio.to_thread(push, self._aws, name)
-            tell(f"{name} ... pushed {digest[:19]}…")
-        after = blueprint.stacks[blueprint.stacks.index("registry") + 1 :]
-        last = blueprint.before_serving
-        if last in after:
-            await self._deploy_script(["--from", after[0], "--until", last], tell)
-
-    async def _deploy_script(self, options: list[str], tell: Tell) -> None:
-        assert self._aws is not None
-        script = self._folder.built / self.blueprint.environment / "deploy.sh"
-        environment = dict(self._aws.environment) | {"IMAGE_TAG": TAG, MARK: f"{self._run.run}/deploy"}
-        log = self._logs.open("deploy", "sh", None, hear=tell)
-        code = await run(Command(("bash", str(script), *options), environment, script.parent, 5), log)
-        if code:
-            self._aws_gone()
-            raise Stop(f"deploy.sh {words(code)}{tail(log.last)}")
-
-    def _aws_gone(self) -> None:
-        if self._server is not None and self._server.ended:
-            then = "it is being started again: try once more in a moment" if self.ready else "start again"
-            raise Stop(f"the embedded AWS ended unexpectedly; {then}")
-
-    async def _upload(self, source: Path) -> int:
-        assert self._cloud is not None and self._place is not None
-        raw = {location(each, "RAW_URI", self._place.account) for each in self.blueprint.trainers} - {None}
-        if not raw:
-            raise Stop(f"no trainer reads the prefix `raw`, so there is no place for {source}")
-        from boto3.exceptions import S3UploadFailedError
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        self._data = [*(each for each in self._data if each != source), source]
-        try:
-            return max([await asyncio.to_thread(self._cloud.upload, source, str(each)) for each in raw])
-        except (OSError, S3UploadFailedError, BotoCoreError, ClientError) as error:
-            self._aws_gone()
-            raise Stop(f"cannot upload {source}: {error}") from None
-
-    async def _give_credentials(self, name: str) -> Document:
-        """The credentials of a task's own role."""
-        trainers = {each.name: "training" for each in self.blueprint.trainers}
-        kind = trainers.get(name) or ("serving" if name in self._services else None)
-        if kind is None:
-            raise KeyError(name)
-        if name not in self._credentials:
-            assert self._cloud is not None
-            stack = f"{self.blueprint.prefix}-{kind}-{name}"
-            given = await asyncio.to_thread(self._cloud.credentials, stack, "TaskRole")
-            self._credentials[name] = given.document
-        return self._credentials[name]
-
-    # Training
-
-    async def _train(
-        self, trainer: Task, hyperparameters: Mapping[str, Any], hear: Tell | None = None
-    ) -> str | None:
-        """Train, and promote what was published. Returns the version. Raises `Stop`."""
-        async with self._training:
-            assert self._place is not None
-            place = replace(self._place, hyperparameters={**self._place.hyperparameters, **hyperparameters})
-            before = await self._published(trainer)
-            with self._step(f"training with {trainer.name}", hear) as tell:
-                await self._run_trainer(trainer, place, tell)
-            version = next(iter(sorted(await self._published(trainer) - before, reverse=True)), None)
-            if trainer.model is None:
-                return None
-            if version is None:
-                raise Stop(f"{trainer.name} ended well, but published no version of `{trainer.model}`")
-            with self._step(f"promoting {trainer.model} {version}", hear) as tell:
-                await self._promote(trainer, version, tell)
-            return version
-
-    def _step(self, what: str, hear: Tell | None) -> contextlib.AbstractContextManager[Tell]:
-        if hear is None:
-            return self._show.step(what)
-        hear(what)
-        return contextlib.nullcontext(hear)
-
-    async def _run_trainer(self, trainer: Task, place: Place, tell: Tell) -> None:
-        def hear(line: str) -> None:
-            if said := gist(line):
-                tell(said)
-
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                started = self._launcher.prepare(trainer, place, "")
-            except Unprepared as error:
-                raise Stop(str(error)) from None
-            log = self._logs.open(trainer.name, started.id, log_group(trainer), hear)
-            code = await run(started.command, log)
-            if not code:
-                return
-            self._aws_gone()
-            text = f"{trainer.name} {words(code)}"
-            # Ended from outside, as when a spot instance is taken back: the next start goes on from the
-            # last checkpoint.
-            if code <= 128 or attempt == ATTEMPTS:
-                raise Stop(f"{text}{tail(log.last)}\n  the whole log: {log.path}")
-            tell(f"{text}; starting it again ({attempt + 1} of {ATTEMPTS})")
-
-    async def _published(self, trainer: Task) -> set[str]:
-        assert self._cloud is not None and self._place is not None
-        uri = location(trainer, "MODEL_URI", self._place.account)
-        if uri is None:
-            return set()
-        return set(await self._ask(self._cloud.store(uri).versions))
-
-    async def _promote(self, trainer: Task, version: str, tell: Tell) -> None:
-        assert self._cloud is not None and self._place is not None
-        uri = location(trainer, "MODEL_URI", self._place.account)
-        assert uri is not None and trainer.model is not None
-        store = self._cloud.store(uri)
-        promotion = self.blueprint.promotion.get(trainer.model)
-        minimum = dict(promotion.minimum if promotion else {}) | dict(self._options.minimum)
-        try:
-            promoted = await self._ask(lambda: store.promote(version, minimum))
-        except NotPromoted as error:
-            wanted = " ".join(f"--minimum {name}=…" for name in minimum)
-            raise Stop(f"{error}. More data or other hyperparameters help; {wanted} lowers the bar") from None
-        numbers = {name: promoted.metrics[name] for name in minimum if name in promoted.metrics}
-        tell("  ".join(f"{name} {value:.4g}" for name, value in numbers.items()) or "promoted")
-        await self._ask(lambda: self._cloud.save(uri, self._folder.store))  # type: ignore[union-attr]
-
-    async def _ask(self, call: Callable[[], Any]) -> Any:
-        """Ask the embedded AWS something, in a thread."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            return await asyncio.to_thread(call)
-        except (BotoCoreError, ClientError) as error:
-            self._aws_gone()
-            raise Stop(f"the embedded AWS answered with an error: {error}") from None
-
     # Serving
 
     async def _open_front(self) -> None:
         for each in self.blueprint.services:
             self._services[each.task.name] = Tasks(
-                each, self._launcher, self._logs, lambda: self._need_place(), lambda: "", self._show.say
+                each, self._launcher, self._logs, lambda: self._account.place, lambda: "", self._show.say
             )
         groups = {name: each.group for name, each in self._services.items() if each.group}
         schemes = sorted({rule.scheme for rule in self.blueprint.rules}, reverse=True)
@@ -502,10 +255,6 @@ class Local:
             balancer = Balancer(rules, groups, self._access)
             await self._listen(balancer, main=scheme == schemes[0])
             self._balancers[scheme] = balancer
-
-    def _need_place(self) -> Place:
-        assert self._place is not None
-        return self._place
 
     async def _listen(self, balancer: Balancer, *, main: bool) -> None:
         wanted = self._options.port if self._options.port is not None else PORT
@@ -522,11 +271,8 @@ class Local:
 
     async def _list(self) -> None:
         """What the deployment made, as each service's own API reports it."""
-        assert self._aws is not None
-        aws, prefix = self._aws, self.blueprint.prefix
-        found = await self._ask(lambda: list(inventory(aws, prefix)))
         self._show.say("what now exists, as AWS's own APIs report it:")
-        for each in found:
+        for each in await self._account.inventory():
             names = each.names[:SHOWN]
             more = f", and {len(each.names) - SHOWN} more" if len(each.names) > SHOWN else ""
             self._show.say(f"  {each.call}: {', '.join(names)}{more}")
@@ -564,7 +310,8 @@ class Local:
             for path in rule.paths[:1] or ("/",):
                 host = f" (Host: {rule.hosts[0]})" if rule.hosts else ""
                 self._show.link("page", f"{self._url(rule.scheme)}{path.rstrip('*')}{host}")
-        self._show.link("AWS", f"{self._endpoint} (aws --endpoint-url {self._endpoint} s3 ls)")
+        endpoint = self._account.aws.endpoint
+        self._show.link("AWS", f"{endpoint} (aws --endpoint-url {endpoint} s3 ls)")
         self._show.link("metrics", "mlopsgen local status")
         self._show.link("logs", f"mlopsgen local logs --follow, or {self._folder.logs}")
         self._show.link("more", "mlopsgen local predict TEXT, mlopsgen local train, mlopsgen local down")
@@ -591,34 +338,33 @@ class Local:
             ]
             services.append({"name": name, "wanted": each.service.replicas, "tasks": tasks})
         models, metrics = [], []
-        if self._cloud is not None and self._place is not None and self.ready:
+        account = self._account
+        if self.ready:
             for trainer in self.blueprint.trainers:
-                uri = location(trainer, "MODEL_URI", self._place.account)
+                uri = account.store_uri(trainer)
                 if uri:
-                    store = self._cloud.store(uri)
+                    store = account.cloud.store(uri)
                     with contextlib.suppress(Stop, NotPromoted):
-                        current = await self._ask(store.current)
-                        versions = await self._ask(store.versions)
+                        current = await account.ask(store.current)
+                        versions = await account.ask(store.versions)
                         models.append({"name": trainer.model, "current": current, "versions": versions})
             namespace = self._namespace()
             if namespace:
                 with contextlib.suppress(Stop):
-                    metrics = await self._ask(lambda: sorted({n for n, _ in self._metrics(namespace)}))
+                    metrics = await account.ask(
+                        lambda: sorted({n for n, _ in account.cloud.metrics(namespace)})
+                    )
         yield {
             "environment": self.blueprint.environment,
             "ready": self.ready,
             "since": self._since,
-            "aws": self._aws.endpoint if self._aws else None,
+            "aws": account.aws.endpoint if account.is_open else None,
             "urls": {scheme: self._url(scheme) for scheme in self._balancers},
             "services": services,
             "models": models,
             "metrics": metrics,
             "logs": str(self._folder.logs),
         }
-
-    def _metrics(self, namespace: str) -> Any:
-        assert self._cloud is not None
-        return self._cloud.metrics(namespace)
 
     def _namespace(self) -> str | None:
         tasks = [*self.blueprint.trainers, *(each.task for each in self.blueprint.services)]
@@ -663,11 +409,11 @@ class Local:
         if asked.get("data"):
             data = Path(asked["data"])
             tell(f"uploading {data} to raw/")
-            await self._upload(data)
+            await self._account.upload(data)
         for trainer in self.blueprint.trainers:
             if wanted and trainer.name != wanted:
                 continue
-            version = await self._train(trainer, asked.get("hyperparameters") or {}, tell)
+            version = await self._training.train(trainer, asked.get("hyperparameters") or {}, tell)
             for service in self._services.values():
                 if service.service.task.model == trainer.model and trainer.model:
                     tell(f"replacing the tasks of {service.name}, one after the other")

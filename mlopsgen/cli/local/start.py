@@ -28,12 +28,13 @@ def start(
     """Make the folder this run's own, and run it to its end."""
     from dataclasses import replace
 
+    from mlopsgen.local.account import Stop
     from mlopsgen.local.blueprint import Unknown, compiled
     from mlopsgen.local.containers import Containers, find_engine
     from mlopsgen.local.show import Show
     from mlopsgen.local.state import Busy, Folder
     from mlopsgen.local.tasks import Launcher, Processes, Unprepared
-    from mlopsgen.local.up import Local, Options, Stop
+    from mlopsgen.local.up import Local, Options
 
     path = Path(arguments.file)
     try:

@@ -1,0 +1,244 @@
+"""The account of a run: the embedded AWS's process, what is deployed to it, and what lies in it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mlopsgen.local.blueprint import Blueprint, Task
+from mlopsgen.local.cloud import Cloud
+from mlopsgen.local.control import Document
+from mlopsgen.local.deploy import TAG, push
+from mlopsgen.local.embedded import EmbeddedAws
+from mlopsgen.local.inventory import Found, inventory
+from mlopsgen.local.logs import Logs
+from mlopsgen.local.process import Command, Process, run
+from mlopsgen.local.show import Tell
+from mlopsgen.local.state import MARK, Folder
+from mlopsgen.local.tasks import Place, location, tail, words
+
+
+class Stop(Exception):
+    """The run cannot go on; the text says why, and what to do."""
+
+
+class Account:
+    """Empty until `open`. Whatever raises `Stop` has asked it something that it could not do."""
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        folder: Folder,
+        logs: Logs,
+        mark: str,
+        hyperparameters: Mapping[str, Any],
+    ) -> None:
+        """`mark`: the run's; `hyperparameters`: what every trainer gets."""
+        self.blueprint = blueprint
+        self.task_token = secrets.token_urlsafe(32)
+        """What a task has to show to get its credentials."""
+        self.serving = False
+        """Whether the run has come so far that it brings back what ends."""
+        self._folder = folder
+        self._logs = logs
+        self._mark = mark
+        self._hyperparameters = hyperparameters
+        self._credentials_at = ""
+        self._aws: EmbeddedAws | None = None
+        self._server: Process | None = None
+        self._place: Place | None = None
+        self._cloud: Cloud | None = None
+        self._credentials: dict[str, Document] = {}
+        self._data: list[Path] = []
+        """What lies in raw/, to be put back should the embedded AWS end."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be asked anything."""
+        return self._place is not None
+
+    @property
+    def aws(self) -> EmbeddedAws:
+        """Where it is, and how the AWS CLI finds it."""
+        assert self._aws is not None
+        return self._aws
+
+    @property
+    def cloud(self) -> Cloud:
+        """What asks it; every call blocks."""
+        assert self._cloud is not None
+        return self._cloud
+
+    @property
+    def place(self) -> Place:
+        """What a task has to know of its surroundings."""
+        assert self._place is not None
+        return self._place
+
+    async def open(self, credentials_at: str) -> None:
+        """Start it on any free port. Tasks ask for their credentials at that URL. Raises `Stop`."""
+        self._credentials_at = credentials_at
+        await self._start(0)
+
+    def ship_logs(self) -> None:
+        """Send the logs of tasks there from now on; not before the stacks have made the log groups."""
+        self._logs.cloud = self.cloud
+
+    async def keep(self, stopped: asyncio.Event, say: Callable[[str], None]) -> None:
+        """Should it end, start it again with what it held. Raises `Stop` if that cannot be done."""
+        while True:
+            assert self._server is not None
+            code = await self._server.wait()
+            if stopped.is_set():
+                return
+            say(f"the embedded AWS {words(code)}; it is started again, with its stacks and models")
+            try:
+                self._logs.cloud = None
+                await self._start(int(self.aws.endpoint.rpartition(":")[2]))
+                await self.deploy(lambda _: None, first=True)
+                for data in self._data:
+                    await self.upload(data)
+                await self.ask(partial(self.cloud.restore, self._folder.store))
+                await self.deploy(lambda _: None, first=False)
+                self._logs.reopen()
+                self.ship_logs()
+            except (Stop, OSError) as error:
+                raise Stop(f"the embedded AWS cannot be brought back: {error}") from None
+            say("the embedded AWS is back")
+
+    async def close(self, *, flush: bool) -> None:
+        """End it; `flush`: not before it has all logs."""
+        if self._server is not None and not self._server.ended:
+            if flush:
+                await self._logs.flush()
+            await self._server.stop()
+
+    async def deploy(self, tell: Tell, *, first: bool) -> None:
+        """The first half: all up to what trains, with images pushed on the way. The second: what serves."""
+        blueprint = self.blueprint
+        if not first:
+            if blueprint.serving:
+                await self._deploy_script(["--from", blueprint.serving], tell)
+            return
+        if not blueprint.repositories:
+            await self._deploy_script(["--until", blueprint.before_serving or blueprint.stacks[-1]], tell)
+            return
+        await self._deploy_script(["--until", "registry"], tell)
+        for name in blueprint.repositories:
+            digest = await asyncio.to_thread(push, self.aws, name)
+            tell(f"{name} ... pushed {digest[:19]}…")
+        after = blueprint.stacks[blueprint.stacks.index("registry") + 1 :]
+        last = blueprint.before_serving
+        if last in after:
+            await self._deploy_script(["--from", after[0], "--until", last], tell)
+
+    async def upload(self, source: Path) -> int:
+        """Put a file, or all files of a folder, into raw/; how many. Raises `Stop`."""
+        raw = {location(each, "RAW_URI", self.place.account) for each in self.blueprint.trainers} - {None}
+        if not raw:
+            raise Stop(f"no trainer reads the prefix `raw`, so there is no place for {source}")
+        from boto3.exceptions import S3UploadFailedError
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        self._data = [*(each for each in self._data if each != source), source]
+        try:
+            return max([await asyncio.to_thread(self.cloud.upload, source, str(each)) for each in raw])
+        except (OSError, S3UploadFailedError, BotoCoreError, ClientError) as error:
+            self.check()
+            raise Stop(f"cannot upload {source}: {error}") from None
+
+    async def credentials(self, name: str) -> Document:
+        """The credentials of a task's own role. Raises `KeyError` if there is no such task."""
+        kinds = dict.fromkeys((each.name for each in self.blueprint.trainers), "training")
+        kinds |= dict.fromkeys((each.task.name for each in self.blueprint.services), "serving")
+        stack = f"{self.blueprint.prefix}-{kinds[name]}-{name}"
+        if name not in self._credentials:
+            given = await asyncio.to_thread(self.cloud.credentials, stack, "TaskRole")
+            self._credentials[name] = given.document
+        return self._credentials[name]
+
+    async def inventory(self) -> list[Found]:
+        """What the deployment made, as each service's own API reports it. Raises `Stop`."""
+        found: list[Found] = await self.ask(lambda: list(inventory(self.aws, self.blueprint.prefix)))
+        return found
+
+    def store_uri(self, trainer: Task) -> str | None:
+        """Where the trainer publishes, if it does."""
+        return location(trainer, "MODEL_URI", self.place.account)
+
+    async def ask(self, call: Callable[[], Any]) -> Any:
+        """What `call` gives, made in a thread. Raises `Stop` instead of botocore's errors."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return await asyncio.to_thread(call)
+        except (BotoCoreError, ClientError) as error:
+            self.check()
+            raise Stop(f"the embedded AWS answered with an error: {error}") from None
+
+    def check(self) -> None:
+        """Raises `Stop` if it has ended: whatever else went wrong, that is why."""
+        if self._server is not None and self._server.ended:
+            then = "it is being started again: try once more in a moment" if self.serving else "start again"
+            raise Stop(f"the embedded AWS ended unexpectedly; {then}")
+
+    async def _start(self, port: int) -> None:
+        listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        log = self._logs.open("embedded-aws", str(port or "first"), None)
+
+        def hear(line: str) -> None:
+            log(line)
+            if line.startswith("listening ") and not listening.done():
+                listening.set_result(line)
+
+        environment = self._folder.built / self.blueprint.environment
+        command = Command(
+            (
+                sys.executable,
+                "-m",
+                "mlopsgen.local.server",
+                str(port),
+                self.blueprint.region,
+                str(environment),
+            ),
+            {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+            | {MARK: f"{self._mark}/aws"},
+            self._folder.scratch,
+            5,
+        )
+        self._server = await Process.start(command, hear)
+        ended = asyncio.ensure_future(self._server.wait())
+        await asyncio.wait((listening, ended), timeout=60, return_when=asyncio.FIRST_COMPLETED)
+        if not listening.done():
+            raise Stop(f"the embedded AWS does not start{tail(log.last)}")
+        self._aws = EmbeddedAws(listening.result().partition(" ")[2], self.blueprint.region)
+        self._cloud = await asyncio.to_thread(Cloud, self.aws.endpoint, self.blueprint.region)
+        account = self.blueprint.account
+        if account is None:
+            account = await asyncio.to_thread(self._cloud.account)
+        self._place = Place(
+            endpoint=self.aws.endpoint,
+            region=self.blueprint.region,
+            account=account,
+            credentials=self._credentials_at,
+            token=self.task_token,
+            mark=self._mark,
+            scratch=self._folder.scratch,
+            hyperparameters=self._hyperparameters,
+        )
+        self._credentials.clear()
+
+    async def _deploy_script(self, options: list[str], tell: Tell) -> None:
+        script = self._folder.built / self.blueprint.environment / "deploy.sh"
+        environment = dict(self.aws.environment) | {"IMAGE_TAG": TAG, MARK: f"{self._mark}/deploy"}
+        log = self._logs.open("deploy", "sh", None, hear=tell)
+        code = await run(Command(("bash", str(script), *options), environment, script.parent, 5), log)
+        if code:
+            self.check()
+            raise Stop(f"deploy.sh {words(code)}{tail(log.last)}")
