@@ -15,8 +15,11 @@ class Fault(Exception):
         return f"{self.message}\n  help: {self.help}" if self.help else self.message
 
 
-class Stopped(Exception):
-    """SIGTERM came, and what can be saved is saved."""
+class Stopped(BaseException):
+    """SIGTERM came, and what can be saved is saved.
+
+    Like KeyboardInterrupt it may come out of any line, so no library's `except Exception` may swallow it.
+    """
 
 
 class Failed(Exception):

@@ -10,6 +10,7 @@ import contextlib
 import math
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -146,18 +147,21 @@ def train(
                     tokens=progress.tokens + int(data.lengths[rows].sum()),
                     seconds=progress.seconds + time.monotonic() - begun,
                 )
-                if _any(stop.is_set, at):
-                    _save(model, optimizer, progress, best, context, at)
-                    log.say("stopped", epoch=progress.epoch + 1, step=progress.step, of=len(batches))
-                    raise Stopped
-                if time.monotonic() - saved > settings.checkpoint_seconds:
+                stopping, due = _agree(
+                    stop.is_set(), time.monotonic() - saved > settings.checkpoint_seconds, at
+                )
+                if stopping or due:
                     _save(model, optimizer, progress, best, context, at)
                     saved = time.monotonic()
+                if stopping:
+                    raise _stopped(progress, steps)
             progress, better = _close(model, validation, settings, progress, context, at)
             if better:
                 best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
             _save(model, optimizer, progress, best, context, at)
             saved = time.monotonic()
+    if stop.is_set():  # during the last epoch's end
+        raise _stopped(progress, steps)
     return {name: _numpy(value) for name, value in best.items()}, progress.history
 
 
@@ -308,7 +312,7 @@ def _resume(
     history = tuple(Epoch.of(each) for each in facts["history"])
     facts["best_loss"] = math.inf if facts["best_loss"] is None else facts["best_loss"]
     progress = Progress(**{**facts, "history": history})
-    log.say("resumed", epoch=progress.epoch + 1, step=progress.step, run=context.checkpoints.run)
+    log.say("resumed", epoch=_epoch(progress), step=progress.step, run=context.checkpoints.run)
     return progress, _below(tensors, "best.")
 
 
@@ -362,26 +366,42 @@ def _sum(value: float, at: Place) -> float:
     return float(total)
 
 
-def _any(asked: Any, at: Place) -> bool:
-    """Whether any process was told to stop; all hear it at the same step."""
+def _agree(stopping: bool, due: bool, at: Place) -> tuple[bool, bool]:
+    """Whether any process was told to stop, and whether a checkpoint is due by any process's clock.
+
+    A process that saved alone would wait for the others in the middle of their next step, and they for it.
+    """
     if at.world == 1:
-        return bool(asked())
-    told = torch.tensor(int(asked()), device=at.device)
+        return stopping, due
+    told = torch.tensor([stopping, due], dtype=torch.int32, device=at.device)
     dist.all_reduce(told, dist.ReduceOp.MAX)
-    return bool(told)
+    return bool(told[0]), bool(told[1])
+
+
+def _stopped(progress: Progress, steps: int) -> Stopped:
+    """Tell where training stopped; the next run says "resumed" with the same numbers."""
+    log.say("stopped", epoch=_epoch(progress), step=progress.step, of=steps)
+    return Stopped()
+
+
+def _epoch(progress: Progress) -> int:
+    """The number of the epoch that training is in, or of the last one."""
+    return progress.epoch + (not progress.done)
 
 
 @contextlib.contextmanager
-def _sigterm() -> Iterator[Any]:
-    """An event that SIGTERM sets, in place of what it does outside of training."""
-    import threading
+def _sigterm() -> Iterator[threading.Event]:
+    """An event that SIGTERM sets, in place of what it does outside of training.
 
+    One that came before, while `train.processes` held it back, sets it too.
+    """
     event = threading.Event()
 
     def told(number: int, frame: FrameType | None) -> None:
         event.set()
 
     before = signal.signal(signal.SIGTERM, told)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     try:
         yield event
     finally:

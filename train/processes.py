@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -30,31 +32,49 @@ def wanted(settings: Hyperparameters) -> int:
 def start(count: int, arguments: Sequence[str], work: Path) -> None:
     """Run the stage fit in `count` processes on `work`, and wait for all of them.
 
-    SIGTERM goes on to each of them. Raises `Stopped` if they ended by it, `Failed` if one failed.
+    SIGTERM goes on to each of them. Raises `Stopped` once it came, `Failed` if one failed.
     """
     command = [sys.executable, "-m", "train", "fit", *arguments, "--work", str(work)]
     common = {**os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_port())}
     children: list[subprocess.Popen[bytes]] = []
+    told = threading.Event()
 
     def forward(number: int, frame: FrameType | None) -> None:
+        told.set()
         for child in children:
             child.send_signal(signal.SIGTERM)
 
     before = signal.signal(signal.SIGTERM, forward)
     try:
-        for rank in range(count):
-            own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-            children.append(subprocess.Popen(command, env={**common, **own}))
+        with _held():
+            for rank in range(count):
+                own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+                children.append(subprocess.Popen(command, env={**common, **own}))
         codes = _wait(children)
     finally:
         signal.signal(signal.SIGTERM, before)
         for child in children:
             child.kill()
             child.wait()
-    if any(code == 128 + signal.SIGTERM for code in codes):
+    if told.is_set() or any(code == 128 + signal.SIGTERM for code in codes):
         raise Stopped
     if failed := [code for code in codes if code]:
         raise Failed(failed[0])
+
+
+@contextlib.contextmanager
+def _held() -> Iterator[None]:
+    """SIGTERM waits. Processes started here keep it waiting until they train: see `hold`."""
+    hold()
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def hold() -> None:
+    """Let SIGTERM wait until `train.loop` asks for it, or one of several would die while others train."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
 def _wait(children: Sequence[subprocess.Popen[bytes]]) -> list[int]:

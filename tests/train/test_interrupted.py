@@ -59,6 +59,20 @@ def interrupt(folder: Path, how: signal.Signals, hyperparameters: dict[str, Any]
     return Ended(process.returncode, parse(text))
 
 
+def stop_at(folder: Path, line: str, hyperparameters: dict[str, Any]) -> Ended:
+    """Start a run, and send it SIGTERM as soon as it says a line with these words."""
+    process = start(environment(folder, hyperparameters))
+    assert process.stdout is not None
+    said: list[str] = []
+    while not said or (said[-1] and line not in said[-1]):
+        said.append(process.stdout.readline())
+    process.send_signal(signal.SIGTERM)
+    rest, _ = process.communicate(timeout=120)
+    text = "".join(said) + rest
+    assert "Traceback" not in text, text
+    return Ended(process.returncode, parse(text))
+
+
 def test_two_runs_are_equal(whole: Any, tmp_path: Path) -> None:
     """The same data and settings give the same numbers and the same weights, bit for bit."""
     fit(tmp_path, LSTM)
@@ -122,6 +136,29 @@ def test_sigterm_stops_all_processes(tmp_path: Path) -> None:
         len(list((tmp_path / "models" / "sentiment" / "checkpoints").glob("*/checkpoint.safetensors"))) == 1
     )
     assert "resumed" in fit(tmp_path, given).events()
+
+
+@pytest.mark.parametrize("line", ['"stage": "prepare"', '"stages": "fit"'])
+def test_sigterm_before_training_stops_all_processes(line: str, tmp_path: Path) -> None:
+    """SIGTERM while the processes still start is not lost on any of them."""
+    given = {**LSTM, "processes": 2}
+    assert stop_at(tmp_path, line, given).code == 143
+    assert fit(tmp_path, given).code == 0
+
+
+def test_sigterm_at_the_end_of_training_stops(whole: Any, tmp_path: Path) -> None:
+    """SIGTERM while the last epoch is closed publishes nothing, and the next run need not train."""
+    stopped = stop_at(tmp_path, '"event": "epoch", "number": 2', LSTM)
+    assert stopped.code == 143
+    assert versions(tmp_path / "models" / "sentiment") == []
+    assert "epoch" not in fit(tmp_path, LSTM).events()
+    assert fitted(tmp_path) == whole
+
+
+def test_processes_save_together(tmp_path: Path) -> None:
+    """Checkpoints by the clock, whichever process's clock it is, do not part the processes."""
+    given = {**LSTM, "processes": 2, "syntheticTrain": 2000, "checkpointSeconds": 0.1}
+    assert fit(tmp_path, given).events().count("epoch") == 2
 
 
 def test_early_stopping_keeps_the_best_epoch(tmp_path: Path) -> None:
