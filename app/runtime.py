@@ -35,8 +35,9 @@ class OnnxRuntime:
         # work by texts, not within one (docs/serving.md has the figures).
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        # It is kept for each length that ever came: 10 to 20 MB, and nothing is faster for it.
-        options.enable_mem_pattern = False
+        # A plan of the memory is kept for each length that ever came: 10 to 20 MB, and nothing is faster
+        # for it. Without planned reuse, too, a process is 12 MB smaller, and a text takes 3 % less time.
+        options.enable_mem_pattern = options.enable_mem_reuse = False
         options.log_severity_level = 3
         try:
             self._session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])

@@ -26,6 +26,7 @@ def main(version: Path, file: str, seconds: float) -> None:
     arrays = [np.array([tokenizer.encode(text).ids or [0]]) for text in texts]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_mem_pattern = options.enable_mem_reuse = False  # as ours: 0.7 % faster
     session = onnxruntime.InferenceSession(str(version / file), options, providers=["CPUExecutionProvider"])
     counts: list[int] = []
 
