@@ -78,7 +78,9 @@ def open_checkpoints(settings: Settings, prepared: str) -> Checkpoints:
         for key, value in settings.hyperparameters.to_json().items()
         if key not in map(_camel, IGNORED)
     }
-    text = "\n".join((prepared, json.dumps(told, sort_keys=True), code_digest("architectures", "loop.py")))
+    text = "\n".join(
+        (prepared, json.dumps(told, sort_keys=True), code_digest("architectures", "loop.py", "place.py"))
+    )
     run = hashlib.sha256(text.encode()).hexdigest()[:16]
     return Checkpoints(open_store(settings.checkpoint_uri) if settings.checkpoint_uri else None, run)
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
 from types import FrameType
 from typing import Any
 
@@ -28,21 +26,12 @@ from train import log
 from train.architectures.base import Context, Epoch
 from train.checkpoint import Checkpoint
 from train.errors import Fault, Stopped
+from train.place import Place
 from train.settings import Hyperparameters
 from train.tokens import Encoded
 
 POOL = 50
 """Batches that are sorted by length together: enough for little padding, and few enough to stay shuffled."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the model is computed: the device, the precision, and which of how many processes this is."""
-
-    device: torch.device
-    dtype: torch.dtype
-    rank: int = 0
-    world: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,39 +58,6 @@ class Progress:
     best_epoch: int = -1
     done: bool = False
     history: tuple[Epoch, ...] = ()
-
-
-@contextlib.contextmanager
-def place(settings: Hyperparameters) -> Iterator[Place]:
-    """The device that there is, with the other processes of the run met if it has any (RANK, WORLD_SIZE)."""
-    cuda = torch.cuda.is_available()
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    rank, local = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_RANK", "0"))
-    device = torch.device("cuda", local) if cuda else torch.device("cpu")
-    if cuda:
-        torch.cuda.set_device(device)
-        torch.backends.cuda.matmul.allow_tf32 = True
-    if world > 1:
-        dist.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(minutes=30))
-    try:
-        yield Place(device, _dtype(settings, device), rank, world)
-    except torch.OutOfMemoryError as error:
-        raise Fault(f"{device} has too little memory", "lower `batchSize` or `maxTokens`") from error
-    finally:
-        if world > 1:
-            dist.destroy_process_group()
-
-
-def single(settings: Hyperparameters) -> Place:
-    """The device of a process that works alone; full precision, as what is evaluated is what is exported."""
-    return Place(torch.device("cuda" if torch.cuda.is_available() else "cpu"), torch.float32)
-
-
-def _dtype(settings: Hyperparameters, device: torch.device) -> torch.dtype:
-    if settings.precision == "auto":
-        fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_amx_tile_supported()
-        return torch.bfloat16 if fast else torch.float32
-    return torch.bfloat16 if settings.precision == "bf16" else torch.float32
 
 
 def train(
@@ -147,8 +103,8 @@ def train(
                     tokens=progress.tokens + int(data.lengths[rows].sum()),
                     seconds=progress.seconds + time.monotonic() - begun,
                 )
-                stopping, due = _agree(
-                    stop.is_set(), time.monotonic() - saved > settings.checkpoint_seconds, at
+                stopping, due = at.agree(
+                    stop.is_set(), time.monotonic() - saved > settings.checkpoint_seconds
                 )
                 if stopping or due:
                     _save(model, optimizer, progress, best, context, at)
@@ -193,7 +149,7 @@ def _close(
     loss, accuracy = _validate(model, validation, at)
     epoch = Epoch(
         number=progress.epoch + 1,
-        train_loss=_sum(progress.loss_sum, at) / max(1.0, _sum(progress.reviews, at)),
+        train_loss=at.total(progress.loss_sum) / max(1.0, at.total(progress.reviews)),
         validation_loss=loss,
         validation_accuracy=accuracy,
         seconds=progress.seconds,
@@ -356,26 +312,6 @@ def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _numpy(value: Tensor) -> np.ndarray:
     return np.asarray(value.detach().cpu().numpy())
-
-
-def _sum(value: float, at: Place) -> float:
-    if at.world == 1:
-        return value
-    total = torch.tensor(value, dtype=torch.float64, device=at.device)
-    dist.all_reduce(total)
-    return float(total)
-
-
-def _agree(stopping: bool, due: bool, at: Place) -> tuple[bool, bool]:
-    """Whether any process was told to stop, and whether a checkpoint is due by any process's clock.
-
-    A process that saved alone would wait for the others in the middle of their next step, and they for it.
-    """
-    if at.world == 1:
-        return stopping, due
-    told = torch.tensor([stopping, due], dtype=torch.int32, device=at.device)
-    dist.all_reduce(told, dist.ReduceOp.MAX)
-    return bool(told[0]), bool(told[1])
 
 
 def _stopped(progress: Progress, steps: int) -> Stopped:

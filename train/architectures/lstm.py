@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from train import loop
+from train import loop, place
 from train.architectures.base import INPUTS, Context, Fitted
 from train.settings import Hyperparameters
 from train.tokens import Encoded, word_tokenizer
@@ -87,7 +87,7 @@ class Lstm:
         }
         torch.manual_seed(settings.seed)
         model = Network(**config, dropout=settings.dropout)
-        with loop.place(settings) as at:
+        with place.shared(settings) as at:
             tensors, history = loop.train(model, train, validation, settings, context, at)
         return Fitted(tensors, config, history)
 
@@ -96,7 +96,7 @@ class Lstm:
     ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         model = Network(**fitted.config, dropout=0.0)
         model.load_state_dict({name: torch.tensor(value) for name, value in fitted.tensors.items()})
-        return loop.predictor(model, loop.single(settings))
+        return loop.predictor(model, place.single())
 
     def export(self, fitted: Fitted, target: Path) -> None:
         import onnx

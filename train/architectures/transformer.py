@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from train import loop
+from train import loop, place
 from train.architectures.base import INPUTS, Context, Fitted
 from train.errors import Fault
 from train.settings import Hyperparameters
@@ -77,7 +77,7 @@ class Transformer:
     ) -> Fitted:
         torch.manual_seed(settings.seed)
         inner = _model(tokenizer, settings)
-        with loop.place(settings) as at:
+        with place.shared(settings) as at:
             tensors, history = loop.train(Network(inner), train, validation, settings, context, at)
         own = {name.removeprefix("inner."): value for name, value in tensors.items()}
         return Fitted(own, inner.config.to_dict(), history)
@@ -85,7 +85,7 @@ class Transformer:
     def predictor(
         self, fitted: Fitted, settings: Hyperparameters
     ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        return loop.predictor(Network(_again(fitted)), loop.single(settings))
+        return loop.predictor(Network(_again(fitted)), place.single())
 
     def export(self, fitted: Fitted, target: Path) -> None:
         inner = _again(fitted, attention="eager").eval()
