@@ -157,8 +157,8 @@ def test_sigterm_at_the_end_of_training_stops(whole: Any, tmp_path: Path) -> Non
 
 def test_processes_save_together(tmp_path: Path) -> None:
     """Checkpoints by the clock, whichever process's clock it is, do not part the processes."""
-    given = {**LSTM, "processes": 2, "syntheticTrain": 2000, "checkpointSeconds": 0.1}
-    assert fit(tmp_path, given).events().count("epoch") == 2
+    longer = {"syntheticTrain": 2000, "hidden": 32, "epochs": 4, "checkpointSeconds": 0.1}
+    assert fit(tmp_path, {**LSTM, **longer, "processes": 2}).events().count("epoch") == 4
 
 
 def test_early_stopping_keeps_the_best_epoch(tmp_path: Path) -> None:
