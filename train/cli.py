@@ -47,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "RANK" in os.environ and options.stages != ["fit"]:
         parser.error("several processes share the stage fit alone: run the others before and after torchrun")
     signal.signal(signal.SIGTERM, _terminated)
-    if "RANK" in os.environ:
-        processes.hold()
     try:
         told = {key: value for key, value in vars(options).items() if isinstance(value, str)}
         settings = from_environment(os.environ, told)
+        if processes.one_of_several(settings.hyperparameters):
+            processes.hold()
         _run(settings, options.stages or list(STAGES), options.work, _hyperparameters(options))
     except Fault as fault:
         return _rejected(fault)

@@ -41,7 +41,8 @@ class Place:
             return stopping, due
         told = torch.tensor([stopping, due], dtype=torch.int32, device=self.device)
         dist.all_reduce(told, dist.ReduceOp.MAX)
-        return bool(told[0]), bool(told[1])
+        stopping, due = map(bool, told.tolist())
+        return stopping, due
 
 
 @contextlib.contextmanager

@@ -18,6 +18,11 @@ from train.errors import Failed, Stopped
 from train.settings import Hyperparameters
 
 
+def one_of_several(settings: Hyperparameters) -> bool:
+    """Whether this process shares the training with others, which `start` or torchrun started."""
+    return "RANK" in os.environ and settings.architecture != "bow"
+
+
 def wanted(settings: Hyperparameters) -> int:
     """How many processes to start: none if this is one of several already."""
     if "RANK" in os.environ or settings.architecture == "bow":
@@ -32,7 +37,7 @@ def wanted(settings: Hyperparameters) -> int:
 def start(count: int, arguments: Sequence[str], work: Path) -> None:
     """Run the stage fit in `count` processes on `work`, and wait for all of them.
 
-    SIGTERM goes on to each of them. Raises `Stopped` once it came, `Failed` if one failed.
+    SIGTERM goes on to each of them. Raises `Stopped` if they ended by it or it came, `Failed` if one failed.
     """
     command = [sys.executable, "-m", "train", "fit", *arguments, "--work", str(work)]
     common = {**os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_port())}
@@ -56,10 +61,12 @@ def start(count: int, arguments: Sequence[str], work: Path) -> None:
         for child in children:
             child.kill()
             child.wait()
-    if told.is_set() or any(code == 128 + signal.SIGTERM for code in codes):
+    if any(code == 128 + signal.SIGTERM for code in codes):
         raise Stopped
     if failed := [code for code in codes if code]:
         raise Failed(failed[0])
+    if told.is_set():  # after all had ended
+        raise Stopped
 
 
 @contextlib.contextmanager

@@ -59,9 +59,9 @@ def interrupt(folder: Path, how: signal.Signals, hyperparameters: dict[str, Any]
     return Ended(process.returncode, parse(text))
 
 
-def stop_at(folder: Path, line: str, hyperparameters: dict[str, Any]) -> Ended:
+def stop_at(folder: Path, line: str, hyperparameters: dict[str, Any], *options: str, **more: str) -> Ended:
     """Start a run, and send it SIGTERM as soon as it says a line with these words."""
-    process = start(environment(folder, hyperparameters))
+    process = start(environment(folder, hyperparameters, **more), *options)
     assert process.stdout is not None
     said: list[str] = []
     while not said or (said[-1] and line not in said[-1]):
@@ -144,6 +144,13 @@ def test_sigterm_before_training_stops_all_processes(line: str, tmp_path: Path) 
     given = {**LSTM, "processes": 2}
     assert stop_at(tmp_path, line, given).code == 143
     assert fit(tmp_path, given).code == 0
+
+
+def test_sigterm_stops_what_shares_no_training(tmp_path: Path) -> None:
+    """n-grams are not shared among processes: one that torchrun started for them ends at once."""
+    given, work = {**SMALL["bow"], "tensorboard": False}, f"--work={tmp_path}/work"
+    assert run(environment(tmp_path, given), "fetch", "prepare", work).code == 0
+    assert stop_at(tmp_path, '"started"', given, "fit", work, RANK="0", WORLD_SIZE="1").code == 143
 
 
 def test_sigterm_at_the_end_of_training_stops(whole: Any, tmp_path: Path) -> None:
