@@ -1,0 +1,83 @@
+"""What every section of the language shares: closed maps, and the marks that say how a field is read."""
+
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+
+
+def camel(name: str) -> str:
+    """`keep_images` as the file spells it: `keepImages`; `for_`, which Python keeps for itself, as `for`."""
+    head, *rest = name.removesuffix("_").split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+class Spec(BaseModel):
+    """A closed map: unknown keys are errors, no scalar is converted, and values never change.
+
+    Lists are tuples, in the documents that are validated too.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=camel,
+        defer_build=True,
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        validate_by_name=True,
+    )
+
+
+class Filled(NamedTuple):
+    """Marks a string in which `${…}` is filled in."""
+
+
+class Choice(NamedTuple):
+    """Marks a key of which exactly one may stand in its map; `default` is the one when none does."""
+
+    default: bool = False
+
+
+class Later(NamedTuple):
+    """Marks a key that the language has reserved and that is not built yet: using it says "not yet"."""
+
+
+class Same(NamedTuple):
+    """Marks a key that is the same in all environments: one that changes it is an error."""
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=32)]
+"""Lowercase letters, digits and single hyphens, as Kubernetes names are; at most 32 characters."""
+
+Text = Annotated[str, Filled()]
+"""A string in which `${…}` is filled in."""
+
+
+class Item(Spec):
+    """A thing of a list that the file refers to by its name, in all environments or in some."""
+
+    name: Name
+    """Its name, unique in its list."""
+
+    environments: tuple[Name, ...] = ()
+    """The environments that have it; all of them when it is left out. In the base alone."""
+
+
+class Empty(Spec):
+    """A map without keys: that it stands there says everything."""
+
+
+def _lists(value: object) -> object:
+    match value:
+        case tuple() | list():
+            return [_lists(item) for item in value]
+        case dict():
+            return {key: _lists(item) for key, item in value.items()}
+        case _:
+            return value
+
+
+Json = Annotated[JsonValue, BeforeValidator(_lists)]
+"""Anything that JSON can say, handed on as it is."""
+
+NotYet = Annotated[Json | None, Later()]
+"""A key that is reserved: it is known, and using it answers "not yet"."""
