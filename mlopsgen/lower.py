@@ -1,81 +1,82 @@
-"""From a checked pipeline to a plan: every component declares its parts, and they are put in order."""
+"""From a checked pipeline to a plan: bindings first, then what every component declares, then the stacks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
-from typing import Any
+from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop, heappush
 
-from troposphere import AWSHelperFn, BaseAWSObject, Tags
+from troposphere import ssm
 
-from mlopsgen.components import components
-from mlopsgen.components.base import Site
-from mlopsgen.plan import (
-    Body,
+from mlopsgen.aws.tags import tagged
+from mlopsgen.discovery import parts
+from mlopsgen.model.binding import Binding, Bindings, together
+from mlopsgen.model.pipeline import Pipeline
+from mlopsgen.model.plan import (
     Command,
-    Edge,
+    Declaration,
+    DeliveryWorkflow,
+    FlowEdge,
+    FlowNode,
     Image,
     Output,
     Parameter,
-    Part,
     Plan,
     Principal,
+    Publication,
     Resource,
     Stack,
+    StackDescription,
     Task,
-    Thing,
-    Workflow,
-    of,
-    stack_order,
+    declared,
 )
-from mlopsgen.spec.pipeline import Pipeline
-from mlopsgen.tagging import tag
-from mlopsgen.waivers import waive
+from mlopsgen.model.site import Site
+from mlopsgen.model.values import Published, Reference
+from mlopsgen.model.workload import Workload
+from mlopsgen.parts.resource import resource
+from mlopsgen.rules.waivers import waived
 
-DESCRIPTIONS = {
-    "foundation": "encryption key, buckets and notifications",
-    "access": "the delivery role",
-    "network": "the VPC",
-    "registry": "image repositories",
-    "training": "what trainers share",
-    "serving": "what services share",
-    "observability": "dashboard and alarms",
-    "people": "roles for people",
-}
+
+class Cycle(Exception):
+    """Stacks that wait for each other; the text names them in order."""
+
+
+class Unpublished(Exception):
+    """A value that a stack takes and no stack publishes, or the other way round."""
 
 
 def lower(pipeline: Pipeline, environment: str) -> Plan:
     """The plan of one environment. The pipeline has been checked, so any exception here is our bug."""
     site = Site(pipeline, environment)
-    parts = tuple(part for component in components() for part in component.declare(site))
-    resources = of(Resource, parts)
-    tag(resources, site.prefix, tags(site))
-    waive(resources)
+    bindings = bind(site)
+    declarations = [
+        *(each for binding in bindings.values() for each in binding.declarations),
+        *(each for component in parts("resources") for each in component.declare(site, bindings)),
+    ]
+    declarations += _publications(site, declared(Publication, declarations))
     return Plan(
         name=site.name,
         environment=environment,
-        region=site.spec.aws.region,
+        region=site.region,
         account=site.spec.aws.account,
         tags=tags(site),
-        stacks=stacks(site, parts),
-        principals=of(Principal, parts),
-        images=_images(of(Image, parts)),
-        tasks=of(Task, parts),
-        things=tuple(dict.fromkeys(of(Thing, parts))),
-        edges=tuple(dict.fromkeys(of(Edge, parts))),
-        commands=of(Command, parts),
-        workflow=next(iter(of(Workflow, parts)), None),
+        stacks=stacks(site, declarations),
+        principals=declared(Principal, declarations),
+        images=_images(declared(Image, declarations)),
+        tasks=declared(Task, declarations),
+        nodes=tuple(dict.fromkeys(declared(FlowNode, declarations))),
+        edges=tuple(dict.fromkeys(declared(FlowEdge, declarations))),
+        commands=declared(Command, declarations),
+        workflow=next(iter(declared(DeliveryWorkflow, declarations)), None),
     )
 
 
-def _images(images: Sequence[Image]) -> tuple[Image, ...]:
-    """Each image once, by name. Where those that share it listen on different ports, it names none."""
-    merged: dict[str, Image] = {}
-    for image in sorted(images, key=lambda each: (each.name, each.origin)):
-        first = merged.setdefault(image.name, image)
-        if (first.port, first.health_path) != (image.port, image.health_path):
-            merged[image.name] = first._replace(port=None, health_path=None)
-    return tuple(merged.values())
+def bind(site: Site) -> Bindings:
+    """What each workload gets because of what it names, by its name."""
+    return {each.name: _bound(site, each) for each in site.workloads}
+
+
+def _bound(site: Site, workload: Workload) -> Binding:
+    return together((Binding(), *(each.bind(site, workload) for each in parts("binding"))))
 
 
 def tags(site: Site) -> tuple[tuple[str, str], ...]:
@@ -84,50 +85,134 @@ def tags(site: Site) -> tuple[tuple[str, str], ...]:
     return tuple(sorted({**site.pipeline.metadata.labels, **own}.items()))
 
 
-def stacks(site: Site, parts: Sequence[Part]) -> tuple[Stack, ...]:
-    """The parts of each stack together, stacks in the order of deployment."""
-    homed = [part for part in parts if isinstance(part, Resource | Parameter | Output)]
-    homed.sort(key=lambda part: stack_order(part.stack))
-    return tuple(
-        _stack(site, name, tuple(group)) for name, group in groupby(homed, key=lambda part: part.stack)
-    )
+def _publications(site: Site, publications: Iterable[Publication]) -> Iterable[Resource]:
+    """The SSM parameters by which stacks tell each other values."""
+    for each in publications:
+        reference = each.reference
+        many = reference.type.startswith("List<")
+        body = ssm.Parameter(
+            f"{reference.parameter}Parameter",
+            Name=site.parameter(reference.key),
+            Type="StringList" if many else "String",
+            Value=each.value,
+            Description=f"{reference.key} of {site.prefix}, read by its other stacks",
+        )
+        made = resource(reference.stack, body, each.origin)
+        yield made._replace(references=tuple(dict.fromkeys((*made.references, *each.references))))
 
 
-def _finished(resource: Resource) -> Resource:
-    body = resource.body
-    return resource._replace(body=Body(body.resource_type, _document(body)))
+def stacks(site: Site, declarations: Sequence[Declaration]) -> tuple[Stack, ...]:
+    """The declarations of each stack together; stacks in the order of their deployment.
+
+    Raises `Unpublished` and `Cycle`: both are bugs of a component.
+    """
+    described = {each.name: each for each in declared(StackDescription, declarations)}
+    resources: dict[str, list[Resource]] = {}
+    for each in declared(Resource, declarations):
+        resources.setdefault(each.stack, []).append(each)
+    _match_publications(declarations, resources)
+    found = {
+        name: _stack(site, described[name], own, declarations) for name, own in sorted(resources.items())
+    }
+    return tuple(found[name] for name in in_order(found))
 
 
-def _document(value: Any) -> Any:
-    """What troposphere's `to_dict` gives; but that walks each level once more for every level above it."""
-    match value:
-        case dict():
-            return {name: item if type(item) is str else _document(item) for name, item in value.items()}
-        case list() | tuple():
-            return [item if type(item) is str else _document(item) for item in value]
-        case str() | int() | float():
-            return value
-        case BaseAWSObject() if value.properties:
-            value._validate_props()
-            value.validate()
-            return _document(value.resource)
-        case Tags():
-            return _document(value.tags)
-        case AWSHelperFn() if type(value).to_dict is AWSHelperFn.to_dict:
-            return _document(value.data)
-        case _:
-            return _document(value.to_dict())
+def _match_publications(declarations: Iterable[Declaration], resources: dict[str, list[Resource]]) -> None:
+    """What is taken is published, and what is published is taken or says why it is kept."""
+    publications = {each.reference: each for each in declared(Publication, declarations)}
+    taken = {
+        reference
+        for own in resources.values()
+        for each in own
+        for reference in each.references
+        if isinstance(reference, Published)
+    }
+    for reference in sorted(taken - publications.keys(), key=lambda each: each.key):
+        raise Unpublished(f"no stack publishes `{reference.key}`, which others take")
+    for reference, publication in publications.items():
+        if reference not in taken and publication.kept is None:
+            raise Unpublished(f"`{reference.key}` is published, and no stack takes it")
 
 
-def _stack(site: Site, name: str, parts: tuple[Part, ...]) -> Stack:
-    base = next(each for each in DESCRIPTIONS if name == each or name.startswith(each + "-"))
-    component = name.removeprefix(base).removeprefix("-")
-    what = f"{component} ({base})" if component else DESCRIPTIONS[base]
+def in_order(stacks: dict[str, Stack]) -> tuple[str, ...]:
+    """The names so that each stack comes after those that it requires; else by phase and name.
+
+    Raises `Cycle`.
+    """
+    waiting = {name: {each for each in stack.requires if each in stacks} for name, stack in stacks.items()}
+    ready = [(stacks[name].phase, name) for name, before in waiting.items() if not before]
+    heapify(ready)
+    order: list[str] = []
+    while ready:
+        _, name = heappop(ready)
+        order.append(name)
+        for other, before in waiting.items():
+            if name in before:
+                before.remove(name)
+                if not before:
+                    heappush(ready, (stacks[other].phase, other))
+    if len(order) < len(stacks):
+        raise Cycle(" → ".join(_circle({name: before for name, before in waiting.items() if before})))
+    for name in order:
+        for other in stacks[name].requires:
+            assert stacks[other].phase <= stacks[name].phase, f"`{name}` requires `{other}` of a later phase"
+    return tuple(order)
+
+
+def _circle(waiting: dict[str, set[str]]) -> list[str]:
+    """One circle among stacks that all wait, its first name again at its end."""
+    walked = [min(waiting)]
+    while True:
+        after = min(waiting[walked[-1]])
+        if after in walked:
+            return [*walked[walked.index(after) :], after]
+        walked.append(after)
+
+
+def _stack(
+    site: Site, description: StackDescription, resources: Sequence[Resource], declarations: Sequence[Declaration]
+) -> Stack:
+    name = description.name
+    references = tuple(dict.fromkeys(reference for each in resources for reference in each.references))
+    parameters = [_parameter(site, name, each) for each in references if isinstance(each, Published)]
+    parameters += [each for each in declared(Parameter, declarations) if each.stack == name]
+    finished = (waived(tagged_resource(each, site.prefix, tags(site))) for each in resources)
     return Stack(
         name=name,
-        description=f"{site.name} in {site.environment}: {what}. "
+        description=f"{site.name} in {site.environment}: {description.text}. "
         "Compiled by mlopsgen; edit the pipeline, not this file.",
-        resources=tuple(_finished(each) for each in of(Resource, parts)),
-        parameters=tuple(dict.fromkeys(of(Parameter, parts))),
-        outputs=of(Output, parts),
+        phase=description.phase,
+        resources=tuple(finished),
+        parameters=tuple(dict.fromkeys(parameters)),
+        outputs=tuple(each for each in declared(Output, declarations) if each.stack == name),
+        requires=tuple(sorted({each.stack for each in references} - {name})),
     )
+
+
+def tagged_resource(each: Resource, prefix: str, own: tuple[tuple[str, str], ...]) -> Resource:
+    """The resource with its tags, if its type takes some."""
+    properties = tagged(each.type, each.logical_id, each.properties, prefix, own)
+    return each._replace(document={**each.document, "Properties": properties}) if properties else each
+
+
+def _parameter(site: Site, stack: str, reference: Reference) -> Parameter:
+    assert isinstance(reference, Published)
+    return Parameter(
+        stack,
+        reference.parameter,
+        f"AWS::SSM::Parameter::Value<{reference.type}>",
+        reference.description,
+        default=site.parameter(reference.key),
+    )
+
+
+def _images(images: Iterable[Image]) -> tuple[Image, ...]:
+    """Each image once, by name. What those that share it do not agree on, it does not say."""
+    merged: dict[str, Image] = {}
+    for image in sorted(images, key=lambda each: (each.name, each.origin)):
+        first = merged.setdefault(image.name, image)
+        if (first.port, first.health_path) != (image.port, image.health_path):
+            merged[image.name] = first = first._replace(port=None, health_path=None)
+        volumes = tuple(sorted({*first.volumes, *image.volumes}))
+        merged[image.name] = first._replace(volumes=volumes)
+    return tuple(merged.values())

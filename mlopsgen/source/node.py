@@ -5,26 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-Path: TypeAlias = tuple[str | int, ...]
-"""Keys from the root, and in lists a zero-based index or the `name` of a named thing:
-`("spec", "services", 0, "port")` or `("spec", "services", "sentiment-api", "port")`.
-"""
+from mlopsgen.diagnostics.span import Span, SpecPath
 
 Plain: TypeAlias = bool | int | float | str | tuple["Plain", ...] | dict[str, "Plain"] | None
 """A document without its places, as the language's models take it."""
-
-
-class Span(NamedTuple):
-    """A stretch of one file. Lines and columns count from 1; the end is exclusive."""
-
-    file: str
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
 
 
 class Scalar(NamedTuple):
@@ -77,7 +61,7 @@ def plain(node: Node) -> Plain:
             return {str(key.value): plain(value) for key, value in pairs}
 
 
-def find(root: Node, path: Path) -> tuple[Node, Scalar | None, int]:
+def find(root: Node, path: SpecPath) -> tuple[Node, Scalar | None, int]:
     """Follow `path` as far as it goes: the node reached, the key that led to it, the steps taken."""
     node, key, taken = root, None, 0
     for step in path:
@@ -103,7 +87,7 @@ def _called(node: Sequence, name: str) -> Node | None:
     return None
 
 
-def place(root: Node, path: Path) -> Span:
+def place(root: Node, path: SpecPath) -> Span:
     """Where to point for `path`: the scalar itself, or the key of a map or list (never a whole block)."""
     node, key, _ = find(root, path)
     if isinstance(node, Scalar):
@@ -121,13 +105,13 @@ def place(root: Node, path: Path) -> Span:
             )
 
 
-def key_place(root: Node, path: Path) -> Span:
+def key_place(root: Node, path: SpecPath) -> Span:
     """Where the key at the end of `path` stands; as `place` if there is none."""
     _, key, taken = find(root, path)
     return key.span if key is not None and taken == len(path) else place(root, path)
 
 
-def walk(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
+def walk(node: Node, path: SpecPath = ()) -> Iterator[tuple[SpecPath, Node]]:
     """Every node with its path, parents first, in the order of the file."""
     yield path, node
     match node:

@@ -23,55 +23,13 @@ ZONES = 4
 """Room is kept for as many zones as the language allows, so that adding one moves no subnet."""
 
 
-class Joined(NamedTuple):
-    """What a stack needs to put something into the network."""
-
-    vpc_id: Any
-    public_subnets: Any
-    private_subnets: Any
-    cidr: str
-    parameters: tuple[Parameter, ...]
-
-
-def join(site: Site, stack: str, *, public: bool = False, private: bool = True) -> Joined:
-    """The network, for `stack`, which must also yield the parameters.
-
-    A stack takes in only the subnets that it asks for; the others are then empty.
-    """
-    existing = site.spec.network.existing
-    if existing:
-        return Joined(
-            existing.vpc_id,
-            list(existing.public_subnet_ids) if public else [],
-            list(existing.private_subnet_ids) if private else [],
-            existing.cidr,
-            (),
-        )
-    vpc_id, vpc = take(site, stack, "VpcId", VPC_ID, "AWS::EC2::VPC::Id", "The VPC")
-    kind = "List<AWS::EC2::Subnet::Id>"
-    publics, for_balancers = take(site, stack, "PublicSubnetIds", PUBLIC_SUBNETS, kind, "For load balancers")
-    privates, for_tasks = take(site, stack, "PrivateSubnetIds", PRIVATE_SUBNETS, kind, "For tasks")
-    return Joined(
-        vpc_id,
-        publics if public else [],
-        privates if private else [],
-        vpc_of(site).cidr,
-        (vpc, *((for_balancers,) if public else ()), *((for_tasks,) if private else ())),
-    )
-
-
-def vpc_of(site: Site) -> VpcSpec:
-    """The new VPC's spec; all its defaults if nothing is said."""
-    return site.spec.network.vpc or VpcSpec()
-
-
-class Network(Component):
-    """Public subnets for load balancers and NAT, private ones for tasks, in two zones or more."""
-
-    def declare(self, site: Site) -> Iterator[Part]:
-        if site.spec.network.existing:
-            return
-        spec = vpc_of(site)
+def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
+    """Public subnets for load balancers and NAT, private ones for tasks; nothing in somebody else's VPC."""
+    spec = vpc(site)
+    if spec is None:
+        return
+    yield StackDescription(STACK, "the VPC")
+    scope = Scope(site, STACK, ORIGIN)
         vpc = ec2.VPC("Vpc", CidrBlock=spec.cidr, EnableDnsHostnames=True, EnableDnsSupport=True)
         yield Resource(STACK, "Vpc", vpc, ORIGIN)
         yield Resource(STACK, "InternetGateway", ec2.InternetGateway("InternetGateway"), ORIGIN)

@@ -1,4 +1,4 @@
-"""Grants to policy statements, and the roles that carry them: who may assume each, and how far it reaches."""
+"""Grants as the statements of IAM policies: few, in a fixed order, and in documents that IAM takes."""
 
 from __future__ import annotations
 
@@ -6,28 +6,14 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from json.encoder import encode_basestring_ascii
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from troposphere import AWSHelperFn, GetAtt, Ref, Sub, iam
+from troposphere import AWSHelperFn, Sub
 
-from mlopsgen.components.base import Site
-from mlopsgen.plan import Grant, Part, Principal, Resource, Value
-from mlopsgen.source.node import Path
+from mlopsgen.model.plan import Grant
+from mlopsgen.model.values import Value
 
 VERSION = "2012-10-17"
-
-# What each service says it acts for when it assumes a role (`aws:SourceArn`), by its own documentation. EC2
-# hands a role to an instance and CloudFormation a role to a stack without saying so; there, `iam:PassRole`,
-# which never crosses accounts, keeps others out.
-_SOURCES: dict[str, str | None] = {
-    "cloudformation.amazonaws.com": None,
-    "ec2.amazonaws.com": None,
-    "ecs.amazonaws.com": "ecs:${AWS::Region}:${AWS::AccountId}:*",
-    "ecs-tasks.amazonaws.com": "ecs:${AWS::Region}:${AWS::AccountId}:*",
-    "events.amazonaws.com": "events:${AWS::Region}:${AWS::AccountId}:rule/PREFIX-*",
-    "scheduler.amazonaws.com": "scheduler:${AWS::Region}:${AWS::AccountId}:schedule-group/PREFIX-*",
-    "vpc-flow-logs.amazonaws.com": "ec2:${AWS::Region}:${AWS::AccountId}:vpc-flow-log/*",
-}
 
 # Several values of one of these mean "any of them", so two conditions that differ in values alone are one.
 _ANY_OF = frozenset({"StringEquals", "StringLike", "ArnEquals", "ArnLike"})
@@ -70,153 +56,7 @@ def policy(grants: Iterable[Grant]) -> dict[str, Any]:
     return {"Version": VERSION, "Statement": statements(grants)}
 
 
-def role(
-    site: Site,
-    *,
-    stack: str,
-    logical_id: str,
-    name: str,
-    kind: Literal["task", "execution", "service", "delivery", "person"],
-    trust: dict[str, Any],
-    grants: Iterable[Grant],
-    description: str,
-    origin: Path,
-    max_session: int | None = None,
-    role_name: str | None = None,
-    deploys: bool = False,
-) -> tuple[Part, ...]:
-    """A role in the path of its stack, bounded if the pipeline says so, and its row of who may do what.
-
-    `name` is what people read; `role_name` only where something outside must know the name in advance.
-    `max_session` is in seconds. A role that `deploys` makes other roles, and is held by the account's own
-    boundary alone. What does not fit into the role goes into managed policies beside it.
-    """
-    grants = tuple(grants)
-    inline, *others = _documents(statements(grants))
-    path = role_path(site, stack)
-    policies = [
-        iam.ManagedPolicy(
-            f"{logical_id}Policy{number}", Path=path, Description=description, PolicyDocument=each
-        )
-        for number, each in enumerate(others, start=1)
-    ]
-    body = iam.Role(logical_id, Description=description, Path=path, AssumeRolePolicyDocument=trust)
-    if grants:
-        body.Policies = [iam.Policy(PolicyName="permissions", PolicyDocument=inline)]
-    if policies:
-        body.ManagedPolicyArns = [Ref(each.title) for each in policies]
-    given = site.spec.aws.permissions_boundary
-    bound = (own(given) if given else None) if deploys else boundary(site)
-    if bound:
-        body.PermissionsBoundary = bound
-    if max_session:
-        body.MaxSessionDuration = max_session
-    if role_name:
-        body.RoleName = role_name
-    return (
-        *(Resource(stack, each.title, each, origin) for each in policies),
-        Resource(stack, logical_id, body, origin),
-        Principal(name, kind, stack, logical_id, grants),
-    )
-
-
-def role_path(site: Site, stack: str) -> str:
-    """The path of a stack's roles, so that one pattern says which roles may be passed: `/PREFIX/STACK/`."""
-    return f"{site.role_path}{stack}/"
-
-
-def boundary(site: Site) -> Value | None:
-    """What no role of the environment reaches beyond: the account's own policy, or the one made for delivery.
-
-    Who can create a role without a boundary can give it every right, so whatever deploys roles by itself
-    needs one.
-    """
-    if site.spec.aws.permissions_boundary:
-        return own(site.spec.aws.permissions_boundary)
-    if site.github:
-        return arn("iam", f"policy{role_path(site, 'access')}{site.boundary}")
-    return None
-
-
-def own(policy: str) -> Value:
-    """A managed policy's ARN, by pseudo parameters: a role's boundary is AWS's, or of the role's account."""
-    _, _, _, _, account, resource = policy.split(":", 5)
-    return arn("iam", resource) if account.isdigit() else policy
-
-
-def trust_service(service: str, site: Site) -> dict[str, Any]:
-    """Lets `service` assume a role, on behalf of this account's or this environment's resources only."""
-    source = _SOURCES[service]
-    statement: dict[str, Any] = {
-        "Sid": "Service",
-        "Effect": "Allow",
-        "Principal": {"Service": service},
-        "Action": "sts:AssumeRole",
-    }
-    if source:
-        statement["Condition"] = {
-            "StringEquals": {"aws:SourceAccount": Sub("${AWS::AccountId}")},
-            "ArnLike": {
-                "aws:SourceArn": Sub(f"arn:${{AWS::Partition}}:{source.replace('PREFIX', site.prefix)}")
-            },
-        }
-    return {"Version": VERSION, "Statement": [statement]}
-
-
-def trust_oidc(provider: Value, issuer: str, claims: dict[str, str | list[str]]) -> dict[str, Any]:
-    """Lets a token of `issuer` assume a role, if each claim has the value, or one of the values, given."""
-    statement = {
-        "Sid": "Workflow",
-        "Effect": "Allow",
-        "Principal": {"Federated": provider},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": {f"{issuer}:{claim}": value for claim, value in claims.items()}},
-    }
-    return {"Version": VERSION, "Statement": [statement]}
-
-
-def trust_people(principals: Iterable[str]) -> dict[str, Any]:
-    """Lets the ARNs `principals` assume a role: users, and whole accounts, only with a second factor.
-
-    Sessions of a role carry no `aws:MultiFactorAuthPresent`: that role's own trust asks for the factor.
-    """
-    principals = tuple(principals)
-    roles = sorted({each for each in principals if ":role/" in each or ":assumed-role/" in each})
-    others = sorted(set(principals) - set(roles))
-    trusted: list[dict[str, Any]] = []
-    if others:
-        trusted.append(
-            {
-                "Sid": "PeopleWithSecondFactor",
-                "Effect": "Allow",
-                "Principal": {"AWS": others},
-                "Action": "sts:AssumeRole",
-                "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}},
-            }
-        )
-    if roles:
-        trusted.append(
-            {"Sid": "Roles", "Effect": "Allow", "Principal": {"AWS": roles}, "Action": "sts:AssumeRole"}
-        )
-    return {"Version": VERSION, "Statement": trusted}
-
-
-def pass_role(roles: Iterable[Value], service: str, because: str) -> Grant:
-    """May hand `roles` to `service`, and to no other."""
-    return Grant(
-        ("iam:PassRole",),
-        tuple(roles),
-        because,
-        condition=(("StringEquals", "iam:PassedToService", service),),
-    )
-
-
-def role_arn(logical_id: str) -> GetAtt:
-    """The ARN of a role in the same stack."""
-    return GetAtt(logical_id, "Arn")
-
-
-def key(value: Any) -> str:
+def canonical_json(value: Any) -> str:
     """A string that is equal for equal values, to sort and compare intrinsic functions by."""
     return value if isinstance(value, str) else _json(value)
 
@@ -236,17 +76,17 @@ def _json(value: Any) -> str:
             return json.dumps(value)
 
 
-def _documents(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def documents(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The statements as one inline policy and as many managed ones as the rest takes."""
-    documents: list[list[dict[str, Any]]] = [[]]
+    pages: list[list[dict[str, Any]]] = [[]]
     room = MAX_INLINE
     for piece, size in (piece for each in every for piece in _pieces(each)):
         if size > room:
-            documents.append([])
+            pages.append([])
             room = MAX_MANAGED
-        documents[-1].append(piece)
+        pages[-1].append(piece)
         room -= size
-    return [{"Version": VERSION, "Statement": each} for each in documents]
+    return [{"Version": VERSION, "Statement": each} for each in pages]
 
 
 def _pieces(statement: dict[str, Any]) -> list[tuple[dict[str, Any], int]]:
@@ -281,7 +121,7 @@ def _halves(values: list[Any]) -> tuple[list[Any], list[Any]]:
 
 def _size(statement: dict[str, Any]) -> int:
     """Its length in AWS at most: names of the account and region filled in, other values an ARN long."""
-    text = key(statement).replace(" ", "").replace('{"Fn::Sub":', "")
+    text = canonical_json(statement).replace(" ", "").replace('{"Fn::Sub":', "")
     text = text.replace("${AWS::Partition}", "aws-us-gov").replace("${AWS::AccountId}", "123456789012")
     text = text.replace("${AWS::Region}", "ap-southeast-1")
     return len(text) + 120 * (text.count('{"Ref":') + text.count('{"Fn::GetAtt":'))
@@ -356,8 +196,8 @@ def _tidy(grant: Grant) -> _Tidy:
     assert grant.effect != "Allow" or grant.reason or "*" not in grant.resources, (
         f"`*` needs a reason: {grant.because}"
     )
-    resources = {key(each): each for each in grant.resources}
-    conditions = {key(each): each for each in grant.condition}
+    resources = {canonical_json(each): each for each in grant.resources}
+    conditions = {canonical_json(each): each for each in grant.condition}
     tidy = grant._replace(
         actions=tuple(sorted(set(grant.actions))),
         resources=tuple(resources[each] for each in sorted(resources)),
@@ -372,7 +212,7 @@ def _many(value: Value | tuple[Value, ...]) -> tuple[Value, ...]:
 
 def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
     """The values without repetition, sorted."""
-    by_key = {key(value): value for value in values}
+    by_key = {canonical_json(value): value for value in values}
     return tuple(by_key[each] for each in sorted(by_key))
 
 

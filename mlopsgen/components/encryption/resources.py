@@ -1,42 +1,45 @@
-"""What everything else stands on: the pipeline's own encryption key."""
+"""The pipeline's own key: its policy says who may use it, and IAM policies say who does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from troposphere import GetAtt, Ref, Sub, kms
 
-from mlopsgen.components.base import Component, Site
-from mlopsgen.components.wiring import KEY_ARN, publish
-from mlopsgen.plan import Part, Resource
+from mlopsgen.model.binding import Bindings
+from mlopsgen.model.plan import Declaration, StackDescription
+from mlopsgen.model.site import Site
+from mlopsgen.parts.key import KEY_ARN
+from mlopsgen.parts.resource import Scope, publish
 
 STACK = "foundation"
-ORIGIN = ("spec", "aws")
 
 USE = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
 
 
-class Foundation(Component):
-    """One key for the data bucket, the logs, the notifications and the dead letters."""
+def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
+    """One key for data, logs, notifications and dead letters; nothing where AWS manages the keys."""
+    yield StackDescription(STACK, "encryption key, buckets and notifications")
+    if not site.owns_key:
+        return
+    scope = Scope(site, STACK, ("spec", "encryption"))
+    key = kms.Key(
+        "Key",
+        Description=f"Data, logs and notifications of {site.prefix}",
+        EnableKeyRotation=True,
+        PendingWindowInDays=30,
+        KeyPolicy={"Version": "2012-10-17", "Statement": list(_policy(site))},
+        DeletionPolicy="RetainExceptOnCreate",
+        UpdateReplacePolicy="Retain",
+    )
+    yield scope.resource(key)
+    yield scope.resource(kms.Alias("KeyAlias", AliasName=f"alias/{site.prefix}", TargetKeyId=Ref("Key")))
+    yield publish(
+        KEY_ARN, GetAtt("Key", "Arn"), scope.origin, kept="whatever is added later is encrypted with it"
+    )
 
-    def declare(self, site: Site) -> Iterator[Part]:
-        key = kms.Key(
-            "Key",
-            Description=f"Data, logs and notifications of {site.prefix}",
-            EnableKeyRotation=True,
-            PendingWindowInDays=30,
-            KeyPolicy={"Version": "2012-10-17", "Statement": list(_policy(site))},
-            DeletionPolicy="RetainExceptOnCreate",
-            UpdateReplacePolicy="Retain",
-        )
-        yield Resource(STACK, "Key", key, ORIGIN)
-        alias = kms.Alias("KeyAlias", AliasName=f"alias/{site.prefix}", TargetKeyId=Ref("Key"))
-        yield Resource(STACK, "KeyAlias", alias, ORIGIN)
-        yield publish(site, STACK, "KeyArnParameter", KEY_ARN, GetAtt("Key", "Arn"), ORIGIN)
 
-
-def _policy(site: Site) -> Iterator[dict[str, Any]]:
+def _policy(site: Site) -> Iterator[dict[str, object]]:
     """Who may use the key. Roles are not named: a role that is replaced would be locked out, so the account
     lets IAM policies decide, as the KMS developer guide's default key policy does.
     """

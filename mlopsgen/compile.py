@@ -1,0 +1,108 @@
+"""The phases, in order: text → nodes → one pipeline per environment → plans → artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from mlopsgen.artifacts import Artifact
+from mlopsgen.components.patches.apply import patch
+from mlopsgen.diagnostics.diagnostic import Diagnostic, Rejected, errors
+from mlopsgen.emit import emit
+from mlopsgen.emit.cloudformation import template, write
+from mlopsgen.language.load import load
+from mlopsgen.lower import lower
+from mlopsgen.manifest import digest
+from mlopsgen.model.pipeline import Pipeline
+from mlopsgen.model.plan import Plan
+from mlopsgen.rules.check import check, check_plan, check_templates, diagnostic
+from mlopsgen.source.node import Node
+from mlopsgen.source.parse import parse
+from mlopsgen.source.read import read
+
+
+class Compilation(NamedTuple):
+    """What one environment of a pipeline became: where every command starts from."""
+
+    environment: str
+    tree: Node
+    """The merged document, every value with its place."""
+    pipeline: Pipeline
+    plan: Plan
+    findings: tuple[Diagnostic, ...]
+    """The warnings; whoever has a compilation has no errors."""
+
+
+class Compiled(NamedTuple):
+    """All environments of a pipeline, and the files that they become."""
+
+    compilations: tuple[Compilation, ...]
+    artifacts: tuple[Artifact, ...]
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The names of the environments."""
+        return tuple(each.environment for each in self.compilations)
+
+    @property
+    def findings(self) -> tuple[Diagnostic, ...]:
+        """What is worth a warning in any environment, each once, sorted by place."""
+        found = dict.fromkeys(finding for each in self.compilations for finding in each.findings)
+        return tuple(sorted(found, key=lambda each: each.order))
+
+
+def compile_file(path: Path, name: str) -> Compiled:
+    """Compile the pipeline in `path`, called `name` in messages. Raises `Rejected` with everything wrong."""
+    text = read(path, name)
+    compilations = compile_pipeline(text, name, path.parent)
+    return Compiled(compilations, artifacts(compilations, {Path(name).name: digest(text.encode())}))
+
+
+def compile_pipeline(text: str, name: str, folder: Path | None = None) -> tuple[Compilation, ...]:
+    """Compile one pipeline, or raise `Rejected` with everything that is wrong in the first failing phase.
+
+    Build contexts are looked for below `folder`; without it they are taken on trust.
+    """
+    loaded = load(parse(text, name), Pipeline)
+    warnings = settle(check(loaded, folder))
+    lowered = [(each, lower(each.pipeline, each.environment)) for each in loaded]
+    patched = [(each, *patch(plan, each.pipeline.spec.patches)) for each, plan in lowered]
+    settle(
+        diagnostic(each.tree, code, "error", finding)
+        for each, _, findings in patched
+        for code, finding in findings
+    )
+    plans = [(each, plan) for each, plan, _ in patched]
+    settle(
+        finding
+        for each, plan in plans
+        for finding in check_templates(each, {stack.name: template(stack) for stack in plan.stacks})
+    )
+    warnings += settle(
+        finding
+        for each, plan in plans
+        for finding in check_plan(each, plan, {stack.name: write(stack) for stack in plan.stacks})
+    )
+    return tuple(Compilation(each.environment, each.tree, each.pipeline, plan, warnings) for each, plan in plans)
+
+
+def artifacts(compilations: Iterable[Compilation], inputs: dict[str, str]) -> tuple[Artifact, ...]:
+    """Every file that the compilations become. `inputs` gives the SHA-256 of each file that was read."""
+    plans = tuple(each.plan for each in compilations)
+    return emit(plans, inputs, files(plans))
+
+
+def settle(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """The warnings, if nothing else was found; else raises `Rejected` with all of it."""
+    found = tuple(dict.fromkeys(diagnostics))
+    if errors(found):
+        raise Rejected(found)
+    return found
+
+
+def files(plans: Iterable[Plan]) -> tuple[str, ...]:
+    """What has to be there, from the pipeline's folder, for the plans to hold."""
+    return tuple(
+        image.dockerfile or f"{image.context}/{image.requirements}" for plan in plans for image in plan.images
+    )

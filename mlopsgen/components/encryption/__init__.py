@@ -1,0 +1,1 @@
+"""`spec.encryption`: the key of everything that is stored."""

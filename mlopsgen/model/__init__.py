@@ -1,0 +1,1 @@
+"""What a pipeline means before anything is made of it: names, workloads, references, and the plan."""

@@ -1,0 +1,70 @@
+"""Values of templates: literals, CloudFormation's functions, and references to what another stack has.
+
+A component writes a reference where the value belongs, such as `VpcId=VPC_ID`. Lowering makes of it the
+template's parameter, the edge between the two stacks, and with it the order of their deployment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from troposphere import AWSHelperFn
+
+from mlopsgen.model.names import logical
+
+Value: TypeAlias = str | AWSHelperFn
+"""A string, or a function of CloudFormation that becomes one."""
+
+Document: TypeAlias = None | bool | int | float | str | list["Document"] | dict[str, "Document"]
+"""A finished part of a template."""
+
+
+@dataclass(frozen=True)
+class Published(AWSHelperFn):
+    """A value that one stack publishes as an SSM parameter and others take in.
+
+    Exports would lock the stacks together: an exported value cannot change while it is imported (AWS
+    CloudFormation user guide, "Get exported outputs from a deployed CloudFormation stack").
+    """
+
+    stack: str
+    """The stack that publishes it."""
+    key: str
+    """The SSM parameter's name below the environment's prefix, such as `network/vpc-id`."""
+    type: str = "String"
+    """CloudFormation's type of the value, such as `AWS::EC2::VPC::Id` or `List<AWS::EC2::Subnet::Id>`."""
+    description: str = ""
+    """What it is, for the parameter's description."""
+
+    @property
+    def parameter(self) -> str:
+        """The template parameter that takes it in.
+
+        Its name follows from the key: `aws cloudformation deploy` passes the previous value of a parameter
+        whose name stays, and so the name of an SSM parameter that is no longer there.
+        """
+        return logical(self.key)
+
+    @property
+    def data(self) -> dict[str, str]:  # type: ignore[override]  # troposphere declares an attribute
+        """What troposphere writes of it."""
+        return {"Ref": self.parameter}
+
+
+@dataclass(frozen=True)
+class Named(AWSHelperFn):
+    """A value of another stack that is known beforehand, such as a cluster's name: an edge without a parameter."""
+
+    stack: str
+    """The stack that makes what is named."""
+    value: Value
+    """The name itself."""
+
+    @property
+    def data(self) -> Value:  # type: ignore[override]  # troposphere declares an attribute
+        """What troposphere writes of it."""
+        return self.value
+
+
+Reference: TypeAlias = Published | Named

@@ -1,0 +1,148 @@
+"""What a rule is: a small function that yields findings, with its code and its story. It never raises.
+
+Rules stand in `components/*/rules.py` and in this package. A rule is found by being a `Rule` in such a module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+from mlopsgen.diagnostics.closest import closest
+from mlopsgen.diagnostics.diagnostic import Severity
+from mlopsgen.diagnostics.finding import Finding, Story, story
+from mlopsgen.discovery import modules, parts
+from mlopsgen.model.plan import Plan
+from mlopsgen.model.site import Site
+
+Template: TypeAlias = Mapping[str, Any]
+"""A CloudFormation template as plain maps and lists."""
+
+
+class Scene(NamedTuple):
+    """What a rule on the spec looks at: one environment among all, and the folder of the file if there is one."""
+
+    site: Site
+    folder: Path | None
+    sites: tuple[Site, ...]
+    """All environments by name, this one among them."""
+
+    @property
+    def earlier(self) -> tuple[Site, ...]:
+        """The environments whose names come before: what holds between two is looked at once."""
+        return tuple(each for each in self.sites if each.environment < self.site.environment)
+
+
+class Planned(NamedTuple):
+    """What a rule on the plan looks at: one environment's plan and the text of each of its templates."""
+
+    site: Site
+    plan: Plan
+    texts: Mapping[str, str]
+    """By the name of the stack."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with one resource of a finished template."""
+
+    stack: str
+    resource: str
+    message: str
+
+
+S = TypeVar("S")
+F = TypeVar("F")
+
+
+@dataclass(frozen=True)
+class Rule(Generic[S, F]):
+    """A rule: what it looks at, what it yields, and the story of its code."""
+
+    code: str
+    story: Story
+    find: Callable[[S], Iterable[F]]
+
+    @property
+    def severity(self) -> Severity:
+        """Codes that start with W are warnings."""
+        return "warning" if self.code.startswith("W") else "error"
+
+    def __call__(self, subject: S) -> Iterable[F]:
+        return self.find(subject)
+
+
+class SpecRule(Rule[Scene, Finding]):
+    """A rule on the spec of one environment."""
+
+
+class PlanRule(Rule[Planned, Finding]):
+    """A rule on the plan of one environment."""
+
+
+class TemplateRule(Rule[Mapping[str, Template], Fault]):
+    """A rule on the finished templates of one environment, by the name of the stack.
+
+    What breaks it without a patch is a bug of the compiler's.
+    """
+
+
+BROKEN = "E251"
+"""The code of a patch that breaks a rule on templates."""
+
+
+def rule(
+    code: str, title: str, text: str, wrong: str = "", right: str = ""
+) -> Callable[[Callable[[Scene], Iterable[Finding]]], SpecRule]:
+    """Make a rule on the spec of a function, with the story of its code; `story` says what the parts are."""
+    return lambda find: SpecRule(code, story(title, text, wrong, right), find)
+
+
+def plan_rule(
+    code: str, title: str, text: str, wrong: str = "", right: str = ""
+) -> Callable[[Callable[[Planned], Iterable[Finding]]], PlanRule]:
+    """Make a rule on the plan of a function."""
+    return lambda find: PlanRule(code, story(title, text, wrong, right), find)
+
+
+def template_rule(find: Callable[[Mapping[str, Template]], Iterable[Fault]]) -> TemplateRule:
+    """Make a rule on finished templates of a function; its docstring is its title."""
+    return TemplateRule(BROKEN, Story((find.__doc__ or "").rstrip("."), ""), find)
+
+
+@cache
+def rules() -> tuple[Rule[Any, Any], ...]:
+    """Every rule, by its code and its name."""
+    places = (*parts("rules"), *modules("mlopsgen.rules"))
+    found = {id(each): each for place in places for each in vars(place).values() if isinstance(each, Rule)}
+    return tuple(sorted(found.values(), key=lambda each: (each.code, each.find.__name__)))
+
+
+def spec_rules() -> tuple[SpecRule, ...]:
+    """The rules on the spec."""
+    return tuple(each for each in rules() if isinstance(each, SpecRule))
+
+
+def plan_rules() -> tuple[PlanRule, ...]:
+    """The rules on the plan."""
+    return tuple(each for each in rules() if isinstance(each, PlanRule))
+
+
+def template_rules() -> tuple[TemplateRule, ...]:
+    """The rules on finished templates."""
+    return tuple(each for each in rules() if isinstance(each, TemplateRule))
+
+
+LISTED = 12
+"""How many names a help lists at most."""
+
+
+def nearest(word: str, known: Iterable[str], kind: str) -> str:
+    """The help for an unknown name: the nearest that is known, or all of them."""
+    names = sorted(known)
+    if close := closest(word, names):
+        return f"did you mean `{close}`?"
+    more = ", …" if len(names) > LISTED else ""
+    return f"known {kind}: {', '.join(names[:LISTED])}{more}" if names else f"declare {kind} first"
