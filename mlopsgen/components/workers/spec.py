@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from mlopsgen.language.base import NotYet, Spec
-from mlopsgen.sections.monitoring.spec import WorkerAlarmsSpec
-from mlopsgen.sections.workloads.spec import ContainerCheckSpec, ReplicasSpec, RollingSpec, WorkloadSpec
+from mlopsgen.components.monitoring.spec import WorkerAlarmsSpec
+from mlopsgen.components.workloads.spec import ContainerCheckSpec, ReplicasSpec, RollingSpec, WorkloadSpec
 
 
 class WorkerReplicasSpec(ReplicasSpec):

@@ -6,21 +6,21 @@ from pydantic import Field
 
 from mlopsgen.language.base import Filled, Implied, Json, Name, NotYet, Same, Spec, Text
 from mlopsgen.language.values import AccountId, Arn, Region
-from mlopsgen.sections.balancers.spec import LoadBalancerSpec
-from mlopsgen.sections.buckets.spec import BucketSpec
-from mlopsgen.sections.capacity.spec import PoolSpec
-from mlopsgen.sections.delivery.spec import DeliverySpec
-from mlopsgen.sections.encryption.spec import EncryptionSpec
-from mlopsgen.sections.images.spec import ImageSpec, RegistrySpec
-from mlopsgen.sections.jobs.spec import JobSpec
-from mlopsgen.sections.models.spec import ModelSpec
-from mlopsgen.sections.monitoring.spec import MonitoringSpec
-from mlopsgen.sections.network.spec import NetworkSpec
-from mlopsgen.sections.patches.spec import PatchSpec
-from mlopsgen.sections.people.spec import PeopleSpec
-from mlopsgen.sections.services.spec import ServiceSpec
-from mlopsgen.sections.volumes.spec import VolumeSpec
-from mlopsgen.sections.workers.spec import WorkerSpec
+from mlopsgen.components.balancers.spec import LoadBalancerSpec
+from mlopsgen.components.buckets.spec import BucketSpec
+from mlopsgen.components.capacity.spec import PoolSpec
+from mlopsgen.components.delivery.spec import DeliverySpec
+from mlopsgen.components.encryption.spec import EncryptionSpec
+from mlopsgen.components.images.spec import ImageSpec, RegistrySpec
+from mlopsgen.components.jobs.spec import JobSpec
+from mlopsgen.components.models.spec import ModelSpec
+from mlopsgen.components.monitoring.spec import MonitoringSpec
+from mlopsgen.components.network.spec import NetworkSpec
+from mlopsgen.components.patches.spec import PatchSpec
+from mlopsgen.components.people.spec import PeopleSpec
+from mlopsgen.components.services.spec import ServiceSpec
+from mlopsgen.components.volumes.spec import VolumeSpec
+from mlopsgen.components.workers.spec import WorkerSpec
 
 LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.:/=+@-]*$", max_length=128)]
 """Letters, digits, spaces and `_.:/=+@-`, as AWS takes them in tags; at most 128 characters."""

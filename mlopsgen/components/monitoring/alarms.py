@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mlopsgen.sections.monitoring.spec import AlarmSpec, LatencyAlarmSpec, PercentAlarmSpec
+from mlopsgen.components.monitoring.spec import AlarmSpec, LatencyAlarmSpec, PercentAlarmSpec
 
 
 class Alarm(NamedTuple):

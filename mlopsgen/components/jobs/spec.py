@@ -6,8 +6,8 @@ from pydantic import Field
 
 from mlopsgen.language.base import Choice, Item, Json, Name, NotYet, Spec
 from mlopsgen.language.values import Cron, Duration, TimeZone
-from mlopsgen.sections.monitoring.spec import JobAlarmsSpec
-from mlopsgen.sections.workloads.spec import WorkloadSpec
+from mlopsgen.components.monitoring.spec import JobAlarmsSpec
+from mlopsgen.components.workloads.spec import WorkloadSpec
 
 ParameterKey = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=128)]
 """A letter, then letters, digits and `_`, as the program calls the parameter."""

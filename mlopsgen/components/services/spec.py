@@ -6,8 +6,8 @@ from pydantic import Field
 
 from mlopsgen.language.base import Choice, Either, Implied, Item, Name, NotYet, Spec
 from mlopsgen.language.values import Duration, HostName, Percent, RequestPath
-from mlopsgen.sections.monitoring.spec import ServiceAlarmsSpec
-from mlopsgen.sections.workloads.spec import (
+from mlopsgen.components.monitoring.spec import ServiceAlarmsSpec
+from mlopsgen.components.workloads.spec import (
     HealthCheckSpec,
     PortSpec,
     ReplicasSpec,

@@ -1,1 +1,0 @@
-"""The key of everything that is stored."""
