@@ -84,7 +84,9 @@ def compile_pipeline(text: str, name: str, folder: Path | None = None) -> tuple[
         for each, plan in plans
         for finding in check_plan(each, plan, {stack.name: write(stack) for stack in plan.stacks})
     )
-    return tuple(Compilation(each.environment, each.tree, each.pipeline, plan, warnings) for each, plan in plans)
+    return tuple(
+        Compilation(each.environment, each.tree, each.pipeline, plan, warnings) for each, plan in plans
+    )
 
 
 def artifacts(compilations: Iterable[Compilation], inputs: dict[str, str]) -> tuple[Artifact, ...]:

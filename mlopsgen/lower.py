@@ -170,7 +170,10 @@ def _circle(waiting: dict[str, set[str]]) -> list[str]:
 
 
 def _stack(
-    site: Site, description: StackDescription, resources: Sequence[Resource], declarations: Sequence[Declaration]
+    site: Site,
+    description: StackDescription,
+    resources: Sequence[Resource],
+    declarations: Sequence[Declaration],
 ) -> Stack:
     name = description.name
     references = tuple(dict.fromkeys(reference for each in resources for reference in each.references))

@@ -12,6 +12,8 @@ from pydantic_core import core_schema
 from mlopsgen.language.base import Called, Filled
 
 DAY = 86400
+HOUR = 3600
+MINUTE = 60
 """Seconds."""
 
 GIBIBYTE = 1024

@@ -18,7 +18,7 @@ from mlopsgen.language.base import Item
 from mlopsgen.model.names import logical, within
 from mlopsgen.model.pipeline import Pipeline, PipelineSpec
 from mlopsgen.model.values import Named
-from mlopsgen.model.workload import JOB, SERVICE, WORKER, Workload
+from mlopsgen.model.workload import JOB, SERVICE, WORKER, AnySpec, Kind, Workload
 
 DEFAULT_PREFIXES = ("raw", "processed", "models", "logs")
 """What the bucket `data` holds when nobody declares it."""
@@ -166,8 +166,9 @@ class Site:
     def delivers(self) -> bool:
         """Whether a workflow deploys this environment."""
         delivery = self.spec.delivery
-        stages = {each.name for each in delivery.stages} or {self.environment}
-        return delivery.github is not None and self.environment in stages
+        if delivery is None or delivery.github is None:
+            return False
+        return self.environment in ({each.name for each in delivery.stages} or {self.environment})
 
     @property
     def delivery_role(self) -> str:
@@ -230,12 +231,15 @@ class Site:
         One that names an unknown pool stands on Fargate until the rules have said so.
         """
         spec = self.spec
-        specs = (
+        specs: tuple[tuple[AnySpec, Kind], ...] = (
             *((each, SERVICE) for each in spec.services),
             *((each, WORKER) for each in spec.workers),
             *((each, JOB) for each in spec.jobs),
         )
-        found = (Workload(each, kind, self._pools.get(each.capacity, _FARGATE), self._image(each.image)) for each, kind in specs)
+        found = [
+            Workload(each, kind, self._pools.get(each.capacity, _FARGATE), self._image(each.image))
+            for each, kind in specs
+        ]
         return tuple(sorted(found, key=lambda each: each.name))
 
     @property
@@ -299,13 +303,20 @@ class Site:
         found = []
         for spec in by_name(self._balancers.values()):
             users = [
-                each.name for each in self.spec.services for route in each.ingress if route.load_balancer == spec.name
+                each.name
+                for each in self.spec.services
+                for route in each.ingress
+                if route.load_balancer == spec.name
             ]
             if users:
                 users = sorted(set(users))
                 origin = ("spec", "loadBalancers", spec.name)
                 declared = any(each.name == spec.name for each in self.spec.load_balancers)
-                found.append(Balancer(spec, tuple(users), origin if declared else ("spec", "services", users[0], "ingress")))
+                found.append(
+                    Balancer(
+                        spec, tuple(users), origin if declared else ("spec", "services", users[0], "ingress")
+                    )
+                )
         return tuple(found)
 
     def balancer(self, name: str) -> Balancer:
@@ -337,7 +348,9 @@ class Site:
         spec = declared.get("data") or BucketSpec(
             name="data", prefixes=tuple(_default_prefix(each) for each in DEFAULT_PREFIXES)
         )
-        elsewhere = {each.name for bucket in declared.values() if bucket.name != "data" for each in bucket.prefixes}
+        elsewhere = {
+            each.name for bucket in declared.values() if bucket.name != "data" for each in bucket.prefixes
+        }
         own = {each.name for each in spec.prefixes}
         stores = sorted({each.store for each in self.spec.models} - own - elsewhere)
         prefixes = (*spec.prefixes, *(PrefixSpec(name=each) for each in stores))

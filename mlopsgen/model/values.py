@@ -21,7 +21,7 @@ Document: TypeAlias = None | bool | int | float | str | list["Document"] | dict[
 
 
 @dataclass(frozen=True)
-class Published(AWSHelperFn):
+class Published(AWSHelperFn):  # type: ignore[misc]  # troposphere is untyped
     """A value that one stack publishes as an SSM parameter and others take in.
 
     Exports would lock the stacks together: an exported value cannot change while it is imported (AWS
@@ -47,13 +47,13 @@ class Published(AWSHelperFn):
         return logical(self.key)
 
     @property
-    def data(self) -> dict[str, str]:  # type: ignore[override]  # troposphere declares an attribute
+    def data(self) -> dict[str, str]:
         """What troposphere writes of it."""
         return {"Ref": self.parameter}
 
 
 @dataclass(frozen=True)
-class Named(AWSHelperFn):
+class Named(AWSHelperFn):  # type: ignore[misc]  # troposphere is untyped
     """A value of another stack that is known beforehand, such as a cluster's name: an edge without a parameter."""
 
     stack: str
@@ -62,7 +62,7 @@ class Named(AWSHelperFn):
     """The name itself."""
 
     @property
-    def data(self) -> Value:  # type: ignore[override]  # troposphere declares an attribute
+    def data(self) -> Value:
         """What troposphere writes of it."""
         return self.value
 

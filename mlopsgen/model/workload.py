@@ -13,7 +13,7 @@ from mlopsgen.components.images.spec import ImageSpec
 from mlopsgen.components.jobs.spec import JobSpec
 from mlopsgen.components.services.spec import RouteSpec, ServiceSpec
 from mlopsgen.components.workers.spec import WorkerSpec
-from mlopsgen.components.workloads.spec import HealthCheckSpec, PortSpec, ReplicasSpec
+from mlopsgen.components.workloads.spec import ContainerCheckSpec, HealthCheckSpec, PortSpec, ReplicasSpec
 from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.model.names import logical
 
@@ -35,6 +35,8 @@ SERVICE = Kind("services", "service", "serving", "for ever")
 WORKER = Kind("workers", "worker", "serving", "for ever")
 JOB = Kind("jobs", "job", "training", "to an end")
 KINDS = (SERVICE, WORKER, JOB)
+
+AnySpec: TypeAlias = ServiceSpec | WorkerSpec | JobSpec
 
 Architecture: TypeAlias = Literal["amd64", "arm64"]
 
@@ -62,7 +64,7 @@ class Route(NamedTuple):
 class Workload:
     """A service, a worker or a job."""
 
-    spec: ServiceSpec | WorkerSpec | JobSpec
+    spec: AnySpec
     kind: Kind
     pool: PoolSpec
     """What it runs on."""
@@ -137,7 +139,7 @@ class Workload:
         return self.ports[0] if self.ports else None
 
     @property
-    def health(self) -> HealthCheckSpec | None:
+    def health(self) -> ContainerCheckSpec | None:
         """Its health check; None if it has none or it is turned off."""
         if isinstance(self.spec, JobSpec) or not self.spec.health_check.enabled:
             return None
@@ -147,7 +149,7 @@ class Workload:
     def health_path(self) -> str | None:
         """The path that health checks ask of the main port."""
         port, health = self.main_port, self.health
-        if not port or not health:
+        if not port or not isinstance(health, HealthCheckSpec):
             return None
         return health.path or {"http": "/health", "http2": "/health"}.get(port.app_protocol)
 
@@ -173,11 +175,8 @@ class Workload:
 
     @property
     def stop_timeout(self) -> int:
-        """Seconds between SIGTERM and SIGKILL: a service's requests are short, other work takes longer to save."""
-        given = self.spec.stop_timeout
-        if given is not None:
-            return given
-        return 30 if self.kind is SERVICE else 120
+        """Seconds between SIGTERM and SIGKILL."""
+        return self.spec.stop_timeout
 
     @property
     def strategy(self) -> Literal["rolling", "blueGreen", "canary", "linear"]:
@@ -210,7 +209,9 @@ class Workload:
         replicas = self.replicas
         if replicas is None:
             return False
-        return bool(replicas.schedules) or (self.most > replicas.min and bool(replicas.metrics.model_fields_set))
+        return bool(replicas.schedules) or (
+            self.most > replicas.min and bool(replicas.metrics.model_fields_set)
+        )
 
     @property
     def most(self) -> int:
