@@ -1,29 +1,26 @@
-"""One file per kind of output. Emitters read the plan and nothing above it."""
+"""One file for each kind of output, found by its presence. Emitters read the plan and nothing above it.
+
+Each has `emit(plans) -> Iterator[Artifact]`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from mlopsgen.artifacts import Artifact
-from mlopsgen.emit import (
-    cloudformation,
-    deploy,
-    dockerfile,
-    git_sync,
-    locust,
-    manifest,
-    readme,
-    task_definition,
-    workflow,
-)
-from mlopsgen.plan import Plan
+from mlopsgen.discovery import modules
+from mlopsgen.model.plan import Plan
 
 
 def emit(plans: Sequence[Plan], inputs: Mapping[str, str], files: Iterable[str]) -> tuple[Artifact, ...]:
-    """Every file that the plans become, sorted by path; the manifest, which lists the others, comes last."""
-    artifacts = [*dockerfile.emit(plans), *workflow.emit(plans), *locust.emit(plans), readme.emit(plans)]
-    for plan in plans:
-        artifacts += [*cloudformation.emit(plan), *task_definition.emit(plan), *git_sync.emit(plan)]
-        artifacts.append(deploy.emit(plan))
-    artifacts.sort(key=lambda each: each.path)
-    return (*artifacts, manifest.emit(plans, artifacts, inputs, files))
+    """Every file that the plans become, sorted by path; the manifest, which lists the others, comes last.
+
+    `inputs` gives the SHA-256 of each file that was read, `files` names those that only had to be there.
+    """
+    outputs = [module for module in modules(__name__) if hasattr(module, "emit")]
+    artifacts = sorted(
+        (each for module in outputs for each in module.emit(plans)), key=lambda each: each.path
+    )
+    from mlopsgen.emit.manifest import manifest
+
+    return (*artifacts, manifest(plans, artifacts, inputs, files))

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlopsgen.artifacts import Artifact
-from mlopsgen.emit import yaml
-from mlopsgen.plan import Parameter, Plan, Resource, Stack
+from mlopsgen.model.plan import Parameter, Plan, Resource, Stack
+from mlopsgen.text import yaml
 
 ATTRIBUTES = ("DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy", "CreationPolicy")
 
 
-def emit(plan: Plan) -> Iterator[Artifact]:
+def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
     """One template per stack: `ENVIRONMENT/stacks/STACK.yaml`."""
-    for stack in plan.stacks:
-        yield Artifact(template_path(plan, stack), write(stack))
+    for plan in plans:
+        for stack in plan.stacks:
+            yield Artifact(template_path(plan, stack), write(stack))
 
 
 def template_path(plan: Plan, stack: Stack) -> str:
@@ -44,8 +45,7 @@ def template(stack: Stack) -> dict[str, Any]:
         "Parameters": {each.name: _parameter(each) for each in stack.parameters},
         "Resources": {each.logical_id: _resource(each) for each in stack.resources},
         "Outputs": {
-            each.name: {"Description": each.description, "Value": _plain(each.value)}
-            for each in stack.outputs
+            each.name: {"Description": each.description, "Value": each.value} for each in stack.outputs
         },
     }
     return {name: section for name, section in sections.items() if section}
@@ -58,8 +58,8 @@ def path_text(origin: tuple[str | int, ...]) -> str:
 
 def _resource(resource: Resource) -> dict[str, Any]:
     """The type first, then where it comes from, then what CloudFormation does with it, then what it is."""
-    body = resource.body.to_dict()
-    own = body.get("Metadata", {})
+    body = resource.document
+    own: Any = body.get("Metadata", {})
     metadata = {**own, "mlopsgen": {"from": path_text(resource.origin), **own.get("mlopsgen", {})}}
     result = {"Type": body["Type"], "Metadata": metadata}
     result |= {name: body[name] for name in ATTRIBUTES if name in body}
@@ -97,7 +97,3 @@ def _parameter(parameter: Parameter) -> dict[str, str]:
         "AllowedPattern": parameter.pattern,
     }
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _plain(value: Any) -> Any:
-    return value.to_dict() if hasattr(value, "to_dict") else value

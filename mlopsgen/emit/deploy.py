@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlopsgen.artifacts import Artifact
-from mlopsgen.emit.render import render
-from mlopsgen.plan import Plan, Stack
+from mlopsgen.model.plan import Phase, Plan, Stack
+from mlopsgen.text.templates import render
 
 
-def emit(plan: Plan) -> Artifact:
-    """`ENVIRONMENT/deploy.sh`."""
+def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
+    """`ENVIRONMENT/deploy.sh`, one for each environment."""
+    for plan in plans:
+        yield Artifact(f"{plan.environment}/deploy.sh", _script(plan), executable=True)
+
+
+def _script(plan: Plan) -> str:
     stacks = [_stack(plan, stack) for stack in plan.stacks]
-    text = render(
+    return render(
         "deploy.sh.j2",
         plan=plan,
         stacks=stacks,
         images=sorted({stack["image"] for stack in stacks if stack["image"]}),
-        versions=sorted(stack["version"] for stack in stacks if stack["version"]),
+        last_before_images=last_before_images(plan),
+        first_after_images=first_after_images(plan),
     )
-    return Artifact(f"{plan.environment}/deploy.sh", text, executable=True)
+
+
+def last_before_images(plan: Plan) -> str | None:
+    """The last stack that holds no task; None if there is none."""
+    names = [stack.name for stack in plan.phase(Phase.BEFORE_IMAGES)]
+    return names[-1] if names else None
+
+
+def first_after_images(plan: Plan) -> str | None:
+    """The first stack that waits for images; None if there is none."""
+    return next((stack.name for stack in plan.stacks if stack.phase > Phase.BEFORE_IMAGES), None)
 
 
 def capability(stack: Stack) -> str | None:
@@ -39,5 +56,4 @@ def _stack(plan: Plan, stack: Stack) -> dict[str, Any]:
         "capability": capability(stack),
         "image": image,
         "repository": repository,
-        "version": task.name if task and "ModelVersion" in names else None,
     }

@@ -6,21 +6,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from mlopsgen.artifacts import Artifact
-from mlopsgen.emit.render import render
-from mlopsgen.plan import Image, Plan
+from mlopsgen.model.plan import Image, Plan
+from mlopsgen.text.templates import render
 
 
 def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
     """`images/NAME/Dockerfile` and its `.dockerignore`, once for all environments.
 
-    An image whose context brings a Dockerfile of its own gets none.
+    An image with a Dockerfile of one's own gets none.
     """
     for image in images(plans):
         if image.dockerfile:
             continue
-        package = PurePosixPath(image.context).name
+        # A folder is a package below /srv; the repository's root is /srv itself.
+        folder = "/srv/" if image.context == "." else f"/srv/{PurePosixPath(image.context).name}/"
         ask = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{image.port}{image.health_path}')"
-        text = render("Dockerfile.j2", image=image, package=package, health=ask)
+        text = render("Dockerfile.j2", image=image, folder=folder, health=ask)
         yield Artifact(f"images/{image.name}/Dockerfile", text)
         # BuildKit reads the file of this name for a Dockerfile outside the context.
         ignored = render("dockerignore.j2", image=image)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mlopsgen.artifacts import Artifact
-from mlopsgen.emit import yaml
-from mlopsgen.plan import Plan
+from mlopsgen.model.plan import Plan
+from mlopsgen.text import yaml
 
 
-def emit(plan: Plan) -> Iterator[Artifact]:
+def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
     """`ENVIRONMENT/deployments/STACK.yaml`, with the keys of the CloudFormation user guide.
 
     Stacks that take an image's digest have none: it is not in Git, and Git sync passes only what is.
     """
+    for plan in plans:
+        yield from _files(plan)
+
+
+def _files(plan: Plan) -> Iterator[Artifact]:
     for stack in plan.stacks:
         if any(parameter.default is None for parameter in stack.parameters):
             continue

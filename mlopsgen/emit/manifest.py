@@ -1,4 +1,7 @@
-"""`manifest.json`: which compiler made what, from what."""
+"""`manifest.json`: which compiler made what, from what.
+
+It lists the other outputs, and so is none of those that are found.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mlopsgen import __version__
 from mlopsgen.artifacts import Artifact
+from mlopsgen.emit.deploy import first_after_images
 from mlopsgen.manifest import MANIFEST, SCHEMA, digest
-from mlopsgen.plan import Plan
+from mlopsgen.model.plan import Plan
 
 
-def emit(
+def manifest(
     plans: Sequence[Plan], artifacts: Iterable[Artifact], inputs: Mapping[str, str], files: Iterable[str]
 ) -> Artifact:
     """The manifest of `artifacts`.
@@ -26,7 +30,7 @@ def emit(
         "files": sorted(set(files)),
         "environments": {
             plan.environment: {
-                "afterImages": after_images(plan),
+                "afterImages": first_after_images(plan),
                 "prefix": plan.prefix,
                 "region": plan.region,
                 "repositories": [image.repository for image in plan.images],
@@ -37,12 +41,3 @@ def emit(
         "outputs": {each.path: digest(each.content) for each in artifacts},
     }
     return Artifact(MANIFEST, json.dumps(document, indent=2) + "\n")
-
-
-def after_images(plan: Plan) -> str | None:
-    """The first stack that comes after the images were pushed."""
-    names = [stack.name for stack in plan.stacks]
-    if "registry" not in names:
-        return None
-    rest = names[names.index("registry") + 1 :]
-    return rest[0] if rest else None

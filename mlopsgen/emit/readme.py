@@ -6,20 +6,22 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlopsgen.artifacts import Artifact
+from mlopsgen.aws.partitions import url_suffix
 from mlopsgen.emit.cloudformation import path_text
+from mlopsgen.emit.deploy import first_after_images, last_before_images
 from mlopsgen.emit.dockerfile import images
-from mlopsgen.emit.locust import serving
-from mlopsgen.emit.render import mermaid, render
+from mlopsgen.emit.load_test import serving
 from mlopsgen.emit.task_definition import PLACEHOLDERS
-from mlopsgen.plan import Grant, Plan
+from mlopsgen.model.plan import Grant, Plan
+from mlopsgen.text.templates import mermaid, render
 
 SHAPES = {
-    "balancer": "{{{}}}", "image": "[/{}/]", "model": "[({})]", "person": "(({}))", "schedule": "([{}])",
-    "service": "[{}]", "store": "[({})]", "topic": "[\\{}/]", "trainer": "[[{}]]",
+    "balancer": "{{{}}}", "image": "[/{}/]", "job": "[[{}]]", "model": "[({})]", "person": "(({}))",
+    "schedule": "([{}])", "service": "[{}]", "store": "[({})]", "topic": "[\\{}/]", "volume": "[({})]", "worker": "[{}]",
 }  # fmt: skip
 
 
-def emit(plans: Sequence[Plan]) -> Artifact:
+def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
     """One page for all environments; what differs between them is told apart."""
     text = render(
         "README.md.j2",
@@ -32,20 +34,23 @@ def emit(plans: Sequence[Plan]) -> Artifact:
         resources=_grouped(plans, _resources),
         commands=[(plan.environment, _commands(plan)) for plan in plans if plan.commands],
         placeholders=PLACEHOLDERS,
+        last_before_images=last_before_images,
+        first_after_images=first_after_images,
+        url_suffix=url_suffix,
     )
-    return Artifact("README.md", text)
+    yield Artifact("README.md", text)
 
 
 def diagram(plan: Plan) -> str:
     """The data flow as a Mermaid flowchart."""
     linked = {end for edge in plan.edges for end in (edge.source, edge.target)}
-    things = [thing for thing in plan.things if thing.id in linked]
-    numbers = {thing.id: f"n{number}" for number, thing in enumerate(things)}
+    nodes = [node for node in plan.nodes if node.id in linked]
+    numbers = {node.id: f"n{number}" for number, node in enumerate(nodes)}
     lines = ["flowchart LR"]
-    for thing in things:
-        shape = SHAPES[thing.kind]
-        left, right = shape.split("{}", 1) if thing.kind != "balancer" else ("{{", "}}")
-        lines.append(f"  {numbers[thing.id]}{left}{mermaid(thing.label)}{right}")
+    for node in nodes:
+        shape = SHAPES[node.kind]
+        left, right = shape.split("{}", 1) if node.kind != "balancer" else ("{{", "}}")
+        lines.append(f"  {numbers[node.id]}{left}{mermaid(node.label)}{right}")
     for edge in plan.edges:
         if edge.source in numbers and edge.target in numbers:
             label = f"|{mermaid(edge.label)}|" if edge.label else ""
@@ -98,7 +103,7 @@ def _resources(plan: Plan) -> list[tuple[str, list[tuple[str, str, str]]]]:
     return [
         (
             stack.name,
-            [(each.logical_id, each.body.resource_type, path_text(each.origin)) for each in stack.resources],
+            [(each.logical_id, each.type, path_text(each.origin)) for each in stack.resources],
         )
         for stack in plan.stacks
     ]

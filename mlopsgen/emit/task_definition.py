@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlopsgen.artifacts import Artifact
-from mlopsgen.plan import Plan, Stack, Task
+from mlopsgen.aws.partitions import partition, url_suffix
+from mlopsgen.model.plan import Plan, Stack, Task
 
 PLACEHOLDERS = {
     "AWS_ACCOUNT_ID": "the account",
     "EXECUTION_ROLE_ARN": "the role ExecutionRole of the stack",
     "IMAGE_DIGEST": "the digest of the image: sha256:…",
-    "MODEL_VERSION": "the version of the model, or `current`",
     "TASK_ROLE_ARN": "the role TaskRole of the stack",
 }
 """What stands in for values that exist only once something is deployed, for `envsubst`."""
@@ -23,8 +23,13 @@ PLACEHOLDERS = {
 _OPAQUE = frozenset({"DockerLabels", "Options", "DriverOpts", "Labels"})
 
 
-def emit(plan: Plan) -> Iterator[Artifact]:
+def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
     """`ENVIRONMENT/task-definitions/NAME.json`, equal to what the template holds."""
+    for plan in plans:
+        yield from _files(plan)
+
+
+def _files(plan: Plan) -> Iterator[Artifact]:
     for task in plan.tasks:
         text = json.dumps(document(plan, task), indent=2) + "\n"
         yield Artifact(f"{plan.environment}/task-definitions/{task.name}.json", text)
@@ -33,29 +38,35 @@ def emit(plan: Plan) -> Iterator[Artifact]:
 def document(plan: Plan, task: Task) -> dict[str, Any]:
     """The request of the ECS API: the template's properties in camelCase, its functions resolved."""
     stack = next(each for each in plan.stacks if each.name == task.stack)
-    bodies = {each.logical_id: each.body.to_dict() for each in stack.resources}
+    bodies = {each.logical_id: each.document for each in stack.resources}
     resolve = _Resolver(plan, stack, bodies)
     properties = bodies[task.logical_id]["Properties"]
     return {_lower(key): resolve(value, key) for key, value in properties.items()}
 
 
 def _lower(key: str) -> str:
-    return key[:1].lower() + key[1:]
+    """CloudFormation's word as the API spells it: `Cpu` is `cpu`, `EFSVolume…` is `efsVolume…`."""
+    start = _CAPITALS.match(key)
+    if start is None or len(start[0]) == 1:
+        return key[:1].lower() + key[1:]
+    head = start[0] if start[0] == key else start[0][:-1]
+    return head.lower() + key[len(head) :]
+
+
+_CAPITALS = re.compile("[A-Z]+")
 
 
 class _Resolver:
     """Gives intrinsic functions their values, or a placeholder where only AWS knows it."""
 
     def __init__(self, plan: Plan, stack: Stack, bodies: dict[str, Any]) -> None:
-        china = plan.region.startswith("cn-")
         self.names = {
             "AWS::AccountId": plan.account or "${AWS_ACCOUNT_ID}",
-            "AWS::Partition": "aws-cn" if china else "aws",
+            "AWS::Partition": partition(plan.region),
             "AWS::Region": plan.region,
-            "AWS::URLSuffix": "amazonaws.com.cn" if china else "amazonaws.com",
+            "AWS::URLSuffix": url_suffix(plan.region),
             "ExecutionRole.Arn": "${EXECUTION_ROLE_ARN}",
             "ImageDigest": "${IMAGE_DIGEST}",
-            "ModelVersion": "${MODEL_VERSION}",
             "TaskRole.Arn": "${TASK_ROLE_ARN}",
         }
         group = bodies.get("LogGroup", {}).get("Properties", {}).get("LogGroupName")

@@ -7,8 +7,11 @@ from typing import Any
 
 from mlopsgen import __version__
 from mlopsgen.artifacts import Artifact
-from mlopsgen.emit.render import render, variable
-from mlopsgen.plan import Image, Plan, Workflow
+from mlopsgen.aws.partitions import partition, url_suffix
+from mlopsgen.emit.deploy import first_after_images, last_before_images
+from mlopsgen.model.names import variable
+from mlopsgen.model.plan import DeliveryWorkflow, Image, Plan
+from mlopsgen.text.templates import render
 
 ACTIONS = {
     "checkout": "actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd # v6.0.2",
@@ -46,20 +49,19 @@ def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
     yield Artifact("ci/deploy.yml", text)
 
 
-def _order(plan: Plan, workflow: Workflow) -> tuple[int, str]:
+def _order(plan: Plan, workflow: DeliveryWorkflow) -> tuple[int, str]:
     """As the pipeline lists them; by name if it lists none."""
-    listed = workflow.environments
+    listed = [name for name, _ in workflow.stages]
     return (listed.index(plan.environment) if plan.environment in listed else 0, plan.environment)
 
 
-def _job(plan: Plan, workflow: Workflow, needs: list[str]) -> dict[str, Any]:
+def _job(plan: Plan, workflow: DeliveryWorkflow, needs: list[str]) -> dict[str, Any]:
     account = plan.account or "${{ vars.AWS_ACCOUNT_ID }}"
     roles = f"arn:{partition(plan.region)}:iam::{account}:role{workflow.role_path}"
     platforms = sorted({image.platform for image in plan.images})
     runner = platforms[0] if len(platforms) == 1 else "linux/amd64"
-    services = sorted(task.name for task in plan.tasks if task.kind == "service")
-    clusters = sorted({task.cluster for task in plan.tasks if task.kind == "service"})
-    names = [stack.name for stack in plan.stacks]
+    services = sorted(task.name for task in plan.tasks if task.kind != "job")
+    clusters = sorted({task.cluster for task in plan.tasks if task.kind != "job"})
     return {
         "branch": workflow.branch,
         "cluster": clusters[0] if clusters else "",
@@ -70,9 +72,10 @@ def _job(plan: Plan, workflow: Workflow, needs: list[str]) -> dict[str, Any]:
         "needs": needs,
         "prefix": plan.prefix,
         "region": plan.region,
-        "registry": f"{account}.dkr.ecr.{plan.region}.{suffix(plan.region)}",
+        "registry": f"{account}.dkr.ecr.{plan.region}.{url_suffix(plan.region)}",
         "repository": workflow.repository,
-        "rest": names[names.index("registry") + 1] if "registry" in names else "",
+        "rest": first_after_images(plan),
+        "until": last_before_images(plan),
         "runner": RUNNERS[runner],
         "script": f"generated/{plan.environment}/deploy.sh",
         "services": [services[at : at + _BATCH] for at in range(0, len(services), _BATCH)],
@@ -83,20 +86,8 @@ def _job(plan: Plan, workflow: Workflow, needs: list[str]) -> dict[str, Any]:
 def _image(image: Image) -> dict[str, str]:
     return {
         "context": image.context,
-        "dockerfile": f"{image.context}/{image.dockerfile}"
-        if image.dockerfile
-        else f"generated/images/{image.name}/Dockerfile",
+        "dockerfile": image.dockerfile or f"generated/images/{image.name}/Dockerfile",
         "platform": image.platform,
         "repository": image.repository,
         "variable": f"{variable(image.name)}_DIGEST",
     }
-
-
-def partition(region: str) -> str:
-    """The part of AWS that a region belongs to, as ARNs name it."""
-    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rpartition("-")[0].rpartition("-")[0], "aws")
-
-
-def suffix(region: str) -> str:
-    """The domain of that part of AWS."""
-    return "amazonaws.com.cn" if partition(region) == "aws-cn" else "amazonaws.com"

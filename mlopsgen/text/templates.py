@@ -37,7 +37,7 @@ def render(template: str, **values: Any) -> str:
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from mlopsgen.emit.bytecode import PycCache
+    from mlopsgen.text.bytecode import PycCache
 
     environment = Environment(
         loader=FileSystemLoader(folder()),
@@ -45,6 +45,8 @@ def _environment() -> Environment:
         bytecode_cache=PycCache(repr(SYNTAX)),
         **SYNTAX,
     )
+    from mlopsgen.model.names import variable
+
     environment.filters |= {
         "cell": cell, "json": to_json, "line": line, "mermaid": mermaid, "sh": shlex.quote,
         "variable": variable,
@@ -76,8 +78,3 @@ def mermaid(text: str) -> str:
     """A Mermaid label: in quotes, with entities for what would end it."""
     escaped = line(text).replace("#", "#35;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")
     return f'"{escaped}"'
-
-
-def variable(name: str) -> str:
-    """The name of an environment variable after a component: `SENTIMENT_API`."""
-    return name.upper().replace("-", "_").replace(".", "_")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mlopsgen.artifacts import Artifact
-from mlopsgen.emit.render import render
-from mlopsgen.plan import Plan
+from mlopsgen.model.plan import Plan
+from mlopsgen.text.templates import render
 
 
 def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
@@ -21,5 +21,5 @@ def serving(plans: Sequence[Plan]) -> set[str]:
         edge.target
         for plan in plans
         for edge in plan.edges
-        if edge.label == "serves" and edge.source.startswith("model:")
+        if edge.label == "loads" and edge.source.startswith("model:")
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from mlopsgen.emit.yaml import scalar
 from mlopsgen.source.node import Mapping, Node, Scalar, Span
 from mlopsgen.source.node import Sequence as List
+from mlopsgen.text.yaml import scalar
 
 Origin = Callable[[Span], str]
 """What to say of the place of a value."""
