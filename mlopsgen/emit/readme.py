@@ -17,7 +17,8 @@ from mlopsgen.text.templates import mermaid, render
 
 SHAPES = {
     "balancer": "{{{}}}", "image": "[/{}/]", "job": "[[{}]]", "model": "[({})]", "person": "(({}))",
-    "schedule": "([{}])", "service": "[{}]", "store": "[({})]", "topic": "[\\{}/]", "volume": "[({})]", "worker": "[{}]",
+    "schedule": "([{}])", "service": "[{}]", "store": "[({})]", "topic": "[\\{}/]", "volume": "[({})]",
+    "worker": "[{}]",
 }  # fmt: skip
 
 

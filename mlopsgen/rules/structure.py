@@ -1,46 +1,21 @@
 """What linters miss in finished templates: faults that only a deployment, or nothing at all, would show.
 
-Everything that lowering makes passes these rules, which the tests prove; what a patch makes of it is looked
-at in each build. A rule gets all templates of an environment and takes no shape for granted: a patch can put
-anything anywhere.
+They run in each build: what is wrong without a patch is a bug of the compiler's. A rule gets all templates of
+an environment and takes no shape for granted: a patch can put anything anywhere.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
 
 from mlopsgen.aws import fargate
+from mlopsgen.rules.registry import Fault, Template, template_rule
 
-Templates: TypeAlias = Mapping[str, Mapping[str, Any]]
+Templates: TypeAlias = Mapping[str, Template]
 """Each stack's template by the stack's name."""
-
-
-class Fault(NamedTuple):
-    """What is wrong with one resource of one stack."""
-
-    stack: str
-    resource: str
-    message: str
-
-
-StructureRule: TypeAlias = Callable[[Templates], Iterator[Fault]]
-
-RULES: list[StructureRule] = []
-
-
-def structure(rule: StructureRule) -> StructureRule:
-    """Register a rule."""
-    RULES.append(rule)
-    return rule
-
-
-def faults(templates: Templates) -> Iterator[Fault]:
-    """Everything that the rules find in the templates of one environment."""
-    for rule in RULES:
-        yield from rule(templates)
 
 
 def resources(templates: Templates, kind: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -88,7 +63,7 @@ _PSEUDO = frozenset(
 )  # fmt: skip
 
 
-@structure
+@template_rule
 def references(templates: Templates) -> Iterator[Fault]:
     """What a property refers to is in the same template."""
     for stack, template in templates.items():
@@ -125,7 +100,7 @@ def _substituted(text: str, own: frozenset[str]) -> Iterator[str]:
             yield name.partition(".")[0]
 
 
-@structure
+@template_rule
 def balancer_names(templates: Templates) -> Iterator[Fault]:
     """Names of load balancers and target groups (Elastic Load Balancing API, CreateLoadBalancer)."""
     for kind in ("LoadBalancer", "TargetGroup"):
@@ -144,7 +119,7 @@ def balancer_names(templates: Templates) -> Iterator[Fault]:
                 yield Fault(stack, name, message)
 
 
-@structure
+@template_rule
 def container_of_the_service(templates: Templates) -> Iterator[Fault]:
     """The container and port that the load balancer asks are those of the task definition."""
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
@@ -164,7 +139,7 @@ def container_of_the_service(templates: Templates) -> Iterator[Fault]:
                 yield Fault(stack, name, f"asks port {port}, which `{container}` does not open")
 
 
-@structure
+@template_rule
 def target_type(templates: Templates) -> Iterator[Fault]:
     """Tasks with network interfaces of their own are targets by address."""
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
@@ -180,7 +155,7 @@ def target_type(templates: Templates) -> Iterator[Fault]:
                 yield Fault(stack, at(balancer, "TargetGroupArn", "Ref") or name, message)
 
 
-@structure
+@template_rule
 def launch_type(templates: Templates) -> Iterator[Fault]:
     """Either a launch type or a capacity provider strategy (Amazon ECS API reference, CreateService)."""
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
@@ -188,7 +163,7 @@ def launch_type(templates: Templates) -> Iterator[Fault]:
             yield Fault(stack, name, "has `LaunchType` and `CapacityProviderStrategy`: ECS takes one of them")
 
 
-@structure
+@template_rule
 def sizes_on_fargate(templates: Templates) -> Iterator[Fault]:
     """Fargate has no GPUs, and certain sizes."""
     for stack, name, body in resources(templates, "AWS::ECS::TaskDefinition"):
@@ -204,7 +179,7 @@ def sizes_on_fargate(templates: Templates) -> Iterator[Fault]:
             yield Fault(stack, name, f"Fargate has no size of {sizes}")
 
 
-@structure
+@template_rule
 def containers(templates: Templates) -> Iterator[Fault]:
     """A task has containers, each with a name and an image, and one that it lives and ends with."""
     for stack, name, body in resources(templates, "AWS::ECS::TaskDefinition"):
@@ -222,7 +197,7 @@ def containers(templates: Templates) -> Iterator[Fault]:
             yield Fault(stack, name, "one container must be essential")
 
 
-@structure
+@template_rule
 def shifted_traffic(templates: Templates) -> Iterator[Fault]:
     """A deployment that shifts traffic has somewhere to shift it, the rule that does, and the right to."""
     needed = ("AlternateTargetGroupArn", "ProductionListenerRule", "RoleArn")
@@ -242,13 +217,14 @@ def shifted_traffic(templates: Templates) -> Iterator[Fault]:
             yield Fault(stack, name, f"deploys by {strategy} without {what}")
 
 
-@structure
+@template_rule
 def waits_for_its_rule(templates: Templates) -> Iterator[Fault]:
     """ECS refuses a target group that no listener has: the service comes after its listener rule."""
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
-        rules = [each for _, each, _ in resources({stack: templates[stack]}, _RULE)]
-        if body.get("LoadBalancers") and rules and not set(rules) & _waits(templates[stack], name):
-            yield Fault(stack, name, f"does not wait for `{rules[0]}`")
+        rules = {each for _, each, _ in resources({stack: templates[stack]}, _RULE)}
+        late = rules - _waits(templates[stack], name) if body.get("LoadBalancers") else set()
+        if late:
+            yield Fault(stack, name, f"does not wait for `{min(late)}`")
 
 
 def _waits(template: Mapping[str, Any], name: str) -> set[str]:
@@ -261,7 +237,7 @@ def _waits(template: Mapping[str, Any], name: str) -> set[str]:
 _RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
 
 
-@structure
+@template_rule
 def grace_period(templates: Templates) -> Iterator[Fault]:
     """Only a load balancer's checks have a grace period (Amazon ECS API reference, CreateService)."""
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
@@ -269,7 +245,7 @@ def grace_period(templates: Templates) -> Iterator[Fault]:
             yield Fault(stack, name, "has a grace period for checks, but no load balancer that checks")
 
 
-@structure
+@template_rule
 def scaled_count(templates: Templates) -> Iterator[Fault]:
     """A count in the template would undo what scaling did, at each deployment."""
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
@@ -278,7 +254,7 @@ def scaled_count(templates: Templates) -> Iterator[Fault]:
             yield Fault(stack, name, "has `DesiredCount`, which would undo scaling at each deployment")
 
 
-@structure
+@template_rule
 def room_to_deploy(templates: Templates) -> Iterator[Fault]:
     """A rolling deployment may stop a task or start one more."""
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
@@ -291,7 +267,7 @@ def room_to_deploy(templates: Templates) -> Iterator[Fault]:
             yield Fault(stack, name, message)
 
 
-@structure
+@template_rule
 def fewest_above_most(templates: Templates) -> Iterator[Fault]:
     """The fewest are not more than the most."""
     for kind, low, high in (
@@ -304,7 +280,7 @@ def fewest_above_most(templates: Templates) -> Iterator[Fault]:
                 yield Fault(stack, name, f"{low} {least:g} is above {high} {most:g}")
 
 
-@structure
+@template_rule
 def datapoints(templates: Templates) -> Iterator[Fault]:
     """An alarm can look at as many points as it evaluates."""
     for stack, name, body in resources(templates, "AWS::CloudWatch::Alarm"):
@@ -376,7 +352,7 @@ METRICS = {
 """The metrics of each namespace, as the services' own guides list them; of others nothing is known."""
 
 
-@structure
+@template_rule
 def metric_names(templates: Templates) -> Iterator[Fault]:
     """A metric that does not exist never has data, and an alarm on it never rings."""
     for kind in ("AWS::CloudWatch::Alarm", "AWS::ApplicationAutoScaling::ScalingPolicy"):
@@ -399,12 +375,14 @@ def _measured(value: Any) -> Iterator[tuple[str, str]]:
                 yield from _measured(each)
 
 
-@structure
+@template_rule
 def dashboards(templates: Templates) -> Iterator[Fault]:
     """A dashboard's body is JSON, and its metrics exist."""
     for stack, name, body in resources(templates, "AWS::CloudWatch::Dashboard"):
         given = body.get("DashboardBody")
         text = at(given, "Fn::Sub") or given
+        if isinstance(text, list) and text:
+            text = text[0]
         try:
             document = json.loads(text) if isinstance(text, str) else None
         except ValueError as error:
@@ -417,7 +395,7 @@ def dashboards(templates: Templates) -> Iterator[Fault]:
                         yield Fault(stack, name, f"{namespace} has no metric `{metric}`")
 
 
-@structure
+@template_rule
 def transitions(templates: Templates) -> Iterator[Fault]:
     """Classes for infrequent access take objects of 30 days and more."""
     for stack, name, body in resources(templates, "AWS::S3::Bucket"):
@@ -429,7 +407,7 @@ def transitions(templates: Templates) -> Iterator[Fault]:
                     yield Fault(stack, name, message)
 
 
-@structure
+@template_rule
 def attached_gateway(templates: Templates) -> Iterator[Fault]:
     """A route to an internet gateway waits until the gateway is attached."""
     for stack, name, body in resources(templates, "AWS::EC2::Route"):
@@ -441,7 +419,7 @@ def attached_gateway(templates: Templates) -> Iterator[Fault]:
 _ATTACHMENT = "AWS::EC2::VPCGatewayAttachment"
 
 
-@structure
+@template_rule
 def log_bucket_encryption(templates: Templates) -> Iterator[Fault]:
     """Load balancers cannot write to a bucket with a KMS key (Elastic Load Balancing user guide)."""
     if not any(resources(templates, "AWS::ElasticLoadBalancingV2::LoadBalancer")):

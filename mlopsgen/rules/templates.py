@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mlopsgen.artifacts import Artifact
-from mlopsgen.checks.rule import Finding
-from mlopsgen.diagnostics.diagnostic import Diagnostic
-from mlopsgen.emit.cloudformation import template, template_path
-from mlopsgen.load import Loaded
-from mlopsgen.plan import Plan, Stack
-from mlopsgen.source.node import Path
-from mlopsgen.spec.patches import PatchSpec
+from mlopsgen.diagnostics.finding import Finding
+from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.model.plan import Stack
+from mlopsgen.rules.registry import Planned, plan_rule
 
 # What `aws cloudformation deploy` takes without a bucket, and what CloudFormation takes at all (AWS
 # CloudFormation user guide, "Understand CloudFormation quotas").
@@ -28,92 +24,69 @@ MANAGED_POLICY = 6_144
 TASK_DEFINITION_BYTES = 65_536
 
 
-def check_plans(
-    plans: Iterable[Plan], environments: Iterable[Loaded], artifacts: Iterable[Artifact]
-) -> tuple[Diagnostic, ...]:
-    """What of the plans, and of the templates they became, AWS would not take, at what causes it."""
-    from mlopsgen.checks import diagnostic
-
-    texts = {each.path: each.text for each in artifacts}
-    found: dict[Diagnostic, None] = {}
-    for plan, environment in zip(plans, environments, strict=True):
-        findings = [
-            each
-            for stack in plan.stacks
-            for each in (*_bytes(stack, texts[template_path(plan, stack)]), *_limits(stack))
-        ]
-        for code, finding in findings:
-            found[diagnostic(environment.tree, code, "error", finding)] = None
-    return tuple(found)
-
-
-def check_patches(plan: Plan, environment: Loaded) -> tuple[Diagnostic, ...]:
-    """What patches broke of a plan, before anything is made of it."""
-    from mlopsgen.checks import diagnostic
-
-    found = _patched(plan, environment.pipeline.spec.patches)
-    return tuple(diagnostic(environment.tree, "E251", "error", finding) for finding in found)
-
-
-def _patched(plan: Plan, patches: Sequence[PatchSpec]) -> Iterator[Finding]:
-    """Each fault at the last patch that touched the resource, or else its stack."""
-    if not patches:
-        return
-    from mlopsgen.checks.structure import faults
-
-    for fault in faults({stack.name: template(stack) for stack in plan.stacks}):
-        nearness = [
-            (each.stack == fault.stack, each.stack == fault.stack and each.resource == fault.resource, index)
-            for index, each in enumerate(patches)
-        ]
-        index = max(nearness)[2]
-        yield Finding(
-            ("spec", "patches", index, "value"),
-            f"`{fault.resource}` of stack `{fault.stack}`: {fault.message}",
-            "mend the patch: without it the resource is sound",
-        )
-
-
-def _bytes(stack: Stack, text: str) -> Iterator[tuple[str, Finding]]:
-    size = len(text.encode())
-    if size > TEMPLATE_BYTES:
-        yield (
-            "E301",
-            Finding(
+@plan_rule(
+    "E301",
+    "a template that must be uploaded",
+    """`aws cloudformation deploy` takes templates up to 51,200 bytes by itself. Each workload has a stack of its
+    own, so this comes from one workload that says very much, such as hundreds of environment variables.""",
+)
+def template_bytes(planned: Planned) -> Iterable[Finding]:
+    """A template can be deployed without a bucket to upload it to."""
+    for stack in planned.plan.stacks:
+        size = len(planned.texts[stack.name].encode())
+        if size > TEMPLATE_BYTES:
+            yield Finding(
                 _cause(stack),
                 f"stack `{stack.name}` becomes {size:,} bytes; "
                 f"`aws cloudformation deploy` takes {TEMPLATE_BYTES:,}",
-                "split the pipeline in two, or say less in this component",
-            ),
+                "split the pipeline in two, or say less at this place",
+            )
+
+
+@plan_rule(
+    "E302",
+    "too much for one stack",
+    "CloudFormation takes 500 resources, 200 parameters and 200 outputs in a stack.",
+)
+def stack_limits(planned: Planned) -> Iterable[Finding]:
+    """A stack holds as much as CloudFormation takes."""
+    for stack in planned.plan.stacks:
+        counts = (
+            ("resources", len(stack.resources), RESOURCES),
+            ("parameters", len(stack.parameters), PARAMETERS),
+            ("outputs", len(stack.outputs), OUTPUTS),
         )
+        for what, count, limit in counts:
+            if count > limit:
+                message = f"stack `{stack.name}` has {count} {what}; CloudFormation takes {limit}"
+                yield Finding(_cause(stack), message, "split the pipeline in two")
 
 
-def _cause(stack: Stack) -> Path:
-    """The part of the pipeline that most of the stack comes from."""
-    sizes: dict[Path, int] = {}
-    for each in stack.resources:
-        sizes[each.origin] = sizes.get(each.origin, 0) + len(json.dumps(each.body.to_dict()))
-    return max(sizes, key=lambda path: sizes[path])
-
-
-def _limits(stack: Stack) -> Iterator[tuple[str, Finding]]:
-    counts = (
-        ("resources", len(stack.resources), RESOURCES),
-        ("parameters", len(stack.parameters), PARAMETERS),
-        ("outputs", len(stack.outputs), OUTPUTS),
-    )
-    for what, count, limit in counts:
-        if count > limit:
-            message = f"stack `{stack.name}` has {count} {what}; CloudFormation takes {limit}"
-            yield "E302", Finding(_cause(stack), message, "split the pipeline in two")
-    for resource in stack.resources:
-        kind = resource.body.resource_type
-        if kind in _SIZED:
-            key, limit, what = _SIZED[kind]
-            size = sum(_length(each) for each in _found(resource.body.properties, key))
+@plan_rule(
+    "E303",
+    "a policy or task definition that is too large",
+    """IAM takes 10,240 characters of inline policy in a role and 6,144 in a managed policy; ECS takes 64 KiB for
+    a task definition. The workload reads, writes or says too much: split it in two.""",
+)
+def document_sizes(planned: Planned) -> Iterable[Finding]:
+    """Policies and task definitions are as large as AWS takes them."""
+    for stack in planned.plan.stacks:
+        for resource in stack.resources:
+            if resource.type not in _SIZED:
+                continue
+            key, limit, what = _SIZED[resource.type]
+            size = sum(_length(each) for each in _found(resource.properties, key))
             if size > limit:
                 message = f"{what} of `{resource.logical_id}` has {size:,} characters; AWS takes {limit:,}"
-                yield "E303", Finding(resource.origin, message, "let it do less, or split it in two")
+                yield Finding(resource.origin, message, "let it do less, or split it in two")
+
+
+def _cause(stack: Stack) -> SpecPath:
+    """The part of the pipeline that most of the stack comes from."""
+    sizes: dict[SpecPath, int] = {}
+    for each in stack.resources:
+        sizes[each.origin] = sizes.get(each.origin, 0) + len(json.dumps(each.document))
+    return max(sizes, key=lambda path: sizes[path])
 
 
 _SIZED = {
