@@ -251,7 +251,7 @@ def _environments(file: str) -> Iterator[Candidate]:
 
 def _reference(current: str) -> Iterator[Candidate]:
     """Codes, and the keys of the language one step below what is typed."""
-    from mlopsgen.diagnostics.codes import titles
+    from mlopsgen.rules.catalogue import titles
     from mlopsgen.spec.reference import describe, fields
 
     yield from (Candidate(code, title) for code, title in sorted(titles().items()))

@@ -14,7 +14,7 @@ from mlopsgen.diagnostics.closest import closest
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from mlopsgen.diagnostics.codes import Story
+    from mlopsgen.diagnostics.finding import Story
 
 WIDTH = 80
 
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _codes() -> dict[str, str]:
     """Every code with its title."""
-    from mlopsgen.diagnostics.codes import titles
+    from mlopsgen.rules.catalogue import titles
 
     return titles()
 
@@ -57,11 +57,12 @@ def _listed(titles: dict[str, str]) -> str:
 
 
 def _code(code: str) -> dict[str, Any]:
-    from mlopsgen.diagnostics.codes import CODES
+    from mlopsgen.rules.catalogue import stories
 
-    if code not in CODES:
-        raise Fault(f"there is no code {code}; did you mean {closest(code, CODES) or 'E101'}?")
-    story: Story = CODES[code]
+    known = stories()
+    if code not in known:
+        raise Fault(f"there is no code {code}; did you mean {closest(code, known) or 'E101'}?")
+    story: Story = known[code]
     return {
         "code": code,
         "severity": "warning" if code.startswith("W") else "error",

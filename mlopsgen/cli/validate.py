@@ -24,12 +24,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 1 if there is an error; warnings alone are good."""
-    from mlopsgen.compiler import compile_file
+    from mlopsgen.compile import compile_file
     from mlopsgen.diagnostics.diagnostic import Rejected, errors
 
     name = file_of(arguments)
     try:
-        found = compile_file(Path(name), name).warnings
+        found = compile_file(Path(name), name).findings
     except Rejected as rejected:
         found = rejected.diagnostics
     _say(arguments.format, name, found)
@@ -38,12 +38,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _say(form: str, name: str, found: tuple[Diagnostic, ...]) -> None:
     from mlopsgen.diagnostics import machine, text
-    from mlopsgen.diagnostics.codes import CODES
+    from mlopsgen.rules.catalogue import stories
 
     if form == "json":
         print(machine.to_json(found), end="")
     elif form == "sarif":
-        print(machine.to_sarif(found, CODES), end="")
+        print(machine.to_sarif(found, stories()), end="")
     elif form == "github":
         print(machine.to_github(found), end="")
     elif found:

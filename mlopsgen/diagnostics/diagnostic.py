@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
-from mlopsgen.source.node import Span
+from mlopsgen.diagnostics.span import Span
 
 Severity: TypeAlias = Literal["error", "warning"]
 

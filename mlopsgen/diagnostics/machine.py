@@ -12,7 +12,7 @@ from mlopsgen import __version__
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
 
 if TYPE_CHECKING:
-    from mlopsgen.diagnostics.codes import Story
+    from mlopsgen.diagnostics.finding import Story
 
 HOME = "https://github.com/mlopsgen/mlopsgen"
 

@@ -1,6 +1,6 @@
 """What a rule is: a small function that yields findings, with its code and its story. It never raises.
 
-Rules stand in `components/*/rules.py` and in this package. A rule is found by being a `Rule` in such a module.
+Rules stand in `components/*/rules.py` and in this package. One is found by being a `Rule` there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Template: TypeAlias = Mapping[str, Any]
 
 
 class Scene(NamedTuple):
-    """What a rule on the spec looks at: one environment among all, and the folder of the file if there is one."""
+    """What a rule on the spec looks at: one environment among all, and the file's folder."""
 
     site: Site
     folder: Path | None
