@@ -1,18 +1,35 @@
 # `make demo` shows the main job; `make test` passes the tests. Both set up what they need first.
+# NEWEST=1 takes the newest version of each package instead of the locked one, in environments of its own.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check build bless clean
+ifdef NEWEST
+VENV := .tools/newest
+CHECKOV := .tools/newest-checkov
+else
+VENV := .venv
+CHECKOV := .tools/checkov
+LOCKED := --constraint constraints.txt
+LOCKED_BUILD := $(LOCKED) --build-constraint constraints.txt
+LOCKED_CHECKOV := --constraint constraints-checkov.txt
+endif
+BIN := $(VENV)/bin
+EVERYTHING := '.[local,dev,train,serve]'
+
+.PHONY: demo test newest check build bless lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/mlopsgen build pipeline.yaml
 	$(BIN)/mlopsgen local up --env dev
 
-test: $(VENV)/.dev .tools/checkov/.installed
+test: $(VENV)/.dev $(CHECKOV)/.installed
 	bash tests/browser.sh
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# The tests, on what the package index has today.
+newest:
+	rm -rf .tools/newest .tools/newest-checkov
+	$(MAKE) test NEWEST=1
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -28,30 +45,48 @@ bless: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --bless tests/test_golden.py tests/test_errors.py tests/cli/test_language.py
 	$(BIN)/mlopsgen build pipeline.yaml
 
+# The versions that the tests have passed with, for everybody who works on mlopsgen. They are resolved on the
+# oldest Python that is supported: what runs there, newer ones have too. torch is one version that is to be had
+# without CUDA as well; its suffix `+cpu` is not part of what is locked.
+TORCH := torch==2.13.0
+LOCK := .tools/lock
+lock:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "make lock PYTHON=python3.11")'
+	rm -rf $(LOCK)
+	$(PYTHON) -m venv $(LOCK)/all
+	$(LOCK)/all/bin/pip install --quiet --upgrade pip
+	$(LOCK)/all/bin/pip install --quiet $(TORCH) --editable $(EVERYTHING)
+	$(LOCK)/all/bin/pip freeze --all --exclude-editable >$(LOCK)/all.txt
+	$(PYTHON) -m venv $(LOCK)/checkov
+	$(LOCK)/checkov/bin/pip install --quiet --upgrade pip
+	$(LOCK)/checkov/bin/pip install --quiet 'checkov>=3.2'
+	$(LOCK)/checkov/bin/pip freeze --all >$(LOCK)/checkov.txt
+	{ echo '# Made by `make lock`.'; sed 's/+.*//' $(LOCK)/all.txt; } >constraints.txt
+	{ echo '# Made by `make lock`.'; sed 's/+.*//' $(LOCK)/checkov.txt; } >constraints-checkov.txt
+	rm -rf $(LOCK)
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet $(LOCKED) --upgrade pip
 
-$(VENV)/.core: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --editable .
+$(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet $(LOCKED_BUILD) --editable .
 	touch $@
 
-$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --editable '.[local,train,serve]'
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet $(LOCKED_BUILD) --editable '.[local,train,serve]'
 	touch $@ $(VENV)/.core
 
-$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --editable '.[local,dev,train,serve]'
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet $(LOCKED_BUILD) --editable $(EVERYTHING)
 	touch $@ $(VENV)/.core $(VENV)/.demo
 
 # checkov pins versions of what mlopsgen's other tools need newer, so it has an environment of its own.
-.tools/checkov/.installed:
-	$(PYTHON) -m venv .tools/checkov
-	.tools/checkov/bin/pip install --quiet --upgrade pip
-	.tools/checkov/bin/pip install --quiet 'checkov>=3.2'
+$(CHECKOV)/.installed: constraints-checkov.txt
+	$(PYTHON) -m venv $(CHECKOV)
+	$(CHECKOV)/bin/pip install --quiet $(LOCKED_CHECKOV) --upgrade pip
+	$(CHECKOV)/bin/pip install --quiet $(LOCKED_CHECKOV) 'checkov>=3.2'
 	touch $@
 
 clean:
-	rm -rf $(VENV) .tools
+	rm -rf .venv .tools
