@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlopsgen.artifacts import Change
-    from mlopsgen.compiler import Compiled
+    from mlopsgen.compile import Compiled
 
 OUTPUT = "generated"
 
@@ -60,7 +60,7 @@ def _compile(name: str, output: str, environment: str | None, *, check: bool) ->
     # All that is made lives until the end, which is near.
     gc.disable()
     from mlopsgen.artifacts import narrow
-    from mlopsgen.compiler import compile_file
+    from mlopsgen.compile import compile_file
 
     compiled = compile_file(Path(name), name)
     artifacts = compiled.artifacts
@@ -104,9 +104,9 @@ def _summary(kinds: Iterable[str]) -> str:
 
 
 def _warn(compiled: Compiled) -> None:
-    if compiled.warnings:
+    if compiled.findings:
         from mlopsgen.cli import colour, sources
         from mlopsgen.diagnostics.text import render
 
-        text = render(compiled.warnings, sources(compiled.warnings), colour=colour(sys.stderr))
+        text = render(compiled.findings, sources(compiled.findings), colour=colour(sys.stderr))
         print(text, end="", file=sys.stderr)

@@ -251,11 +251,12 @@ def _environments(file: str) -> Iterator[Candidate]:
 
 def _reference(current: str) -> Iterator[Candidate]:
     """Codes, and the keys of the language one step below what is typed."""
+    from mlopsgen.language.reference import describe, fields
+    from mlopsgen.model.pipeline import Pipeline
     from mlopsgen.rules.catalogue import titles
-    from mlopsgen.spec.reference import describe, fields
 
     yield from (Candidate(code, title) for code, title in sorted(titles().items()))
     parent = tuple(current.split(".")[:-1])
-    for word in fields(parent):
+    for word in fields(Pipeline, parent):
         path = (*parent, word)
-        yield Candidate(".".join(path), describe(path) or "")
+        yield Candidate(".".join(path), describe(Pipeline, path) or "")

@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default="spec",
         metavar="TOPIC",
-        help="a code such as E203, `codes` for all of them, or a path such as spec.services.autoscaling "
+        help="a code such as E203, `codes` for all of them, or a path such as spec.services.replicas "
         "(default: spec)",
     )
     parser.add_argument(
@@ -75,25 +75,37 @@ def _code(code: str) -> dict[str, Any]:
 
 def _path(topic: str) -> dict[str, Any]:
     """What the reference says of a path; list indices and names of environments may stand in it."""
-    from mlopsgen.spec.page import entry
-    from mlopsgen.spec.reference import describe, docstrings, fields, model_at
+    from mlopsgen.language.page import entry
+    from mlopsgen.language.reference import describe, docstrings, fields, model_at
+    from mlopsgen.model.pipeline import Pipeline
 
     steps = [each for each in re.split(r"[.\[\]]+", topic) if each and not each.isdigit()]
-    if steps and not fields(()).get(steps[0]) and steps[0] not in fields(()):
+    if steps and steps[0] not in fields(Pipeline, ()):
         # `services` is as good as `spec.services`.
-        steps = ["spec", *steps] if steps[0] in fields(("spec",)) else steps
+        steps = ["spec", *steps] if steps[0] in fields(Pipeline, ("spec",)) else steps
     known: tuple[str, ...] = ()
     for step in steps:
-        below = fields(known)
+        below = fields(Pipeline, known)
         if step not in below and not _names_an_environment(known):
             raise Fault(_unknown(".".join(known), step, sorted(below)))
         known = (*known, step)
-    parent, model = model_at(known[:-1]), model_at(known)
+    parent, model = model_at(Pipeline, known[:-1]), model_at(Pipeline, known)
     field = _field(parent, known[-1]) if known and parent else None
     return {
         "path": ".".join(known) or "pipeline",
-        **(entry(field) if field else {"type": "map", "range": None, "required": False, "default": None}),
-        "text": describe(known) or " ".join((model.__doc__ or "").split() if model else ()),
+        **(
+            entry(field)
+            if field
+            else {
+                "type": "map",
+                "range": None,
+                "required": False,
+                "default": None,
+                "choice": False,
+                "later": False,
+            }
+        ),
+        "text": describe(Pipeline, known) or " ".join((model.__doc__ or "").split() if model else ()),
         "fields": [
             {
                 "name": each.alias or name,
@@ -150,7 +162,12 @@ def _of_path(found: dict[str, Any]) -> list[str]:
 
 
 def _note(entry: dict[str, Any]) -> str:
-    notes = [entry["range"] or "", "required" if entry["required"] else ""]
+    notes = [
+        entry["range"] or "",
+        "required" if entry["required"] else "",
+        "one of several" if entry["choice"] else "",
+        "not yet" if entry["later"] else "",
+    ]
     if entry["default"] is not None:
         notes.append(f"default: {_yaml(entry['default'])}")
     return "".join(f"  {each}" for each in notes if each)

@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 1 if the name or the region cannot be used, or the folder is there already."""
-    from mlopsgen.compiler import compile_pipeline
+    from mlopsgen.compile import compile_pipeline
 
     target = Path(arguments.folder or arguments.name)
     _check(arguments.name, arguments.region)
@@ -62,8 +62,8 @@ def _check(name: str, region: str) -> None:
     """Raises `Fault` unless the language takes both as they are."""
     from pydantic import TypeAdapter, ValidationError
 
-    from mlopsgen.spec.aws import AwsSpec
-    from mlopsgen.spec.base import Name
+    from mlopsgen.language.base import Name
+    from mlopsgen.model.pipeline import AwsSpec
 
     try:
         TypeAdapter[str](Name).validate_python(name)
@@ -82,9 +82,10 @@ def _files(template: str, name: str, region: str) -> Iterator[tuple[str, bytes]]
     """The path and content of each file of the new project."""
     import json
 
-    from mlopsgen.emit.render import folder, render
-    from mlopsgen.emit.yaml import scalar
-    from mlopsgen.schema import schema
+    from mlopsgen.language.schema import schema
+    from mlopsgen.model.pipeline import Pipeline
+    from mlopsgen.text.templates import folder, render
+    from mlopsgen.text.yaml import scalar
 
     values = {
         "name": name,
@@ -95,7 +96,7 @@ def _files(template: str, name: str, region: str) -> Iterator[tuple[str, bytes]]
     }
     for path in ("README.md", "pipeline.yaml"):
         yield path, render(f"init/{path}.j2", **values).encode()
-    yield "pipeline.schema.json", (json.dumps(schema(), indent=2, ensure_ascii=False) + "\n").encode()
+    yield "pipeline.schema.json", (json.dumps(schema(Pipeline), indent=2, ensure_ascii=False) + "\n").encode()
     source = folder() / "init"
     yield ".gitignore", (source / "gitignore").read_bytes()
     for path in TEMPLATES[template]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlopsgen.source.node import Node, Span
-    from mlopsgen.source.show import Origin
+    from mlopsgen.text.show import Origin
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,20 +33,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit code 1 if the file does not fit the language, or there is no such environment."""
     from pathlib import Path
 
-    from mlopsgen.load import environments, load, without_nulls
+    from mlopsgen.language.load import load
+    from mlopsgen.model.pipeline import Pipeline
     from mlopsgen.source.parse import parse
     from mlopsgen.source.read import read
 
     name = file_of(arguments)
     root = parse(read(Path(name), name), name)
-    trees = environments(root)
-    chosen = _choose(arguments.env, sorted(trees))
-    pipeline = load(trees[chosen])
-    tree = without_nulls(trees[chosen])
+    loaded = {each.environment: each for each in load(root, Pipeline)}
+    chosen = _choose(arguments.env, sorted(loaded))
+    tree = loaded[chosen].tree
     if arguments.defaults:
-        from mlopsgen.spec.defaults import with_defaults
+        from mlopsgen.language.defaults import with_defaults
 
-        tree = with_defaults(tree, pipeline)
+        tree = with_defaults(tree, loaded[chosen].pipeline)
     if arguments.output == "json":
         import json
 
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         print(json.dumps(plain(tree), indent=2, ensure_ascii=False))
         return GOOD
-    from mlopsgen.source.show import show
+    from mlopsgen.text.show import show
 
     print(show(tree, _origin(root, chosen)), end="")
     return GOOD
@@ -77,7 +77,7 @@ def _choose(wanted: str | None, known: Sequence[str]) -> str:
 
 def _origin(root: Node, environment: str) -> Origin:
     from mlopsgen.source.node import find
-    from mlopsgen.spec.defaults import DEFAULT
+    from mlopsgen.language.defaults import DEFAULT
 
     path = ("spec", "environments", environment)
     node, _, taken = find(root, path)

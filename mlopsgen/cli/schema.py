@@ -23,7 +23,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print JSON Schema 2020-12."""
     import json
 
-    from mlopsgen.schema import schema
+    from mlopsgen.language.schema import schema
+    from mlopsgen.model.pipeline import Pipeline
 
-    print(json.dumps(schema(), indent=2, ensure_ascii=False))
+    print(json.dumps(schema(Pipeline), indent=2, ensure_ascii=False))
     return GOOD
