@@ -76,8 +76,8 @@ def _choose(wanted: str | None, known: Sequence[str]) -> str:
 
 
 def _origin(root: Node, environment: str) -> Origin:
-    from mlopsgen.source.node import find
     from mlopsgen.language.defaults import DEFAULT
+    from mlopsgen.source.node import find
 
     path = ("spec", "environments", environment)
     node, _, taken = find(root, path)
