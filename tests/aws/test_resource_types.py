@@ -82,7 +82,7 @@ def test_each_type_takes_its_tags_in_its_own_form(name: str, form: tuple[str, st
 
 
 def test_an_instance_profile_takes_no_tags():
-    """Its schema names a property for them, and does not have it: CloudFormation would refuse the template."""
+    """Its schema names a property for them and does not have it: CloudFormation would refuse the template."""
     assert schema("AWS::IAM::InstanceProfile")["tagging"]["tagProperty"] == "/properties/Tags"
     assert resource_type("AWS::IAM::InstanceProfile").tags is None
 
