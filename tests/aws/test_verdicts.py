@@ -49,7 +49,7 @@ def test_of_nested_properties_the_outermost_is_named():
 
 
 def test_a_path_through_a_list_reaches_each_item():
-    """No path of today's schemas that replaces needs it, but for one whose outer property replaces as well."""
+    """Today's schemas have one such path, and there the outer property replaces as well."""
     groups = {"Groups": [{"Id": "a", "Note": "x"}, {"Ref": "B"}, {"Note": "y"}]}
     assert verdicts._values(groups, ["Groups", "*", "Id"]) == ["a", {"Ref": "B"}]
 
