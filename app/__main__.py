@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from app.settings import Misconfigured, Settings
 
 if TYPE_CHECKING:
-    from app.keeper import Keeper
     from app.model import Model
+    from app.reload import ModelReloader
 
 
 def main() -> int:
@@ -22,23 +22,23 @@ def main() -> int:
     except Misconfigured as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    from app.keeper import Keeper
+    from app.reload import ModelReloader
 
-    keeper = Keeper(settings)
-    first = _begin(keeper)
+    reloader = ModelReloader(settings)
+    first = _begin(reloader)
     # While the model loads on its thread, the web framework is imported on this one.
     from app.server import serve
 
-    return serve(settings, keeper, first)
+    return serve(settings, reloader, first)
 
 
-def _begin(keeper: Keeper) -> Future[Model]:
+def _begin(reloader: ModelReloader) -> Future[Model]:
     """Load the first model on a thread that does not keep the process alive."""
     loading: Future[Model] = Future()
 
     def load() -> None:
         try:
-            loading.set_result(keeper.load(keeper.wanted()))
+            loading.set_result(reloader.load(reloader.wanted()))
         except Exception as error:
             loading.set_exception(error)
 

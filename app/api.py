@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Body, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -17,10 +17,10 @@ from starlette.exceptions import HTTPException
 
 from app.batching import Batcher, Overloaded
 from app.explain import explain
-from app.gate import Refused, Scope, failure
-from app.keeper import Keeper
 from app.metrics import Metrics
+from app.middleware import Refused, failure
 from app.model import Model
+from app.reload import ModelReloader
 from app.schemas import (
     HATED,
     LOVED,
@@ -39,6 +39,8 @@ from app.schemas import (
 )
 
 if TYPE_CHECKING:
+    from starlette.types import Scope
+
     from app.model import Row
 
 INLINE = 8_000
@@ -67,10 +69,10 @@ ASSETS = {
 }
 
 RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
-BUSY: dict[int | str, dict[str, Any]] = {
+BUSY: dict[int | str, dict[str, object]] = {
     503: {"model": Error, "description": "Overloaded, too slow, or no model yet", "headers": RETRY}
 }
-BAD: dict[int | str, dict[str, Any]] = {
+BAD: dict[int | str, dict[str, object]] = {
     400: {"model": Error, "description": "The body is no JSON"},
     408: {"model": Error, "description": "The body did not arrive in time"},
     413: {"model": Error, "description": "The body is too large"},
@@ -83,7 +85,7 @@ BAD: dict[int | str, dict[str, Any]] = {
 class Service:
     """What handlers work with."""
 
-    keeper: Keeper
+    reloader: ModelReloader
     batcher: Batcher
     metrics: Metrics
     tokenizing: ThreadPoolExecutor
@@ -91,9 +93,9 @@ class Service:
 
     def model(self) -> Model:
         """The model in use. Raises `Refused` while there is none."""
-        if self.keeper.model:
-            return self.keeper.model
-        failed = self.keeper.failure
+        if self.reloader.model:
+            return self.reloader.model
+        failed = self.reloader.failure
         reason = f"no model can be used: {failed.reason}" if failed else "the model is being loaded"
         raise Refused(503, "not_ready", reason, retry_after=1 if not failed else 5)
 
@@ -110,7 +112,7 @@ class Service:
             # Before it costs anything; and again once the text has become tokens.
             self.batcher.admit(model)
             ids = await self.encode(model, texts)
-            self.metrics.queued()
+            self.metrics.queued(self.batcher.depth)
             return await self.batcher.submit(model, ids, patient=patient)
         except Overloaded as error:
             self.metrics.refused()
@@ -139,7 +141,7 @@ async def get_service(request: Request) -> Service:
 Serving = Annotated[Service, Depends(get_service)]
 
 
-def _many(body: Any) -> str:
+def _many(body: object) -> str:
     return "many" if isinstance(body, dict) and "texts" in body else "one"
 
 
@@ -197,12 +199,13 @@ def _add_routes(app: FastAPI) -> None:
     @app.get("/metrics", tags=["operation"], response_class=Response)
     async def metrics(service: Serving) -> Response:
         """Counts for Prometheus, in its text format."""
-        return Response(service.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        text = service.metrics.render(service.batcher.depth)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.get("/model", tags=["predictions"], responses=BUSY)
     async def model(service: Serving) -> ModelFacts:
         """The model in use, and why a newer one is not."""
-        return _facts(service.model(), service.keeper)
+        return _facts(service.model(), service.reloader)
 
     @app.post(
         "/predict", tags=["predictions"], responses=BAD | BUSY, response_model=OneVerdict | ManyVerdicts
@@ -223,7 +226,7 @@ def _add_routes(app: FastAPI) -> None:
 
 
 def json_response(content: BaseModel) -> Response:
-    """Written by pydantic as it is: FastAPI would check once more what was made a moment ago."""
+    """The answer as pydantic writes it: FastAPI would validate once more what was made a moment ago."""
     return Response(content.model_dump_json(), media_type="application/json")
 
 
@@ -231,16 +234,14 @@ def _add_page(app: FastAPI) -> None:
     for path, (file, media_type) in ASSETS.items():
         content = (PAGE / file).read_bytes()
 
-        async def asset(content: bytes = content, media_type: str = media_type) -> Response:
-            return Response(content, media_type=media_type, headers={"cache-control": "no-cache"})
-
-        app.add_route(path, _plain(asset), include_in_schema=False)
+        app.add_route(path, _asset(content, media_type), include_in_schema=False)
 
 
-def _plain(asset: Any) -> Any:
+def _asset(content: bytes, media_type: str) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that answers with this content."""
+
     async def endpoint(request: Request) -> Response:
-        response: Response = await asset()
-        return response
+        return Response(content, media_type=media_type, headers={"cache-control": "no-cache"})
 
     return endpoint
 
@@ -277,17 +278,22 @@ def _add_errors(app: FastAPI) -> None:
         return _error(request, 422, "invalid", message, details)
 
 
-def _place(location: Sequence[Any]) -> str:
+def _place(location: Sequence[object]) -> str:
     """Where in the body, without the names of the alternatives that were tried."""
     return ".".join(str(each) for each in location[1:] if each not in ("one", "many"))[:100]
 
 
-def _problem(error: dict[str, Any]) -> str:
-    return PROBLEMS.get(error["type"], str(error["msg"]))
+def _problem(error: Mapping[str, object]) -> str:
+    return PROBLEMS.get(str(error["type"]), str(error["msg"]))
 
 
 def _error(
-    request: Request, status: int, code: str, message: str, details: Any = (), headers: Any = None
+    request: Request,
+    status: int,
+    code: str,
+    message: str,
+    details: Sequence[dict[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     request_id = request.scope.get("state", {}).get("request_id", "")
     # In ASCII: a key of the user's may hold half a surrogate pair, which UTF-8 cannot say.
@@ -309,8 +315,8 @@ def _verdict(model: Model, row: Row) -> Prediction:
     return Prediction(label=model.labels[row.index(most)], probability=round(most, 6))
 
 
-def _facts(model: Model, keeper: Keeper) -> ModelFacts:
-    document, failed = model.manifest.document, keeper.failure
+def _facts(model: Model, reloader: ModelReloader) -> ModelFacts:
+    document, failed = model.manifest.document, reloader.failure
     metrics = document.get("metrics")
     return ModelFacts(
         name=model.manifest.name,
@@ -325,7 +331,7 @@ def _facts(model: Model, keeper: Keeper) -> ModelFacts:
     )
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 

@@ -1,4 +1,4 @@
-"""Texts wait here, in bounded time, and run in batches of like length.
+"""The batching queue: texts wait for a bounded time, and run in batches of like length.
 
 On a CPU a batch is hardly cheaper than its texts one after the other, and padding is pure loss. So nothing
 waits for a batch to fill: whenever a core is free, the oldest text runs, together with those waiting
@@ -30,15 +30,15 @@ MOST = 64
 WASTE = 1 / 8
 """The share of a batch that may be padding."""
 
-PATIENCE = 1 / 8
-"""Results may wait until there are as many as this share of the texts that wait.
+DELIVERY_SHARE = 1 / 8
+"""Batches that are done are handed to the event loop once they number this share of the waiting texts.
 
-So under load the event loop wakes up once for several of them, and the answer to none is later by more than
-that share of the time that a text waits for its turn.
+So under load the loop wakes up once for several batches. That delays an answer by at most this share of the
+time that its text waited in the queue.
 """
 
-MEMORY = 0.9
-"""What an earlier run counts against the next one in the estimate of speed."""
+DECAY = 0.9
+"""Weight of the earlier batches against the latest in the moving average of the speed."""
 
 
 class Overloaded(Exception):
@@ -157,7 +157,7 @@ class Batcher:
             with self._changed:
                 self._pending_tokens -= run.tokens
                 self._done.append(run)
-                if len(self._done) > len(self._waiting) * PATIENCE:
+                if len(self._done) > len(self._waiting) * DELIVERY_SHARE:
                     self._deliver()
 
     def _next(self) -> list[Entry]:
@@ -215,8 +215,8 @@ class Batcher:
             for entry in compress(batch, waiting):
                 entry.answer.set_exception(rows)
             return
-        self._seconds = MEMORY * self._seconds + seconds
-        self._tokens = MEMORY * self._tokens + tokens
+        self._seconds = DECAY * self._seconds + seconds
+        self._tokens = DECAY * self._tokens + tokens
         self._observe(len(batch), tokens, seconds)
         for entry, row in compress(zip(batch, rows, strict=True), waiting):
             entry.answer.set_result(row)

@@ -6,23 +6,23 @@ import json
 import logging
 import sys
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 
-def log(event: str, *, level: str = "info", **fields: Any) -> None:
+def log(event: str, *, level: str = "info", **fields: object) -> None:
     """Write one line."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    write({"time": now, "level": level, "event": event} | fields)
+    write({"time": now, "level": level, "event": event, **fields})
 
 
-def write(document: dict[str, Any]) -> None:
+def write(document: Mapping[str, object]) -> None:
     """Write one JSON object as one line, at once and whole."""
     sys.stdout.write(json.dumps(document, separators=(",", ":"), default=str) + "\n")
     sys.stdout.flush()
 
 
-def where(error: BaseException) -> dict[str, Any]:
+def where(error: BaseException) -> dict[str, object]:
     """An exception's type and frames. Its message is left out: it may quote what a user wrote."""
     frames = traceback.extract_tb(error.__traceback__)
     return {
@@ -35,7 +35,7 @@ class Lines(logging.Handler):
     """What libraries log, in the same form."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        fields: dict[str, Any] = {"logger": record.name}
+        fields: dict[str, object] = {"logger": record.name}
         if record.exc_info and record.exc_info[1]:
             fields |= where(record.exc_info[1])
         else:

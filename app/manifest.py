@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from app.settings import NAME
 from app.store import Missing, Store, Unusable
@@ -37,7 +36,7 @@ class Manifest:
     runtime: Mapping[str, str]
     inputs: tuple[str, ...]
     files: Mapping[str, File]
-    document: Mapping[str, Any]
+    document: Mapping[str, object]
     """All of it, for people."""
 
 
@@ -67,7 +66,7 @@ def read_manifest(store: Store, version: str, name: str) -> Manifest:
         raise Unusable(f"{place}: {reason}") from error
 
 
-def _object(data: bytes, place: str) -> dict[str, Any]:
+def _object(data: bytes, place: str) -> dict[str, object]:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -77,7 +76,7 @@ def _object(data: bytes, place: str) -> dict[str, Any]:
     return document
 
 
-def _manifest(document: dict[str, Any], version: str, name: str) -> Manifest:
+def _manifest(document: dict[str, object], version: str, name: str) -> Manifest:
     for key, wanted in (("schema", SCHEMA), ("name", name), ("version", version)):
         if document[key] != wanted:
             raise ValueError(f"`{key}` is {document[key]!r}, not {wanted!r}")
@@ -105,14 +104,14 @@ def _manifest(document: dict[str, Any], version: str, name: str) -> Manifest:
     )
 
 
-def _map(document: dict[str, Any], key: str) -> dict[str, Any]:
+def _map(document: dict[str, object], key: str) -> dict[str, object]:
     value = document[key]
     if not isinstance(value, dict):
         raise ValueError(f"`{key}` is no object")
     return value
 
 
-def _texts(document: dict[str, Any], key: str) -> tuple[str, ...]:
+def _texts(document: dict[str, object], key: str) -> tuple[str, ...]:
     value = document[key]
     if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
         raise ValueError(f"`{key}` is no list of names")
@@ -133,7 +132,7 @@ def _listed(files: Mapping[str, File], name: object) -> str:
     return name
 
 
-def _expected(name: str, facts: Any) -> File:
+def _expected(name: str, facts: object) -> File:
     sha256 = facts.get("sha256") if isinstance(facts, dict) else None
     size = facts.get("bytes") if isinstance(facts, dict) else None
     if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):

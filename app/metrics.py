@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -27,11 +26,10 @@ MOST = 100
 class Metrics:
     """Counts since the process began, and the values since the last `flush`."""
 
-    def __init__(self, model: str, namespace: str | None, depth: Callable[[], int]) -> None:
-        """Without a `namespace`, nothing is written for CloudWatch. `depth` tells how many texts wait."""
+    def __init__(self, model: str, namespace: str | None) -> None:
+        """Without a `namespace`, nothing is written for CloudWatch."""
         self._model = model
         self._namespace = namespace
-        self._depth = depth
         self._values: dict[str, list[float]] = {}
         self._shares: dict[str, list[float]] = {}
         self.version = ""
@@ -41,8 +39,7 @@ class Metrics:
         self._latency = Histogram(
             "http_request_duration_seconds", "Time to answer", ("route",), buckets=SECONDS, registry=registry
         )
-        waiting = Gauge("queue_depth", "Texts that wait", registry=registry)
-        waiting.set_function(depth)
+        self._waiting = Gauge("queue_depth", "Texts that wait", registry=registry)
         self._batches = Histogram(
             "batch_texts", "Texts run together", buckets=(1, 2, 4, 8, 16, 32, 64), registry=registry
         )
@@ -57,8 +54,9 @@ class Metrics:
         self._failing = Gauge("model_failing", "Whether the wanted model cannot be used", registry=registry)
         self._about = Info("model", "The model in use", registry=registry)
 
-    def render(self) -> bytes:
-        """The text that Prometheus reads."""
+    def render(self, depth: int) -> bytes:
+        """The text that Prometheus reads, while `depth` texts wait."""
+        self._waiting.set(depth)
         return generate_latest(self.registry)
 
     def request(self, route: str, status: int, seconds: float) -> None:
@@ -68,9 +66,9 @@ class Metrics:
         if route == "/predict" and status == 200:
             self._record("PredictionLatency", round(seconds * 1000, 2))
 
-    def queued(self) -> None:
-        """A request joined the queue."""
-        self._record("QueueDepth", self._depth())
+    def queued(self, depth: int) -> None:
+        """A request joined the queue, in which `depth` texts wait."""
+        self._record("QueueDepth", depth)
 
     def refused(self) -> None:
         """A request was refused under overload."""
@@ -128,7 +126,7 @@ class Metrics:
             "Dimensions": [list(dimensions)],
             "Metrics": [{"Name": name, "Unit": UNITS[name]} for name in values],
         }
-        document: dict[str, Any] = {
+        document: dict[str, object] = {
             "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
             "ModelVersion": self.version,
         }

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.manifest import Manifest, read_manifest
 from app.runtime import OnnxRuntime, Runtime
@@ -18,6 +18,8 @@ from app.store import Store, Unusable
 
 if TYPE_CHECKING:
     from typing import TypeAlias
+
+    from tokenizers import Tokenizer
 
     Row: TypeAlias = list[float]
 
@@ -37,7 +39,7 @@ GAIN = 0.7
 class Model:
     """One version, loaded. What it answers never changes; a newer version is another `Model`."""
 
-    def __init__(self, manifest: Manifest, tokenizer: Any, runtime: Runtime, precision: str) -> None:
+    def __init__(self, manifest: Manifest, tokenizer: Tokenizer, runtime: Runtime, precision: str) -> None:
         self.manifest = manifest
         self.precision = precision
         self.batch_tokens = SMALL_BATCH
@@ -167,7 +169,7 @@ def _verified(store: Store, manifest: Manifest, folder: Path, keep: Sequence[str
     return found
 
 
-def _tokenizer(file: Path, manifest: Manifest) -> Any:
+def _tokenizer(file: Path, manifest: Manifest) -> Tokenizer:
     from tokenizers import Tokenizer
 
     try:
@@ -178,7 +180,7 @@ def _tokenizer(file: Path, manifest: Manifest) -> Any:
     return tokenizer
 
 
-def _pad(tokenizer: Any) -> int:
+def _pad(tokenizer: Tokenizer) -> int:
     """The id that fills up short texts, as the tokenizer names it. Its own padding is switched off."""
     padding = tokenizer.padding
     tokenizer.no_padding()

@@ -28,7 +28,7 @@ class OnnxRuntime:
 
     def __init__(self, file: Path, inputs: Sequence[str]) -> None:
         """Raises `Unusable` if the file holds no graph that this version of ONNX Runtime can run."""
-        import onnxruntime as ort  # type: ignore[import-untyped]
+        import onnxruntime as ort
 
         options = ort.SessionOptions()
         # Two texts on a core each are done sooner than one after the other on both: cores share the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -114,7 +114,7 @@ class ModelFacts(BaseModel):
     labels: list[str]
     max_tokens: Annotated[int, Field(serialization_alias="maxTokens")]
     precision: str
-    metrics: dict[str, Any]
+    metrics: dict[str, object]
     failure: ModelFailure | None
 
 

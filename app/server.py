@@ -5,56 +5,54 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import uvicorn
 
 from app.api import EXPLANATIONS, Service, build
 from app.batching import Batcher
-from app.direct import Direct
-from app.gate import Gate
-from app.keeper import Keeper
+from app.fast_path import FastPath
 from app.logs import capture, log
 from app.metrics import Metrics
+from app.middleware import Middleware
 from app.model import Model
+from app.reload import ModelReloader
 from app.settings import Settings
 
 FLUSH = 10.0
 """Seconds between two writes of metrics."""
 
-IDLE = 75
-"""Seconds that an idle connection is kept: longer than a load balancer's 60, so that it closes first."""
 
-
-def serve(settings: Settings, keeper: Keeper, first: Future[Model]) -> int:
+def serve(settings: Settings, reloader: ModelReloader, first: Future[Model]) -> int:
     """Serve until a signal says stop; the exit code."""
     capture()
-    return asyncio.run(_serve(settings, keeper, first))
+    return asyncio.run(_serve(settings, reloader, first))
 
 
-async def _serve(settings: Settings, keeper: Keeper, first: Future[Model]) -> int:
+async def _serve(settings: Settings, reloader: ModelReloader, first: Future[Model]) -> int:
     app = build()
-    metrics = Metrics(settings.model_name, settings.metrics_namespace, lambda: batcher.depth)
+    metrics = Metrics(settings.model_name, settings.metrics_namespace)
     batcher = Batcher(
         settings.threads,
         queue_time=settings.queue_time,
         timeout=settings.request_timeout,
         observe=metrics.batch,
     )
-    keeper.changed = lambda: _changed(keeper, metrics)
+    reloader.changed = lambda: _changed(reloader, metrics)
     tokenizing = ThreadPoolExecutor(1, thread_name_prefix="tokenize")
-    app.state.service = Service(keeper, batcher, metrics, tokenizing, asyncio.Semaphore(EXPLANATIONS))
-    gate = Gate(Direct(app), metrics, settings.request_timeout)
+    app.state.service = Service(reloader, batcher, metrics, tokenizing, asyncio.Semaphore(EXPLANATIONS))
+    middleware = Middleware(FastPath(app), metrics, settings.request_timeout)
     server = _Server(
         uvicorn.Config(
-            gate,
+            middleware,
             host=settings.host,
             port=settings.port,
             lifespan="off",
             access_log=False,
             log_config=None,
             server_header=False,
-            timeout_keep_alive=IDLE,
+            timeout_keep_alive=settings.keep_alive,
             timeout_graceful_shutdown=int(settings.stop_timeout),
             ws="none",
         )
@@ -66,7 +64,11 @@ async def _serve(settings: Settings, keeper: Keeper, first: Future[Model]) -> in
     loop.add_signal_handler(signal.SIGINT, setattr, server, "should_exit", True)
     tasks = [
         asyncio.create_task(each)
-        for each in (keeper.keep(first), _flush(metrics), _drain(stop, gate, server, settings.drain_time))
+        for each in (
+            reloader.follow(first),
+            _flush(metrics),
+            _drain(stop, middleware, server, settings.drain_time),
+        )
     ]
     log("listening", host=settings.host, port=settings.port, threads=settings.threads)
     try:
@@ -85,15 +87,15 @@ class _Server(uvicorn.Server):
     """Signals are ours: the server goes on for a while after one."""
 
     @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]
+    def capture_signals(self) -> Generator[None]:
         yield
 
 
-async def _drain(stop: asyncio.Event, gate: Gate, server: uvicorn.Server, seconds: float) -> None:
+async def _drain(stop: asyncio.Event, middleware: Middleware, server: uvicorn.Server, seconds: float) -> None:
     """After the signal: take what still comes, but ask each caller to connect anew, elsewhere; then end."""
     await stop.wait()
     log("stopping", seconds=seconds)
-    gate.draining = True
+    middleware.draining = True
     stop.clear()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
@@ -108,8 +110,8 @@ async def _flush(metrics: Metrics) -> None:
         metrics.flush()
 
 
-def _changed(keeper: Keeper, metrics: Metrics) -> None:
-    model = keeper.model
+def _changed(reloader: ModelReloader, metrics: Metrics) -> None:
+    model = reloader.model
     metrics.model(
-        model.version if model else None, model.precision if model else "", keeper.failure is not None
+        model.version if model else None, model.precision if model else "", reloader.failure is not None
     )

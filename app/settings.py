@@ -13,6 +13,12 @@ from typing import Literal, cast
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """A model, a version or a file of it: never a path."""
 
+# A server that closes an idle connection before the load balancer does may meet a request on it, which the
+# balancer answers with 502 (Elastic Load Balancing, user guide of Application Load Balancers, "Connection
+# idle timeout"; its default, 60 s, and its range are those of KEEP_ALIVE_SECONDS).
+KEEP_ALIVE_MARGIN = 15
+"""Seconds that an idle connection is kept beyond the load balancer's idle timeout."""
+
 Backend = Literal["onnx", "torch"]
 Precision = Literal["auto", "fp32", "int8"]
 
@@ -44,6 +50,8 @@ class Settings:
     """For how long after SIGTERM new requests are still taken, while load balancers look elsewhere."""
     stop_timeout: float = 25.0
     """When, after SIGTERM, requests that still run are given up; below ECS's stop timeout."""
+    keep_alive: int = 75
+    """How long an idle connection is kept."""
     metrics_namespace: str | None = None
 
     @classmethod
@@ -63,6 +71,7 @@ class Settings:
             poll_interval=_number(environ, "POLL_SECONDS", 30, 0.1, 86_400),
             drain_time=_number(environ, "DRAIN_SECONDS", 3, 0, 110),
             stop_timeout=_number(environ, "STOP_TIMEOUT_SECONDS", 25, 1, 110),
+            keep_alive=math.ceil(_number(environ, "KEEP_ALIVE_SECONDS", 60, 1, 4000)) + KEEP_ALIVE_MARGIN,
             metrics_namespace=environ.get("METRICS_NAMESPACE") or None,
         )
 

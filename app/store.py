@@ -85,7 +85,7 @@ class Bucket:
 
     @property
     def client(self) -> Any:
-        """Made when first used: a process that serves from disk imports no boto3."""
+        """boto3's S3 client, which has no types. A process that serves from disk imports no boto3."""
         if self._client is None:
             import boto3
             from botocore.config import Config
@@ -101,13 +101,15 @@ class Bucket:
 
     def read(self, path: str) -> bytes:
         with self._explained(path):
-            body = self.client.get_object(Bucket=self.bucket, Key=self.prefix + path)["Body"]
-            return _small(body.read(SMALL + 1), self._uri(path))
+            answer = self.client.get_object(Bucket=self.bucket, Key=self.prefix + path)
+            data: bytes = answer["Body"].read(SMALL + 1)
+            return _small(data, self._uri(path))
 
     def fetch(self, path: str, to: Path | None) -> Fetched:
         with self._explained(path):
             answer = self.client.get_object(Bucket=self.bucket, Key=self.prefix + path)
-            return _copy(answer["Body"].iter_chunks(CHUNK), to)
+            chunks: Iterator[bytes] = answer["Body"].iter_chunks(CHUNK)
+            return _copy(chunks, to)
 
     def local(self, path: str) -> Path | None:
         return None

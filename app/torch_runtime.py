@@ -7,16 +7,18 @@ was exported for, or that a GPU makes faster. Both runtimes give the same answer
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from app.store import Unusable
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from app.runtime import Ids, Logits
 
-Forward = Callable[[Any, Any], Any]
+    Forward: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 ARCHITECTURES = ("lstm", "transformer")
 
@@ -54,26 +56,39 @@ class TorchRuntime:
             return found
 
 
-def _network(architecture: str, config: dict[str, Any]) -> tuple[Any, Forward]:
+def _network(architecture: str, config: Mapping[str, object]) -> tuple[nn.Module, Forward]:
     """A network without weights, and how it is called with token ids and their mask."""
     if architecture == "transformer":
         return _transformer(config)
     if architecture == "lstm":
-        return _lstm(**config)
+        return _lstm(*(_size(config, name) for name in ("words", "embedding", "hidden", "layers")))
     known = " and ".join(ARCHITECTURES)
     raise Unusable(f"RUNTIME torch runs {known}, and this model is a {architecture}: set RUNTIME to onnx")
 
 
-def _transformer(config: dict[str, Any]) -> tuple[Any, Forward]:
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+def _size(config: Mapping[str, object], name: str) -> int:
+    value = config[name]
+    if not isinstance(value, int):
+        raise ValueError(f"`{name}` is no number")
+    return value
+
+
+def _transformer(config: Mapping[str, object]) -> tuple[nn.Module, Forward]:
+    from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
     given = dict(config)
-    known = AutoConfig.for_model(given.pop("model_type"), **given)
-    network: Any = AutoModelForSequenceClassification.from_config(known)  # type: ignore[no-untyped-call]
-    return network, lambda ids, mask: network(input_ids=ids, attention_mask=mask).logits
+    known = AutoConfig.for_model(str(given.pop("model_type")), **given)
+    # transformers has types in part; this function has none.
+    network: PreTrainedModel = AutoModelForSequenceClassification.from_config(known)  # type: ignore[no-untyped-call]
+
+    def forward(ids: Tensor, mask: Tensor) -> Tensor:
+        logits: Tensor = network(input_ids=ids, attention_mask=mask).logits
+        return logits
+
+    return network, forward
 
 
-def _lstm(words: int, embedding: int, hidden: int, layers: int) -> tuple[Any, Forward]:
+def _lstm(words: int, embedding: int, hidden: int, layers: int) -> tuple[nn.Module, Forward]:
     import torch
     from torch import nn
 
@@ -88,7 +103,7 @@ def _lstm(words: int, embedding: int, hidden: int, layers: int) -> tuple[Any, Fo
             self.backwards = nn.ModuleList(nn.LSTM(width, hidden, batch_first=True) for width in widths)
             self.classifier = nn.Linear(4 * hidden, 2)
 
-        def forward(self, ids: Any, mask: Any) -> Any:
+        def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
             lengths = mask.sum(1)[:, None]
             steps = torch.arange(ids.shape[1], device=ids.device)
             turned = torch.where(steps < lengths, lengths - 1 - steps, steps)[:, :, None]
@@ -100,7 +115,8 @@ def _lstm(words: int, embedding: int, hidden: int, layers: int) -> tuple[Any, Fo
             keep = mask.bool()[:, :, None]
             most = states.masked_fill(~keep, -1.0).amax(1)
             mean = states.masked_fill(~keep, 0.0).sum(1) / lengths
-            return self.classifier(torch.cat([most, mean], dim=1))
+            logits: Tensor = self.classifier(torch.cat([most, mean], dim=1))
+            return logits
 
     network = Lstm()
     return network, network

@@ -77,11 +77,13 @@ def _run(settings: Settings, stages: Sequence[str], work: str | None, options: S
     with tempfile.TemporaryDirectory(prefix="train-") as temporary:
         run = Run(settings, Path(work or temporary))
         run.work.mkdir(parents=True, exist_ok=True)
+        trigger = {"trigger": settings.trigger} if settings.trigger else {}
         log.say(
             "started",
             model=settings.name,
             architecture=settings.hyperparameters.architecture,
             stages=" ".join(stages),
+            **trigger,
         )
         started = time.monotonic()
         for name in (name for name in STAGES if name in stages):
@@ -124,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", help="where versions are published; else MODEL_URI")
     parser.add_argument("--checkpoints", help="where checkpoints are kept; else CHECKPOINT_URI")
     parser.add_argument("--work", metavar="DIR", help="folder of the stages' results; else a temporary one")
-    group = parser.add_argument_group("hyperparameters", "These win over HYPERPARAMETERS.")
+    group = parser.add_argument_group("hyperparameters", "These win over PARAMETERS.")
     for name, (_, about) in TYPES.items():
         group.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE", help=about.says)
     return parser

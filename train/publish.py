@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import train
 from train import log
 from train.code import code_digest
 from train.prepare import Prepared
-from train.settings import Promotion, Settings
+from train.settings import Gate, Promotion, Settings
 from train.sources.reviews import LABELS
 from train.store import Store, open_store
 
@@ -70,13 +70,20 @@ def _facts(path: Path) -> dict[str, Any]:
         return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": path.stat().st_size}
 
 
-def shortfalls(promotion: Promotion, metrics: Mapping[str, Any]) -> tuple[str, ...]:
-    """Each minimum that `metrics` does not meet, in words."""
-    return tuple(
-        f"{name} {metrics[name]:.4f} is below {least:g}" if name in metrics else f"{name} was not measured"
-        for name, least in sorted(promotion.minimum.items())
-        if not (name in metrics and metrics[name] >= least)
-    )
+def shortfalls(promotion: Promotion, metrics: Mapping[str, float]) -> tuple[str, ...]:
+    """Each gate that `metrics` does not pass, in words."""
+    gates = sorted(promotion.metrics.items())
+    return tuple(missed for name, gate in gates for missed in _shortfalls(name, gate, metrics.get(name)))
+
+
+def _shortfalls(name: str, gate: Gate, value: float | None) -> Iterator[str]:
+    if value is None:
+        yield f"{name} was not measured"
+        return
+    if gate.at_least is not None and not value >= gate.at_least:
+        yield f"{name} {value:.4f} is below {gate.at_least:g}"
+    if gate.at_most is not None and not value <= gate.at_most:
+        yield f"{name} {value:.4f} is above {gate.at_most:g}"
 
 
 def _promote(promotion: Promotion, manifest: Mapping[str, Any], store: Store) -> None:
@@ -85,7 +92,7 @@ def _promote(promotion: Promotion, manifest: Mapping[str, Any], store: Store) ->
     if missed:
         log.warn("not promoted", version=version, because="; ".join(missed))
     elif promotion.policy == "manual":
-        log.say("not promoted", version=version, because="promotion is manual; every minimum is met")
+        log.say("not promoted", version=version, because="promotion is manual; every gate is passed")
     elif manifest["data"]["source"] == "synthetic" and _current_is_real(store):
         log.warn("not promoted", version=version, because="a model of real reviews is current")
     else:

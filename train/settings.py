@@ -6,13 +6,15 @@ import dataclasses
 import difflib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Literal, cast, get_args, get_type_hints
 
 from train.errors import Fault
 
 Precision = Literal["auto", "fp32", "bf16"]
+Policy = Literal["manual", "automatic"]
+Value = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +82,20 @@ class Hyperparameters:
     tensorboard: Annotated[bool, About("write TensorBoard event files to LOGS_URI")] = False
     mlflow: Annotated[bool, About("log to MLFLOW_TRACKING_URI")] = False
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Value]:
         """By the names that JSON uses."""
         return {camel(each.name): getattr(self, each.name) for each in dataclasses.fields(self)}
 
 
-TYPES: Mapping[str, tuple[Any, About]] = {
+GATES = 'write {"accuracy": {"atLeast": 0.88}, "loss": {"atMost": 0.4}}'
+
+TYPES: Mapping[str, tuple[object, About]] = {
     name: (hint.__origin__, hint.__metadata__[0])
     for name, hint in get_type_hints(Hyperparameters, include_extras=True).items()
 }
 """Each hyperparameter's type, and what it is."""
 
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+DEFAULTS: Mapping[str, Mapping[str, int | float]] = {
     "bow": {"max_tokens": 4096, "vocabulary": 200_000, "validation": 0.0},
     "lstm": {},
     "transformer": {
@@ -102,11 +106,19 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promotion:
-    """When a version becomes the current one."""
+class Gate:
+    """The bounds that one metric has to keep; None where there is no bound on that side."""
 
-    policy: Literal["manual", "automatic"] = "manual"
-    minimum: Mapping[str, float] = field(default_factory=dict)
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """When a version becomes the current one: `metrics` are gates by the metric's name, and all must hold."""
+
+    policy: Policy = "manual"
+    metrics: Mapping[str, Gate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +134,8 @@ class Settings:
     checkpoint_uri: str = ""
     logs_uri: str = ""
     namespace: str = ""
+    trigger: str = ""
+    """The trigger that started the run; empty if a person did."""
 
 
 def from_environment(environ: Mapping[str, str], options: Mapping[str, str]) -> Settings:
@@ -130,7 +144,7 @@ def from_environment(environ: Mapping[str, str], options: Mapping[str, str]) -> 
     Raises `Fault` for whatever is missing, unknown or out of range.
     """
     model_uri = options.get("output") or environ.get("MODEL_URI", "")
-    given = _object(environ.get("HYPERPARAMETERS", ""), "HYPERPARAMETERS")
+    given = _object(environ.get("PARAMETERS", ""), "PARAMETERS")
     typed = {camel(name): value for name, value in options.items() if name in TYPES}
     return Settings(
         name=options.get("name") or environ.get("MODEL_NAME") or "model",
@@ -142,14 +156,19 @@ def from_environment(environ: Mapping[str, str], options: Mapping[str, str]) -> 
         checkpoint_uri=_folder(options.get("checkpoints") or environ.get("CHECKPOINT_URI", "")),
         logs_uri=_folder(environ.get("LOGS_URI", "")),
         namespace=environ.get("METRICS_NAMESPACE", ""),
+        trigger=environ.get("TRIGGER", ""),
     )
 
 
-def hyperparameters(given: Mapping[str, Any], options: Mapping[str, str]) -> Hyperparameters:
-    """Check and complete what HYPERPARAMETERS (`given`) and the command line (`options`) say."""
+def hyperparameters(given: Mapping[str, object], options: Mapping[str, str]) -> Hyperparameters:
+    """Check and complete what PARAMETERS (`given`) and the command line (`options`) say."""
     fields = {camel(name): name for name in TYPES}
-    values: dict[str, Any] = {}
-    for where, source in (("HYPERPARAMETERS", given), ("the command line", options)):
+    values: dict[str, Value] = {}
+    sources: tuple[tuple[str, Mapping[str, object]], ...] = (
+        ("PARAMETERS", given),
+        ("the command line", options),
+    )
+    for where, source in sources:
         for name, value in source.items():
             if name not in fields:
                 near = difflib.get_close_matches(name, sorted(fields), n=1)
@@ -157,10 +176,12 @@ def hyperparameters(given: Mapping[str, Any], options: Mapping[str, str]) -> Hyp
                 raise Fault(f"{where}: there is no hyperparameter `{name}`", known)
             kind, about = TYPES[fields[name]]
             values[fields[name]] = _value(f"{where}: `{name}`", value, kind, about)
-    architecture = values.get("architecture", "lstm")
+    architecture = str(values.get("architecture", "lstm"))
     if architecture not in DEFAULTS:
         raise Fault(f"there is no architecture `{architecture}`", f"known are {', '.join(DEFAULTS)}")
-    return Hyperparameters(**{**DEFAULTS[architecture], **values})
+    # Every value has been read as its field's type, which a type checker cannot follow.
+    build: Callable[..., Hyperparameters] = Hyperparameters
+    return build(**{**DEFAULTS[architecture], **values})
 
 
 def camel(name: str) -> str:
@@ -169,52 +190,64 @@ def camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def _value(where: str, value: Any, kind: Any, about: About) -> Any:
+def _value(where: str, value: object, kind: object, about: About) -> Value:
     """`value` as `kind`. Numbers and truth values may be strings, as a command line has them."""
-    choices = get_args(kind)
-    wanted = (
-        f"one of {', '.join(choices)}"
-        if choices
-        else {int: "a whole number", float: "a number"}.get(kind, "")
-    )
-    try:
-        if choices:
-            ok = value in choices
-        elif kind is bool:
-            wanted = "true or false"
-            value = {"true": True, "false": False}.get(str(value).lower())
-            ok = value is not None
-        elif kind is str:
-            wanted = "a string"
-            ok = isinstance(value, str)
-        else:
-            ok = not isinstance(value, bool) and math.isfinite(number := float(value))
-            if ok and kind is int:
-                ok = number == int(number)
-            value = kind(number) if ok else value
-            if ok and not about.least <= value <= about.most:
-                wanted, ok = f"{wanted} from {about.least:g} to {about.most:g}", False
-    except (TypeError, ValueError):
-        ok = False
-    if not ok:
+    found, wanted = _read(value, kind, about)
+    if found is None:
         raise Fault(f"{where} is not {wanted}", f"give {wanted}")
-    return value
+    return found
+
+
+def _read(value: object, kind: object, about: About) -> tuple[Value | None, str]:
+    """`value` as `kind`, or None if it is not; and in words what it has to be."""
+    if choices := get_args(kind):
+        wanted = f"one of {', '.join(choices)}"
+        return (value if isinstance(value, str) and value in choices else None), wanted
+    if kind is bool:
+        return {"true": True, "false": False}.get(str(value).lower()), "true or false"
+    if kind is str:
+        return (value if isinstance(value, str) else None), "a string"
+    wanted = "a whole number" if kind is int else "a number"
+    number = _finite(value)
+    if number is None or (kind is int and not number.is_integer()):
+        return None, wanted
+    if not about.least <= number <= about.most:
+        return None, f"{wanted} from {about.least:g} to {about.most:g}"
+    return (int(number) if kind is int else number), wanted
+
+
+def _finite(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _promotion(text: str) -> Promotion:
     given = _object(text, "PROMOTION")
-    policy = given.get("policy", "manual")
-    minimum = given.get("minimum", {})
-    if policy not in ("manual", "automatic"):
+    if unknown := sorted(set(given) - {"policy", "metrics"}):
+        raise Fault(f"PROMOTION: there is no `{unknown[0]}`", "known are `policy` and `metrics`")
+    policy, metrics = given.get("policy", "manual"), given.get("metrics", {})
+    if policy not in get_args(Policy):
         raise Fault("PROMOTION: `policy` is neither manual nor automatic", "write one of them")
-    if not isinstance(minimum, dict) or not all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) for value in minimum.values()
-    ):
-        raise Fault("PROMOTION: `minimum` is no object of numbers", 'write {"accuracy": 0.88}')
-    return Promotion(policy=policy, minimum=minimum)
+    if not isinstance(metrics, dict):
+        raise Fault("PROMOTION: `metrics` is no object of gates", GATES)
+    gates = {name: _gate(name, bounds) for name, bounds in metrics.items()}
+    return Promotion(policy=cast(Policy, policy), metrics=gates)
 
 
-def _object(text: str, name: str) -> dict[str, Any]:
+def _gate(metric: str, bounds: object) -> Gate:
+    if not isinstance(bounds, dict) or not bounds or not set(bounds) <= {"atLeast", "atMost"}:
+        raise Fault(f"PROMOTION: the gate of `{metric}` is not made of `atLeast` and `atMost`", GATES)
+    if any(isinstance(bound, bool) or not isinstance(bound, (int, float)) for bound in bounds.values()):
+        raise Fault(f"PROMOTION: a bound of `{metric}` is no number", GATES)
+    return Gate(at_least=bounds.get("atLeast"), at_most=bounds.get("atMost"))
+
+
+def _object(text: str, name: str) -> dict[str, object]:
     if not text.strip():
         return {}
     try:

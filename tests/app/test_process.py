@@ -9,12 +9,16 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 
+from app.reload import ModelReloader
+from app.server import serve
+from app.settings import Settings
 from tests.app.conftest import FIRST
 from tests.app.models import publish
 from tests.app.service import ROOT, Running, serving, until
@@ -166,6 +170,10 @@ def test_no_metrics_without_a_namespace(tmp_path: Path) -> None:
             "RUNTIME is 'tf'; choose one of onnx, torch",
         ),
         ({"MODEL_NAME": "m", "MODEL_URI": "/m", "THREADS": "nan"}, "THREADS is 'nan'"),
+        (
+            {"MODEL_NAME": "m", "MODEL_URI": "/m", "KEEP_ALIVE_SECONDS": "1m"},
+            "KEEP_ALIVE_SECONDS is '1m'; give a number from 1 to 4000",
+        ),
     ],
 )
 def test_wrong_settings(tmp_path: Path, variables: dict[str, str], message: str) -> None:
@@ -182,6 +190,24 @@ def test_wrong_settings(tmp_path: Path, variables: dict[str, str], message: str)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"error: {message}")
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(("idle", "seconds"), [(None, 75), ("", 75), ("300", 315)])
+def test_idle_connections(idle: str | None, seconds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server keeps an idle connection for longer than its load balancer does, which thus closes first."""
+    configured: list[uvicorn.Config] = []
+
+    async def end(server: uvicorn.Server) -> None:
+        configured.append(server.config)
+
+    monkeypatch.setattr(uvicorn.Server, "serve", end)
+    monkeypatch.setattr("app.server.capture", lambda: None)  # the tests' own log stays
+    variables = {"MODEL_NAME": "m", "MODEL_URI": "/m"} | (
+        {} if idle is None else {"KEEP_ALIVE_SECONDS": idle}
+    )
+    settings = Settings.read(variables)
+    assert serve(settings, ModelReloader(settings), Future()) == 0
+    assert [config.timeout_keep_alive for config in configured] == [seconds]
 
 
 def test_port_in_use(tmp_path: Path, shared: Running) -> None:

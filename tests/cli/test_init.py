@@ -238,7 +238,7 @@ def ask(url: str, features: Any) -> tuple[int, Any]:
         return error.code, json.load(error)
 
 
-AUTOMATIC = json.dumps({"policy": "automatic", "minimum": {"accuracy": 0.8}})
+AUTOMATIC = json.dumps({"policy": "automatic", "metrics": {"accuracy": {"atLeast": 0.8}}})
 HOT = {"temperature": 90, "vibration": 0.8, "pressure": 2.8}
 COOL = {"temperature": 60, "vibration": 0.2, "pressure": 3.2}
 
@@ -296,12 +296,12 @@ def test_bucket_is_as_good_as_a_folder(pipeline: Path):
         server.stop()
 
 
-def test_a_version_below_the_minimum_is_not_promoted(pipeline: Path):
+def test_a_version_that_misses_a_gate_is_not_promoted(pipeline: Path):
     """It is published, with its metrics, and nothing serves it."""
-    minimum = json.dumps({"policy": "automatic", "minimum": {"accuracy": 1.01}})
-    done = train(pipeline, PROMOTION=minimum)
+    gates = {"accuracy": {"atLeast": 1.01}, "loss": {"atMost": 0.4}}
+    done = train(pipeline, PROMOTION=json.dumps({"policy": "automatic", "metrics": gates}))
     assert done.returncode == 0
-    assert json.loads(done.stdout)["missed"] == {"accuracy": 1.01}
+    assert json.loads(done.stdout)["missed"] == ["accuracy", "loss"]
     assert not (pipeline / "local" / "current.json").exists()
     manual = json.loads(train(pipeline).stdout)
     assert manual["promoted"] is False

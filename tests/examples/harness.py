@@ -128,10 +128,10 @@ def store(folder: Path, **settings: Any) -> dict[str, str]:
     (folder / "raw").mkdir(exist_ok=True)
     (folder / "tmp").mkdir(exist_ok=True)
     return {
-        "HYPERPARAMETERS": json.dumps(settings),
+        "PARAMETERS": json.dumps(settings),
         "MODEL_NAME": "m",
         "MODEL_URI": f"{folder}/models/m/",
-        "PROMOTION": '{"policy": "automatic", "minimum": {}}',
+        "PROMOTION": '{"policy": "automatic", "metrics": {}}',
         "RAW_URI": f"{folder}/raw/",
         "TMPDIR": f"{folder}/tmp",
     }

@@ -69,11 +69,13 @@ def test_goes_on_where_it_was_stopped(shop: dict[str, str], tmp_path: Path) -> N
 
 
 def test_keeps_a_weak_model_from_being_promoted(tmp_path: Path) -> None:
-    """A version below the minimum is stored and measured, but not made current; nor is one by hand."""
+    """A version that fails a gate is stored and measured, but not made current; nor is one by hand."""
     for promotion in (
-        {"policy": "automatic", "minimum": {"recallAt20": 1.1}},
-        {"policy": "automatic", "minimum": {"unheardOf": 0}},
-        {"policy": "manual", "minimum": {}},
+        {"policy": "automatic", "metrics": {"recallAt20": {"atLeast": 1.1}}},
+        {"policy": "automatic", "metrics": {"recallAt20": {"atLeast": 0, "atMost": -0.1}}},
+        {"policy": "automatic", "metrics": {"recallAt20": {"unheardOf": 0}}},
+        {"policy": "automatic", "metrics": {"unheardOf": {"atMost": 1}}},
+        {"policy": "manual", "metrics": {}},
     ):
         environment = harness.store(tmp_path, **SMALL) | {"PROMOTION": json.dumps(promotion)}
         ended = harness.run("recommender/train", environment)
@@ -106,8 +108,8 @@ def test_reads_csv_and_parquet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "raw", "reason"),
     [
-        ({"factors": "many"}, "", "hyperparameters.factors is 'many'; give a value such as 64"),
-        ({"factor": 3}, "", "hyperparameters.factor is unknown"),
+        ({"factors": "many"}, "", "parameters.factors is 'many'; give a value such as 64"),
+        ({"factor": 3}, "", "parameters.factor is unknown"),
         ({}, "who,what\na,b\n", "data.csv: needs columns `user` and `item`"),
         ({}, "user,item\n", "give two interactions or more"),
     ],

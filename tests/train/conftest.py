@@ -61,7 +61,7 @@ def environment(folder: Path, hyperparameters: dict[str, Any], **more: str) -> d
         "CHECKPOINT_URI": f"{folder}/models/sentiment/checkpoints/",
         "RAW_URI": f"{folder}/raw/",
         "PROCESSED_URI": f"{folder}/processed/",
-        "HYPERPARAMETERS": json.dumps(hyperparameters),
+        "PARAMETERS": json.dumps(hyperparameters),
         **more,
     }
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from train.cli import main
@@ -46,9 +47,9 @@ def test_a_near_miss_is_suggested() -> None:
 
 
 def test_options_win_and_architectures_differ() -> None:
-    """The command line wins over HYPERPARAMETERS, which win over the architecture's own defaults."""
+    """The command line wins over PARAMETERS, which win over the architecture's own defaults."""
     settings = from_environment(
-        {"HYPERPARAMETERS": '{"architecture": "transformer", "epochs": 4, "batchSize": 8}'},
+        {"PARAMETERS": '{"architecture": "transformer", "epochs": 4, "batchSize": 8}'},
         {"batch_size": "16"},
     )
     given = settings.hyperparameters
@@ -59,10 +60,16 @@ def test_options_win_and_architectures_differ() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("HYPERPARAMETERS", "{", "HYPERPARAMETERS is no JSON"),
-        ("HYPERPARAMETERS", "[]", "HYPERPARAMETERS is no JSON object"),
+        ("PARAMETERS", "{", "PARAMETERS is no JSON"),
+        ("PARAMETERS", "[]", "PARAMETERS is no JSON object"),
         ("PROMOTION", '{"policy": "now"}', "PROMOTION: `policy`"),
-        ("PROMOTION", '{"minimum": {"accuracy": "high"}}', "PROMOTION: `minimum`"),
+        ("PROMOTION", '{"minimum": {"accuracy": 0.5}}', "PROMOTION: there is no `minimum`"),
+        ("PROMOTION", '{"metrics": 0.5}', "PROMOTION: `metrics` is no object of gates"),
+        ("PROMOTION", '{"metrics": {"f1": 0.5}}', "the gate of `f1` is not made of `atLeast` and `atMost`"),
+        ("PROMOTION", '{"metrics": {"f1": {}}}', "the gate of `f1` is not made of `atLeast` and `atMost`"),
+        ("PROMOTION", '{"metrics": {"f1": {"maxDrop": 0.1}}}', "the gate of `f1` is not made of"),
+        ("PROMOTION", '{"metrics": {"f1": {"atLeast": "high"}}}', "a bound of `f1` is no number"),
+        ("PROMOTION", '{"metrics": {"f1": {"atMost": true}}}', "a bound of `f1` is no number"),
     ],
 )
 def test_a_wrong_variable_is_named(name: str, value: str, says: str) -> None:
@@ -72,6 +79,7 @@ def test_a_wrong_variable_is_named(name: str, value: str, says: str) -> None:
     assert says in caught.value.message
 
 
+@examples(deadline=None)
 @given(st.dictionaries(st.sampled_from([camel(name) for name in TYPES]), st.none() | st.text() | st.floats()))
 def test_no_value_breaks_the_reader(given: dict[str, object]) -> None:
     """Whatever a hyperparameter is given, the answer is settings or a fault."""

@@ -119,7 +119,7 @@ def test_a_place_that_cannot_be_written_is_told(trainer: Any, tmp_path: Path) ->
     assert f"{tmp_path}/file" in said["failed"]["message"]
 
 
-AUTOMATIC = {"policy": "automatic", "minimum": {"accuracy": 0.5}}
+AUTOMATIC = {"policy": "automatic", "metrics": {"accuracy": {"atLeast": 0.5}, "loss": {"atMost": 5}}}
 
 
 @pytest.mark.parametrize(
@@ -127,16 +127,19 @@ AUTOMATIC = {"policy": "automatic", "minimum": {"accuracy": 0.5}}
     [
         (AUTOMATIC, True, ""),
         ({"policy": "automatic"}, True, ""),
-        ({"policy": "manual", "minimum": {"accuracy": 0.5}}, False, "promotion is manual"),
-        ({"policy": "automatic", "minimum": {"accuracy": 1.01}}, False, "is below 1.01"),
-        ({"policy": "automatic", "minimum": {"bleu": 0.5}}, False, "bleu was not measured"),
+        (AUTOMATIC | {"policy": "manual"}, False, "promotion is manual; every gate is passed"),
+        ({"policy": "automatic", "metrics": {"accuracy": {"atLeast": 1.01}}}, False, "is below 1.01"),
+        ({"policy": "automatic", "metrics": {"accuracy": {"atMost": 0.1}}}, False, "is above 0.1"),
+        ({"policy": "automatic", "metrics": {"loss": {"atMost": 0}}}, False, "is above 0"),
+        ({"policy": "automatic", "metrics": {"f1": {"atLeast": 0, "atMost": 0.1}}}, False, "is above 0.1"),
+        ({"policy": "automatic", "metrics": {"bleu": {"atMost": 0.5}}}, False, "bleu was not measured"),
         ({}, False, "promotion is manual"),
     ],
 )
-def test_the_gate(
+def test_the_gates(
     promotion: dict[str, Any], promoted: bool, because: str, trainer: Any, tmp_path: Path
 ) -> None:
-    """Only an automatic promotion whose every minimum is met writes current.json."""
+    """Only an automatic promotion whose gates are all passed, in their direction, writes current.json."""
     code, said = trainer(None, PROMOTION=json.dumps(promotion))
     assert code == 0
     current = tmp_path / "models" / "sentiment" / "current.json"

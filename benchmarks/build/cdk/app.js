@@ -128,7 +128,7 @@ class Training extends cdk.Stack {
       image: ecs.ContainerImage.fromEcrRepository(registry.trainer), cpu: 4096, memoryLimitMiB: 14336, gpuCount: 1,
       user: "10001", readonlyRootFilesystem: true, stopTimeout: Duration.seconds(120), linuxParameters: parameters,
       environment: {
-        HYPERPARAMETERS: JSON.stringify({ architecture: "lstm", epochs: 3, batchSize: 64 }),
+        PARAMETERS: JSON.stringify({ architecture: "lstm", epochs: 3, batchSize: 64 }),
         MODEL_URI: `s3://${foundation.data.bucketName}/models/sentiment/`, MODEL_NAME: "sentiment",
       },
       logging: ecs.LogDrivers.awsLogs({

@@ -37,6 +37,8 @@ SURE = 0.5
 """The least probability of an intent that is acted on."""
 MISSES = 2
 """How often in a row it asks again before it hands over to a person."""
+KEEP_ALIVE_MARGIN = 15
+"""Seconds that an idle connection outlives the load balancer's: who closes first must not be the server."""
 LONGEST_BODY = 16_384
 SHORTEST_KEY = 16
 
@@ -161,13 +163,15 @@ def read_settings() -> dict[str, str]:
     """What the environment says. Raises `Misconfigured`."""
     names = ("INTENTS_URL", "PORT", "RAW_URI", "SESSION_KEY")
     settings = {name: os.environ.get(name, "") for name in names}
+    settings["KEEP_ALIVE_SECONDS"] = os.environ.get("KEEP_ALIVE_SECONDS", "60")
     if missing := [name for name, value in settings.items() if not value]:
         raise Misconfigured(f"{missing[0]} is not set")
     url = urlsplit(settings["INTENTS_URL"])
     if url.scheme not in {"http", "https"} or not url.hostname:
         raise Misconfigured("INTENTS_URL is no address such as https://help.example.com/intents")
-    if not settings["PORT"].isdecimal():
-        raise Misconfigured("PORT is no number")
+    for name in ("PORT", "KEEP_ALIVE_SECONDS"):
+        if not settings[name].isdecimal():
+            raise Misconfigured(f"{name} is no number")
     if len(settings["SESSION_KEY"]) < SHORTEST_KEY:
         raise Misconfigured(f"SESSION_KEY has fewer than {SHORTEST_KEY} characters")
     return settings
@@ -185,9 +189,14 @@ def main() -> int:
         return 1
     app = build(settings["INTENTS_URL"], answers, settings["SESSION_KEY"].encode())
     log("serving")
-    port = int(settings["PORT"])
     uvicorn.run(
-        app, host="0.0.0.0", port=port, access_log=False, log_level="warning", timeout_graceful_shutdown=25
+        app,
+        host="0.0.0.0",
+        port=int(settings["PORT"]),
+        access_log=False,
+        log_level="warning",
+        timeout_keep_alive=int(settings["KEEP_ALIVE_SECONDS"]) + KEEP_ALIVE_MARGIN,
+        timeout_graceful_shutdown=25,
     )
     return 0
 

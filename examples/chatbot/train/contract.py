@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import signal
@@ -37,7 +38,7 @@ class Job:
     model: str
     models: Location
     checkpoints: Location
-    hyperparameters: Mapping[str, Any]
+    parameters: Mapping[str, Any]
     promotion: Mapping[str, Any]
 
     @classmethod
@@ -45,15 +46,15 @@ class Job:
         """Raises `Failed` if a variable is missing or malformed."""
         models = location("MODEL_URI")
         checkpoints = Location(os.environ.get("CHECKPOINT_URI") or f"{models.uri}checkpoints/")
-        return cls(_variable("MODEL_NAME"), models, checkpoints, _json("HYPERPARAMETERS"), _json("PROMOTION"))
+        return cls(_variable("MODEL_NAME"), models, checkpoints, _json("PARAMETERS"), _json("PROMOTION"))
 
     def settings(self, kind: type[Any]) -> Any:
-        """The hyperparameters as the dataclass `kind`, whose fields all have defaults. Raises `Failed`."""
+        """The parameters as the dataclass `kind`, whose fields all have defaults. Raises `Failed`."""
         known = {re.sub("_(.)", lambda m: m[1].upper(), each.name): each for each in fields(kind)}
         values = {}
-        for key, value in self.hyperparameters.items():
+        for key, value in self.parameters.items():
             if key not in known:
-                raise Failed(f"hyperparameters.{key} is unknown; known are {', '.join(sorted(known))}")
+                raise Failed(f"parameters.{key} is unknown; known are {', '.join(sorted(known))}")
             default = known[key].default
             given = tuple(value) if isinstance(value, list) else value
             if type(given) is int and isinstance(default, float):
@@ -62,9 +63,7 @@ class Job:
             if type(given) is not type(default) or not all(
                 type(n) in (int, float) and n > 0 for n in numbers
             ):
-                raise Failed(
-                    f"hyperparameters.{key} is {value!r}; give a value such as {json.dumps(default)}"
-                )
+                raise Failed(f"parameters.{key} is {value!r}; give a value such as {json.dumps(default)}")
             values[known[key].name] = given
         return kind(**values)
 
@@ -140,14 +139,20 @@ def publish(job: Job, folder: Path, facts: Mapping[str, Any]) -> str:
     for path in paths:
         job.models.put(f"{version}/{path.name}", path)
     job.models.put(f"{version}/manifest.json", _bytes({**manifest, "version": version}))
-    minimum = job.promotion.get("minimum", {})
-    missed = sorted(name for name, least in minimum.items() if not metrics.get(name, -1) >= least)
+    gates: dict[str, dict[str, float]] = job.promotion.get("metrics", {})
+    missed = sorted(name for name, gate in gates.items() if not passes(gate, metrics.get(name, math.nan)))
     promoted = not missed and job.promotion.get("policy") == "automatic"
     if promoted:
         job.models.put("current.json", _bytes({"version": version}))
-    log("published", version=version, uri=job.models.uri, belowMinimum=missed, promoted=promoted)
+    log("published", version=version, uri=job.models.uri, missed=missed, promoted=promoted)
     _to_cloudwatch(job.model, metrics)
     return version
+
+
+def passes(gate: Mapping[str, float], value: float) -> bool:
+    """Whether a metric keeps its bounds. NaN, which stands for "not measured", and unknown bounds do not."""
+    known = gate.keys() <= {"atLeast", "atMost"}
+    return known and gate.get("atLeast", -math.inf) <= value <= gate.get("atMost", math.inf)
 
 
 def _bytes(value: Mapping[str, Any]) -> bytes:

@@ -51,7 +51,7 @@ OPENINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`spec.trainers[].hyperparameters`."""
+    """`spec.jobs[].parameters`."""
 
     checkpoint: str = "distilbert-base-uncased"
     """A folder of `raw/` with config.json, model.safetensors and tokenizer.json, or an id of the hub."""

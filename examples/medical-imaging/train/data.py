@@ -23,7 +23,7 @@ HELD_OUT = 5
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`spec.trainers[].hyperparameters`."""
+    """`spec.jobs[].parameters`."""
 
     epochs: int = 40
     batch_size: int = 8

@@ -32,6 +32,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 S3 = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 4})
+KEEP_ALIVE_MARGIN = 15
+"""Seconds that an idle connection outlives the load balancer's: who closes first must not be the server."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Versions and files: plain names, which cannot lead out of their folder."""
 
@@ -164,8 +166,10 @@ def serve(build: Callable[[Version], FastAPI], drain: int = 25) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         port = _variable("PORT")
-        if not port.isdecimal():
-            raise Unusable(f"PORT is {port!r}, which is no number")
+        idle = os.environ.get("KEEP_ALIVE_SECONDS", "60")
+        for name, value in (("PORT", port), ("KEEP_ALIVE_SECONDS", idle)):
+            if not value.isdecimal():
+                raise Unusable(f"{name} is {value!r}, which is no number")
         with tempfile.TemporaryDirectory() as folder:
             version = load(Path(folder))
             app = build(version)
@@ -176,6 +180,7 @@ def serve(build: Callable[[Version], FastAPI], drain: int = 25) -> int:
                 port=int(port),
                 access_log=False,
                 log_level="warning",
+                timeout_keep_alive=int(idle) + KEEP_ALIVE_MARGIN,
                 timeout_graceful_shutdown=drain,
             )
     except Unusable as error:

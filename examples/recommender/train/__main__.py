@@ -24,7 +24,7 @@ LARGEST_MODEL = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`spec.trainers[].hyperparameters`."""
+    """`spec.jobs[].parameters`."""
 
     factors: int = 64
     iterations: int = 15

@@ -37,8 +37,8 @@ class Example:
 
 def main() -> int:
     """Exit code 0 if a version was published."""
-    settings = {"epochs": 500, "learningRate": 0.5, "l2": 0.001} | _json("HYPERPARAMETERS")
-    promotion = {"policy": "manual", "minimum": {}} | _json("PROMOTION")
+    settings = {"epochs": 500, "learningRate": 0.5, "l2": 0.001} | _json("PARAMETERS")
+    promotion = {"policy": "manual", "metrics": {}} | _json("PROMOTION")
     source, target = os.environ["RAW_URI"], os.environ["MODEL_URI"]
     try:
         examples, digest = read_examples(source)
@@ -61,13 +61,20 @@ def main() -> int:
         "hyperparameters": settings,
     }
     version = store.publish(target, model.to_json(), facts)
-    missed = {name: least for name, least in promotion["minimum"].items() if metrics.get(name, -1) < least}
+    gates: Mapping[str, Mapping[str, float]] = promotion["metrics"]
+    missed = sorted(name for name, gate in gates.items() if not passes(gate, metrics.get(name, math.nan)))
     promoted = promotion["policy"] == "automatic" and not missed
     if promoted:
         store.promote(target, version)
     said = {"event": "published", "version": version, "promoted": promoted, "missed": missed, **metrics}
     print(json.dumps(said))
     return 0
+
+
+def passes(gate: Mapping[str, float], value: float) -> bool:
+    """Whether a metric keeps its bounds. NaN, which stands for "not measured", and unknown bounds do not."""
+    known = gate.keys() <= {"atLeast", "atMost"}
+    return known and gate.get("atLeast", -math.inf) <= value <= gate.get("atMost", math.inf)
 
 
 def read_examples(uri: str) -> tuple[list[Example], str]:

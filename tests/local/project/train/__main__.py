@@ -24,7 +24,7 @@ def stopped(*_: object) -> None:
 
 
 s3 = boto3.client("s3")
-settings = json.loads(os.environ["HYPERPARAMETERS"])
+settings = json.loads(os.environ["PARAMETERS"])
 bucket, prefix = split(os.environ["MODEL_URI"])
 checkpoint = split(os.environ["CHECKPOINT_URI"])[1] + "state"
 signal.signal(signal.SIGTERM, signal.SIG_IGN if settings.get("stubborn") else stopped)

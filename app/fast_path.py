@@ -1,4 +1,4 @@
-"""Predictions without the framework's detours.
+"""The fast path: a valid `POST /predict` is answered without FastAPI's routing and validation.
 
 FastAPI describes the API, and says what is wrong with a request. But its way from a body to a function and
 back takes as long as a small network takes for a text, so a `POST /predict` in which nothing is wrong is
@@ -7,18 +7,23 @@ answered here, by the same function; all else goes to FastAPI.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastapi import FastAPI
 from pydantic import TypeAdapter, ValidationError
 
 from app.api import Question, answer, json_response
-from app.gate import Receive, Scope, Send, once
+from app.middleware import once
 from app.schemas import ManyTexts, OneText
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 PATH = "/predict"
 
 
-class Direct:
-    """Wraps the application that `api.build` makes."""
+class FastPath:
+    """An ASGI application around the one that `api.build` makes."""
 
     def __init__(self, application: FastAPI) -> None:
         self._application = application
@@ -26,8 +31,8 @@ class Direct:
         [self._route] = (route for route in application.router.routes if getattr(route, "path", "") == PATH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Takes requests whose whole body comes at once, as the gate hands them on."""
-        if not _may_be_direct(scope):
+        """Takes requests whose whole body comes at once, as `Middleware` hands them on."""
+        if not _is_prediction(scope):
             await self._application(scope, receive, send)
             return
         body = (await receive())["body"]
@@ -41,7 +46,7 @@ class Direct:
         await response(scope, receive, send)
 
 
-def _may_be_direct(scope: Scope) -> bool:
+def _is_prediction(scope: Scope) -> bool:
     return (
         scope["type"] == "http"
         and scope["path"] == PATH

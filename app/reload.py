@@ -1,4 +1,4 @@
-"""Holds the model that answers, and puts a newer one in its place without a gap."""
+"""The model reloader: it holds the model in use, and replaces it by a newer version without downtime."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from app.model import Model, load
 from app.settings import Settings
 from app.store import Store, Unusable, open_store
 
-SOON = 0.5
-"""Seconds until the next try while the wanted model cannot be used; then twice that, and so on ..."""
+FIRST_RETRY = 0.5
+"""Seconds until a version that cannot be used is tried again; each further try waits twice as long."""
 
-LATEST = 60.0
-"""... up to this while there is no model."""
+LAST_RETRY = 60.0
+"""The longest wait between two tries, in seconds, while there is no model."""
 
-SLOWEST = 20
-"""How many polls pass, at most, between two tries of a version that cannot be used."""
+LAST_RETRY_POLLS = 20
+"""The longest wait between two tries, in polls of `current.json`, while an older model answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Failure:
     again: float
 
 
-class Keeper:
-    """The model in use. Requests that began with one model end with it."""
+class ModelReloader:
+    """The model in use, and the loop that replaces it. Requests that began with one model end with it."""
 
     def __init__(self, settings: Settings) -> None:
         self.changed: Callable[[], None] = lambda: None
@@ -46,7 +46,7 @@ class Keeper:
         self._settings = settings
         self._store: Store | None = None
 
-    async def keep(self, first: Future[Model]) -> None:
+    async def follow(self, first: Future[Model]) -> None:
         """Put the first model in its place, then follow `current.json`, until cancelled."""
         await self._settle(asyncio.wrap_future(first), None)
         while True:
@@ -92,8 +92,8 @@ class Keeper:
         reason = str(fields.get("reason") or f"the program failed with {type(error).__name__}")
         before = self.failure
         tries = before.tries + 1 if before and before.version == version else 0
-        most = SLOWEST * self._settings.poll_interval if self.model else LATEST
-        again = time.monotonic() + min(SOON * (1 << min(tries, 20)), most)
+        most = LAST_RETRY_POLLS * self._settings.poll_interval if self.model else LAST_RETRY
+        again = time.monotonic() + min(FIRST_RETRY * (1 << min(tries, 20)), most)
         self.failure = Failure(version, reason, tries, again)
         in_use = self.model.version if self.model else None
         log("model refused", level="error", wanted=version, model=in_use, **fields)

@@ -1,4 +1,4 @@
-"""What holds for every request, before and after the application sees it."""
+"""ASGI middleware around every request: ids, limits, timeouts, headers, metrics and log lines."""
 
 from __future__ import annotations
 
@@ -7,23 +7,20 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from app.logs import log, where
 from app.metrics import Metrics
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 1 << 20
 """Bytes that a request may carry."""
 
 MAX_RUNNING = 1024
-"""Requests in the house at a time; more are refused before they are read."""
+"""Requests with a body that may be under way at a time; further ones get 503 before their body is read."""
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -51,18 +48,20 @@ class Refused(Exception):
         self.retry_after = retry_after
 
 
-def failure(code: str, message: str, request_id: str, details: Iterable[Any] = ()) -> dict[str, Any]:
+def failure(
+    code: str, message: str, request_id: str, details: Sequence[dict[str, str]] = ()
+) -> dict[str, object]:
     """The body of every answer that is no success."""
-    body: dict[str, Any] = {"code": code, "message": message, "requestId": request_id}
-    if details := list(details):
+    body: dict[str, object] = {"code": code, "message": message, "requestId": request_id}
+    if details:
         body["details"] = details
     return {"error": body}
 
 
-class Gate:
+class Middleware:
     """Wraps the application: request ids, limits, timeouts, log lines, metrics, headers, draining."""
 
-    def __init__(self, application: Application, metrics: Metrics, timeout: float) -> None:
+    def __init__(self, application: ASGIApp, metrics: Metrics, timeout: float) -> None:
         """`timeout`: seconds that a request may take to arrive."""
         self._application = application
         self._metrics = metrics
@@ -177,13 +176,13 @@ def _request_id(headers: dict[bytes, bytes]) -> str:
 
 
 def once(body: bytes) -> Receive:
-    """Gives the whole of a request's body, and then waits for ever."""
+    """An ASGI `receive` that gives the whole of a request's body, and then waits for ever."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
         if messages:
             return messages.pop()
-        # Whoever asks again waits for the caller to leave; that is looked after by the gate.
+        # Whoever asks again waits for the caller to leave, which `Middleware` notices.
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
