@@ -7,7 +7,7 @@ from heapq import heapify, heappop, heappush
 
 from troposphere import ssm
 
-from mlopsgen.aws.tags import tagged
+from mlopsgen.aws.tags import with_tags
 from mlopsgen.discovery import parts
 from mlopsgen.model.binding import Binding, Bindings, together
 from mlopsgen.model.pipeline import Pipeline
@@ -179,7 +179,7 @@ def _stack(
     references = tuple(dict.fromkeys(reference for each in resources for reference in each.references))
     parameters = [_parameter(site, name, each) for each in references if isinstance(each, Published)]
     parameters += [each for each in declared(Parameter, declarations) if each.stack == name]
-    finished = (waived(tagged_resource(each, site.prefix, tags(site))) for each in resources)
+    finished = (waived(tagged(each, site.prefix, tags(site))) for each in resources)
     return Stack(
         name=name,
         description=f"{site.name} in {site.environment}: {description.text}. "
@@ -192,9 +192,9 @@ def _stack(
     )
 
 
-def tagged_resource(each: Resource, prefix: str, own: tuple[tuple[str, str], ...]) -> Resource:
+def tagged(each: Resource, prefix: str, own: tuple[tuple[str, str], ...]) -> Resource:
     """The resource with its tags, if its type takes some."""
-    properties = tagged(each.type, each.logical_id, each.properties, prefix, own)
+    properties = with_tags(each.type, each.properties, own, called=f"{prefix}-{each.logical_id}")
     return each._replace(document={**each.document, "Properties": properties}) if properties else each
 
 
