@@ -1,36 +1,69 @@
-"""Every pipeline whose whole output is known byte for byte."""
+"""Every pipeline that the tests know, and what it becomes."""
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+from mlopsgen.artifacts import write
+from mlopsgen.compile import Compilation, artifacts, compile_pipeline
+from mlopsgen.manifest import digest
 
 ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A pipeline, and the folder that holds exactly what it becomes."""
+    """A pipeline, by the name of its folder."""
 
     name: str
     pipeline: Path
-    expected: Path
+
+    @property
+    def compilations(self) -> tuple[Compilation, ...]:
+        """Its environments, compiled once in a process."""
+        return _compiled(self.pipeline)
+
+    @property
+    def built(self) -> Path:
+        """What `mlopsgen build` writes of it, in a folder of this process; not to be changed."""
+        return _built(self.pipeline)
 
     @property
     def templates(self) -> tuple[Path, ...]:
-        return tuple(sorted(self.expected.glob("*/stacks/*.yaml")))
+        """The templates among that."""
+        return tuple(sorted(self.built.glob("*/stacks/*.yaml")))
 
 
 def cases() -> tuple[Case, ...]:
-    """The pipeline at the root, the examples, and the golden cases."""
+    """The pipeline at the root, the examples, and those that the tests have of their own."""
     examples = sorted((ROOT / "examples").glob("*/pipeline.yaml"))
-    golden = sorted((ROOT / "tests" / "golden").glob("*/pipeline.yaml"))
-    return (
-        Case("imdb-sentiment", ROOT / "pipeline.yaml", ROOT / "generated"),
-        *(Case(path.parent.name, path, path.parent / "generated") for path in examples),
-        *(Case(path.parent.name, path, path.parent / "expected") for path in golden),
-    )
+    own = sorted((ROOT / "tests" / "pipelines").glob("*/pipeline.yaml"))
+    named = [Case(path.parent.name, path) for path in (*examples, *own)]
+    return (Case("imdb-sentiment", ROOT / "pipeline.yaml"), *named)
+
+
+def case(name: str) -> Case:
+    """The pipeline of that name."""
+    return next(each for each in CASES if each.name == name)
+
+
+@cache
+def _compiled(pipeline: Path) -> tuple[Compilation, ...]:
+    return compile_pipeline(pipeline.read_text(), str(pipeline), pipeline.parent)
+
+
+@cache
+def _built(pipeline: Path) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="mlopsgen-built-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    write(artifacts(_compiled(pipeline), {pipeline.name: digest(pipeline.read_bytes())}), folder / "generated")
+    return folder / "generated"
 
 
 CASES = cases()
-CASE_IDS = tuple(case.name for case in CASES)
+CASE_IDS = tuple(each.name for each in CASES)
