@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+from troposphere import GetAtt, ec2
+
 from mlopsgen.components.network.spec import VpcSpec
+from mlopsgen.model.binding import Connection
+from mlopsgen.model.plan import Declaration
 from mlopsgen.model.site import Site
 from mlopsgen.model.values import Published, Value
+from mlopsgen.parts.resource import Scope
 
 EVERYWHERE = "0.0.0.0/0"
 
@@ -46,3 +53,42 @@ def ranges(site: Site) -> tuple[str, ...]:
     if existing:
         return tuple(sorted(existing.cidrs))
     return ((site.spec.network.vpc or VpcSpec()).cidr,)
+
+
+def connection_rules(scope: Scope, connections: Iterable[Connection]) -> Iterator[Declaration]:
+    """The rules that let a workload's `SecurityGroup` connect to others: its way out, and their way in.
+
+    An ECS service depends on them (`connection_rule_ids`): its first tasks may need what they reach.
+    """
+    for each in _by_id(connections):
+        place = {
+            "IpProtocol": "tcp",
+            "FromPort": each.port,
+            "ToPort": each.port,
+            "Description": each.description,
+        }
+        own = GetAtt("SecurityGroup", "GroupId")
+        yield scope.resource(
+            ec2.SecurityGroupEgress(
+                f"{each.id}Egress", GroupId=own, DestinationSecurityGroupId=each.group, **place
+            )
+        )
+        if each.owned:
+            yield scope.resource(
+                ec2.SecurityGroupIngress(
+                    f"{each.id}Ingress", GroupId=each.group, SourceSecurityGroupId=own, **place
+                )
+            )
+
+
+def connection_rule_ids(connections: Iterable[Connection]) -> list[str]:
+    """The logical ids of those rules, for `DependsOn`."""
+    return [
+        f"{each.id}{way}"
+        for each in _by_id(connections)
+        for way in (("Egress", "Ingress") if each.owned else ("Egress",))
+    ]
+
+
+def _by_id(connections: Iterable[Connection]) -> list[Connection]:
+    return sorted(connections, key=lambda each: each.id)

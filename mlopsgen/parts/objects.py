@@ -1,0 +1,85 @@
+"""Folders of buckets, and what it takes to read and to write the objects in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from troposphere import Sub
+
+from mlopsgen.components.models.spec import ModelSpec
+from mlopsgen.model.plan import Grant
+from mlopsgen.model.site import Site
+from mlopsgen.parts.key import use_key
+from mlopsgen.parts.policies import arn
+
+_KEY_USES = {"s3:GetObject": ("kms:Decrypt",), "s3:PutObject": ("kms:Decrypt", "kms:GenerateDataKey")}
+
+
+class Folder(NamedTuple):
+    """A folder of a bucket."""
+
+    bucket: str
+    """The bucket's name, for `Fn::Sub`."""
+    path: str
+    """With a slash at its end; empty for all of the bucket."""
+    name: str
+    """What people read: `raw/`, `models/sentiment/`."""
+
+    def below(self, *steps: str) -> Folder:
+        """A folder in this one."""
+        rest = "".join(f"{step}/" for step in steps)
+        return Folder(self.bucket, f"{self.path}{rest}", f"{self.name}{rest}")
+
+    @property
+    def uri(self) -> Sub:
+        """How programs name it: `s3://BUCKET/PATH/`."""
+        return Sub(f"s3://{self.bucket}/{self.path}")
+
+    def object(self, name: str) -> Sub:
+        """The ARN of an object in it."""
+        return arn("s3", f"{self.bucket}/{self.path}{name}")
+
+
+def folder(site: Site, prefix: str) -> Folder:
+    """The folder that `reads` and `writes` name. Raises KeyError; the rules see that it is there."""
+    found = site.prefixes[prefix]
+    return Folder(found.bucket, found.folder, f"{found.name}/")
+
+
+def folders(site: Site, prefixes: Iterable[str]) -> tuple[Folder, ...]:
+    """The folders that a list names, each once, by name."""
+    return tuple(folder(site, each) for each in sorted(set(prefixes)))
+
+
+def versions(site: Site, model: ModelSpec) -> Folder:
+    """Where a model's versions lie, and its pointer `current.json`."""
+    return folder(site, model.store).below(model.name)
+
+
+def read(each: Folder) -> tuple[Grant, ...]:
+    """Get the objects of a folder, and list it alone."""
+    objects = Grant(("s3:GetObject", "s3:GetObjectVersion"), (each.object("*"),), f"reads {each.name}")
+    return objects, _list(each)
+
+
+def write(each: Folder) -> tuple[Grant, ...]:
+    """Put objects into a folder, in parts too, and list it alone. Nothing can be deleted."""
+    objects = Grant(
+        ("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"),
+        (each.object("*"),),
+        f"writes {each.name}",
+    )
+    return objects, _list(each)
+
+
+def decrypt(site: Site, grants: Iterable[Grant]) -> tuple[Grant, ...]:
+    """The use of the key that `grants` on objects need, through S3 alone; nothing if AWS manages the keys."""
+    actions = {action for grant in grants for action in grant.actions}
+    needed = {use for action, uses in _KEY_USES.items() if action in actions for use in uses}
+    return use_key(site, tuple(sorted(needed)), "s3", "decrypt data through S3") if needed else ()
+
+
+def _list(each: Folder) -> Grant:
+    within = (("StringLike", "s3:prefix", (each.path, f"{each.path}*")),) if each.path else ()
+    return Grant(("s3:ListBucket",), (arn("s3", each.bucket),), f"lists {each.name}", within)
