@@ -64,7 +64,12 @@ def compile_pipeline(text: str, name: str, folder: Path | None = None) -> tuple[
 
     Build contexts are looked for below `folder`; without it they are taken on trust.
     """
-    loaded = load(parse(text, name), Pipeline)
+    return compile_document(parse(text, name), folder)
+
+
+def compile_document(root: Node, folder: Path | None = None) -> tuple[Compilation, ...]:
+    """Compile the pipeline that a document says. Raises `Rejected`, as `compile_pipeline` does."""
+    loaded = load(root, Pipeline)
     warnings = settle(check(loaded, folder))
     lowered = [(each, lower(each.pipeline, each.environment)) for each in loaded]
     patched = [(each, *patch(plan, each.pipeline.spec.patches)) for each, plan in lowered]

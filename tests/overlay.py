@@ -1,4 +1,4 @@
-"""An environment is a partial spec laid over the base; every value remembers the line it came from."""
+"""Parts of a pipeline laid over a small one: what the examples of the catalogue are read by."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from mlopsgen.source.node import Mapping, Node, Scalar, Sequence
 def overlay(base: Node, patch: Node) -> Node:
     """`patch` laid over `base`: maps merge, lists of named things merge by `name`.
 
-    Every other value of `patch` takes the place of the one in `base`, `null` too: loading takes it away, or
-    reads it as "off" where the language has a default to turn off.
+    Every other value of `patch` takes the place of the one in `base`, and a thing that `base` lacks is added.
     """
     match base, patch:
         case Mapping(), Mapping():
