@@ -61,7 +61,8 @@ def _compiled(pipeline: Path) -> tuple[Compilation, ...]:
 def _built(pipeline: Path) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="mlopsgen-built-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    write(artifacts(_compiled(pipeline), {pipeline.name: digest(pipeline.read_bytes())}), folder / "generated")
+    inputs = {pipeline.name: digest(pipeline.read_bytes())}
+    write(artifacts(_compiled(pipeline), inputs), folder / "generated")
     return folder / "generated"
 
 
