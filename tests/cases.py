@@ -8,10 +8,10 @@ import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mlopsgen.artifacts import write
-from mlopsgen.compile import Compilation, artifacts, compile_pipeline
-from mlopsgen.manifest import digest
+if TYPE_CHECKING:
+    from mlopsgen.compile import Compilation
 
 ROOT = Path(__file__).parent.parent
 
@@ -54,11 +54,17 @@ def case(name: str) -> Case:
 
 @cache
 def _compiled(pipeline: Path) -> tuple[Compilation, ...]:
+    from mlopsgen.compile import compile_pipeline
+
     return compile_pipeline(pipeline.read_text(), str(pipeline), pipeline.parent)
 
 
 @cache
 def _built(pipeline: Path) -> Path:
+    from mlopsgen.artifacts import write
+    from mlopsgen.compile import artifacts
+    from mlopsgen.manifest import digest
+
     folder = Path(tempfile.mkdtemp(prefix="mlopsgen-built-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     inputs = {pipeline.name: digest(pipeline.read_bytes())}
