@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mlopsgen.language.reference import is_later, key
-from mlopsgen.language.written import written
+from mlopsgen.language.writing import written
 from mlopsgen.source.node import Mapping, Node, Scalar, Sequence, Span
 
 DEFAULT = Span("", 0, 0, 0, 0)
@@ -18,7 +18,8 @@ DEFAULT = Span("", 0, 0, 0, 0)
 def with_defaults(node: Node, value: object) -> Node:
     """`node`, which loaded as `value`, with each key that it leaves out but whose default is not nothing.
 
-    The tree is that of one environment, so `environments` is not among them.
+    The tree is that of one environment, so `environments` is not among them. Neither are lists that may be
+    left out but not be empty, such as `command`.
     """
     match node, value:
         case Mapping(items=pairs, span=span), BaseModel():
@@ -31,6 +32,7 @@ def with_defaults(node: Node, value: object) -> Node:
                 and not is_later(field)
                 and node.get(word) is None
                 and (item := getattr(value, name)) is not None
+                and (item != () or not _needs_items(field))
             ]
             return Mapping((*said, *unsaid), span)
         case Mapping(items=pairs, span=span), dict():
@@ -45,6 +47,10 @@ def with_defaults(node: Node, value: object) -> Node:
 
 def _below(value: BaseModel, fields: dict[str, tuple[str, FieldInfo]], word: Scalar) -> object:
     return getattr(value, fields[word.text][0]) if word.text in fields else None
+
+
+def _needs_items(field: FieldInfo) -> bool:
+    return any(getattr(mark, "min_length", None) for mark in field.metadata)
 
 
 def _default(value: Any, field: FieldInfo) -> Node:

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mlopsgen.language.base import Choice, Item
-from mlopsgen.language.reference import bounds, docstrings, is_later, key, submodel, type_name
-from mlopsgen.language.written import default
+from mlopsgen.language.base import Item
+from mlopsgen.language.reference import bounds, docstrings, is_choice, is_later, key, submodel, type_name
+from mlopsgen.language.writing import shown_default
 
 _HEAD = """\
 # The language of `pipeline.yaml`
@@ -66,9 +66,9 @@ round, is an error and is not converted.
 ## `${…}`
 
 In a text, `${environment}`, `${account}`, `${region}`, `${pipeline}` and the keys of `spec.variables` are
-filled in when the file is compiled; the output holds the values. `${account}` needs `spec.aws.account`. A name
-that is not known is an error. `$${` is a literal `${`, and any other `$` is itself. Strings, names and
-quantities are never filled in, and neither are keys nor `parameters`; so a shell's `$HOME` in `command` stays.
+filled in when the file is compiled; the output holds the values. `${account}` needs `spec.aws.account`. A
+name that is not known is an error. `$${` is a literal `${`, and any other `$` is itself. Strings, names and
+quantities are never filled in, and neither are keys nor `parameters`: a shell's `$HOME` in `command` stays.
 
 ```yaml
 spec:
@@ -121,20 +121,10 @@ def entry(field: FieldInfo) -> dict[str, Any]:
         "type": type_name(field.annotation, tuple(field.metadata)),
         "range": bounds(field),
         "required": field.is_required(),
-        "default": _default(field),
-        "choice": _is_choice(field),
+        "default": shown_default(field),
+        "choice": is_choice(field),
         "later": is_later(field),
     }
-
-
-def _default(field: FieldInfo) -> Any:
-    """The default as the file would say it, or None where there is none worth saying."""
-    value = None if field.is_required() else default(field)
-    return None if value == [] or (value == {} and not _is_choice(field)) else value
-
-
-def _is_choice(field: FieldInfo) -> bool:
-    return any(isinstance(each, Choice) for each in field.metadata)
 
 
 def _section(path: str, model: type[BaseModel], documented: dict[type[BaseModel], str]) -> Iterator[str]:
@@ -173,7 +163,7 @@ def _section(path: str, model: type[BaseModel], documented: dict[type[BaseModel]
 
 
 def _meaning(field: FieldInfo, text: str) -> str:
-    return f"Choice. {text}" if _is_choice(field) else text
+    return f"Choice. {text}" if is_choice(field) else text
 
 
 def _cell(field: FieldInfo) -> str:
@@ -184,7 +174,7 @@ def _cell(field: FieldInfo) -> str:
 def _said(field: FieldInfo) -> str:
     if field.is_required():
         return "**required**"
-    value = _default(field)
+    value = shown_default(field)
     match value:
         case None:
             return ""

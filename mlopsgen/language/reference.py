@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mlopsgen.language import base, values
-from mlopsgen.language.base import Called, Filled, Later
+from mlopsgen.language.base import Called, Choice, Filled, Later
 from mlopsgen.language.values import Unit
 from mlopsgen.source.node import Path
 
@@ -58,6 +58,11 @@ def typed(field: FieldInfo) -> tuple[Any, tuple[object, ...]]:
 def is_later(field: FieldInfo) -> bool:
     """Whether the key is reserved and not built yet."""
     return any(isinstance(each, Later) for each in field.metadata)
+
+
+def is_choice(field: FieldInfo) -> bool:
+    """Whether the key is one of several of which one stands in its map."""
+    return any(isinstance(each, Choice) for each in field.metadata)
 
 
 def models(root: type[BaseModel]) -> dict[str, type[BaseModel]]:

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from mlopsgen.language.base import Choice, Filled, Item, Same, Varies
 from mlopsgen.language.reference import bare, docstrings, is_later, key, models, submodel, typed
 from mlopsgen.language.values import Unit
-from mlopsgen.language.written import default
+from mlopsgen.language.writing import shown_default
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -37,6 +37,8 @@ def schema(root: type[BaseModel]) -> Schema:
         "$schema": DIALECT,
         "title": root.__name__,
         **whole,
+        # Anchors are declared below such keys; nothing else reads them.
+        "patternProperties": {"^x-": {}},
         "$defs": {name: definitions[name] for name in sorted(_reachable(whole, definitions))},
     }
 
@@ -97,7 +99,7 @@ def _property(model: type[BaseModel], name: str, field: FieldInfo, text: str, vi
     result = {"description": text, "markdownDescription": text, **value}
     if "pattern" in value:
         result.setdefault("patternErrorMessage", text)
-    if not view.partial and (said := default(field)) not in (None, []) and not field.is_required():
+    if not view.partial and (said := shown_default(field)) is not None:
         result["default"] = said
     return result
 

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from mlopsgen.language.base import Choice
-from mlopsgen.language.reference import bare, key, typed
+from mlopsgen.language.reference import bare, is_choice, key, typed
 from mlopsgen.language.values import Unit
 
 
@@ -24,6 +24,12 @@ def default(field: FieldInfo) -> Any:
     return None if value is PydanticUndefined else written(value, field)
 
 
+def shown_default(field: FieldInfo) -> Any:
+    """A field's default as a file would say it, or None where there is none worth saying."""
+    value = None if field.is_required() else default(field)
+    return None if value == [] or (value == {} and not is_choice(field)) else value
+
+
 def written(value: Any, field: FieldInfo) -> Any:
     """The value of a field as a file would say it, without what is the default below it."""
     return _written(value, *typed(field))
@@ -36,7 +42,8 @@ def _written(value: Any, kind: Any, marks: tuple[object, ...]) -> Any:
                 key(name, each): said
                 for name, each in type(value).model_fields.items()
                 if (said := written(getattr(value, name), each)) is not None
-                and (said != default(each) or _is_choice(each))
+                # Who reads it sees what was chosen, even if it is the default.
+                and (said != default(each) or is_choice(each))
             }
         case tuple() if get_origin(kind) is tuple:
             return [_written(item, *bare(get_args(kind)[0])) for item in value]
@@ -47,8 +54,3 @@ def _written(value: Any, kind: Any, marks: tuple[object, ...]) -> Any:
         case _:
             unit = next((each for each in marks if isinstance(each, Unit)), None)
             return unit.write(value) if unit else value
-
-
-def _is_choice(field: FieldInfo) -> bool:
-    """Whether to name it even if it is what it is by default: who reads it sees what was chosen."""
-    return any(isinstance(each, Choice) for each in field.metadata)
