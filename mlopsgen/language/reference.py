@@ -18,10 +18,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.language import base, values
 from mlopsgen.language.base import Called, Choice, Filled, Later
 from mlopsgen.language.values import Unit
-from mlopsgen.source.node import Path
 
 
 def key(name: str, field: FieldInfo) -> str:
@@ -137,7 +137,7 @@ def _patterns(annotation: Any) -> Iterator[str]:
             yield pattern
 
 
-def describe(root: type[BaseModel], path: Path) -> str | None:
+def describe(root: type[BaseModel], path: SpecPath) -> str | None:
     """What the reference says of the field at `path`, or None if there is no such field."""
     names = tuple(step for step in path if isinstance(step, str))
     model = model_at(root, names[:-1])
@@ -149,7 +149,7 @@ def describe(root: type[BaseModel], path: Path) -> str | None:
     return None
 
 
-def fields(root: type[BaseModel], path: Path) -> dict[str, type[BaseModel] | None]:
+def fields(root: type[BaseModel], path: SpecPath) -> dict[str, type[BaseModel] | None]:
     """The keys that the language knows at `path`, each with the model below it if there is one.
 
     Those that are reserved are among them.
@@ -160,7 +160,7 @@ def fields(root: type[BaseModel], path: Path) -> dict[str, type[BaseModel] | Non
     return {key(name, field): submodel(field.annotation) for name, field in model.model_fields.items()}
 
 
-def model_at(root: type[BaseModel], path: Path) -> type[BaseModel] | None:
+def model_at(root: type[BaseModel], path: SpecPath) -> type[BaseModel] | None:
     """The model of the map at `path`, or None if no map of known keys is there.
 
     Numbers step through lists and, as everywhere, names of things may do so too; the key of a map of maps and

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from mlopsgen.components.balancers.spec import LoadBalancerSpec
-from mlopsgen.components.buckets.spec import BucketSpec, PrefixSpec
-from mlopsgen.components.capacity.spec import FargateSpec, PoolSpec, SpotSpec
+from mlopsgen.components.balancers.spec import LoadBalancerSpec, internal, public
+from mlopsgen.components.buckets.spec import BucketSpec, PrefixSpec, data_bucket
+from mlopsgen.components.capacity.spec import PoolSpec, fargate, fargate_spot
 from mlopsgen.components.images.spec import ImageSpec
 from mlopsgen.components.models.spec import ModelSpec
 from mlopsgen.components.volumes.spec import VolumeSpec
@@ -19,9 +19,6 @@ from mlopsgen.model.names import logical, within
 from mlopsgen.model.pipeline import Pipeline, PipelineSpec
 from mlopsgen.model.values import Named
 from mlopsgen.model.workload import JOB, SERVICE, WORKER, AnySpec, Kind, Workload
-
-DEFAULT_PREFIXES = ("raw", "processed", "models", "logs")
-"""What the bucket `data` holds when nobody declares it."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +234,7 @@ class Site:
             *((each, JOB) for each in spec.jobs),
         )
         found = [
-            Workload(each, kind, self._pools.get(each.capacity, _FARGATE), self._image(each.image))
+            Workload(each, kind, self._pools.get(each.capacity, fargate()), self._image(each.image))
             for each, kind in specs
         ]
         return tuple(sorted(found, key=lambda each: each.name))
@@ -286,10 +283,7 @@ class Site:
 
     @cached_property
     def _pools(self) -> Mapping[str, PoolSpec]:
-        made = {
-            "fargate": _FARGATE,
-            "fargate-spot": PoolSpec(name="fargate-spot", fargate=FargateSpec(spot=SpotSpec())),
-        }
+        made = {each.name: each for each in (fargate(), fargate_spot())}
         return made | {each.name: each for each in self.spec.capacity}
 
     def _on(self, pool: str) -> tuple[str, ...]:
@@ -325,7 +319,7 @@ class Site:
 
     @cached_property
     def _balancers(self) -> Mapping[str, LoadBalancerSpec]:
-        made = {name: LoadBalancerSpec(name=name) for name in ("public", "internal")}
+        made = {each.name: each for each in (public(), internal())}
         return made | {each.name: each for each in self.spec.load_balancers}
 
     @property
@@ -345,9 +339,7 @@ class Site:
     def buckets(self) -> tuple[Bucket, ...]:
         """By name: the declared buckets, and `data` if something uses one of its prefixes."""
         declared = {each.name: each for each in self.spec.buckets}
-        spec = declared.get("data") or BucketSpec(
-            name="data", prefixes=tuple(_default_prefix(each) for each in DEFAULT_PREFIXES)
-        )
+        spec = declared.get("data") or data_bucket()
         elsewhere = {
             each.name for bucket in declared.values() if bucket.name != "data" for each in bucket.prefixes
         }
@@ -376,16 +368,8 @@ class Site:
         """The names that `reads` and `writes` may say."""
         declared = {each.name for bucket in self.spec.buckets for each in bucket.prefixes}
         if not any(each.name == "data" for each in self.spec.buckets):
-            declared |= set(DEFAULT_PREFIXES)
+            declared |= {each.name for each in data_bucket().prefixes}
         return tuple(sorted(declared | {each.store for each in self.spec.models}))
-
-
-_FARGATE = PoolSpec(name="fargate", fargate=FargateSpec())
-
-
-def _default_prefix(name: str) -> PrefixSpec:
-    # What programs write there for themselves is of no use for long.
-    return PrefixSpec.model_validate({"name": name} | ({"expireAfter": "90d"} if name == "logs" else {}))
 
 
 T = TypeVar("T", bound=Item)

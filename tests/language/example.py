@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mlopsgen.sections.pipeline import Pipeline
+from mlopsgen.model.pipeline import Pipeline
 from mlopsgen.source.node import Node, plain
 from mlopsgen.source.parse import parse
 

@@ -8,25 +8,25 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from mlopsgen.language.base import Choice, Either, Implied
-from mlopsgen.language.defaults import with_defaults
-from mlopsgen.language.reference import docstrings, is_later, key, models, submodel
-from mlopsgen.language.writing import default, written
-from mlopsgen.sections.balancers.spec import internal, public
-from mlopsgen.sections.buckets.spec import data_bucket
-from mlopsgen.sections.capacity.spec import fargate, fargate_spot
-from mlopsgen.sections.monitoring.alarms import DEFAULT_ALARMS, Alarm, merged
-from mlopsgen.sections.monitoring.spec import (
+from mlopsgen.components.balancers.spec import internal, public
+from mlopsgen.components.buckets.spec import data_bucket
+from mlopsgen.components.capacity.spec import fargate, fargate_spot
+from mlopsgen.components.monitoring.alarms import DEFAULT_ALARMS, Alarm, merged
+from mlopsgen.components.monitoring.spec import (
     AlarmSpec,
     JobAlarmsSpec,
     PercentAlarmSpec,
     ServiceAlarmsSpec,
     WorkerAlarmsSpec,
 )
-from mlopsgen.sections.network.spec import NetworkSpec
-from mlopsgen.sections.pipeline import Pipeline, PipelineSpec
-from mlopsgen.sections.services.spec import BlueGreenSpec, DeploymentSpec, ServiceSpec
-from mlopsgen.sections.workers.spec import WorkerSpec
+from mlopsgen.components.network.spec import NetworkSpec
+from mlopsgen.components.services.spec import BlueGreenSpec, DeploymentSpec, ServiceSpec
+from mlopsgen.components.workers.spec import WorkerSpec
+from mlopsgen.language.base import Choice, Either, Implied
+from mlopsgen.language.defaults import with_defaults
+from mlopsgen.language.reference import docstrings, is_later, key, models, submodel
+from mlopsgen.language.writing import default, written
+from mlopsgen.model.pipeline import Pipeline, PipelineSpec
 from mlopsgen.source.node import Mapping, plain
 from tests.cases import ROOT
 from tests.language.example import example, loaded, tree

@@ -6,6 +6,10 @@ import re
 
 import pytest
 
+from mlopsgen.components.jobs.spec import JobSpec
+from mlopsgen.components.models.spec import GateSpec
+from mlopsgen.components.services.spec import RouteSpec, ServiceSpec
+from mlopsgen.components.workloads.spec import ReplicasSpec
 from mlopsgen.language.base import Called
 from mlopsgen.language.page import entry, page
 from mlopsgen.language.reference import (
@@ -21,11 +25,7 @@ from mlopsgen.language.reference import (
     typed,
 )
 from mlopsgen.language.values import Unit
-from mlopsgen.sections.jobs.spec import JobSpec
-from mlopsgen.sections.models.spec import GateSpec
-from mlopsgen.sections.pipeline import Pipeline, PipelineSpec
-from mlopsgen.sections.services.spec import RouteSpec, ServiceSpec
-from mlopsgen.sections.workloads.spec import ReplicasSpec
+from mlopsgen.model.pipeline import Pipeline, PipelineSpec
 
 PAGE = page(Pipeline)
 

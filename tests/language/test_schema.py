@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from mlopsgen.language.reference import model_at
 from mlopsgen.language.schema import schema
-from mlopsgen.sections.pipeline import Pipeline
+from mlopsgen.model.pipeline import Pipeline
 from mlopsgen.source.node import Path
 from tests.language.example import example, loaded
 
