@@ -72,7 +72,7 @@ class Binding(NamedTuple):
     tmpfs: tuple[Tmpfs, ...] = ()
     """Memory that its main container sees as folders."""
     opened: tuple[Mount, ...] = ()
-    """Mounts of empty volumes that belong to root, to be opened to every user before the main container starts."""
+    """Empty volumes that belong to root, to be opened to every user before the main container starts."""
     connections: tuple[Connection, ...] = ()
     """Whom it may connect to, beside HTTPS."""
     declarations: tuple[Declaration, ...] = ()

@@ -1,4 +1,4 @@
-"""How something joins the network: the VPC, its subnets and its range, of the pipeline's own or of somebody else's."""
+"""How something joins the network: VPC, subnets and range, of the pipeline's own or of somebody else's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`spec.monitoring`: the topic that alarms speak to, and where programs write their logs."""
+"""The topic that alarms speak to, and who hears of it."""
 
 from __future__ import annotations
 
@@ -6,68 +6,58 @@ from collections.abc import Iterator
 
 from troposphere import Ref, sns
 
-from mlopsgen import iam
-from mlopsgen.components.base import Binding, Component, Site
-from mlopsgen.components.wiring import TOPIC_ARN, publish
-from mlopsgen.plan import Grant, Part, Resource, Thing
-from mlopsgen.spec.workload import WorkloadSpec
+from mlopsgen.model.binding import Bindings
+from mlopsgen.model.names import logical
+from mlopsgen.model.plan import Declaration, FlowNode
+from mlopsgen.model.site import Site, by_name
+from mlopsgen.parts.resource import Scope, publish
+from mlopsgen.parts.topic import TOPIC_ARN
 
 STACK = "foundation"
-ORIGIN = ("spec", "monitoring", "notify")
 
 
-class Monitoring(Component):
-    """One encrypted topic, and a subscription for each address."""
-
-    def declare(self, site: Site) -> Iterator[Part]:
-        topic = sns.Topic(
-            "Topic",
-            DisplayName=f"Alarms of {site.prefix}",
-            # Alarms can publish to an encrypted topic only if its key is the customer's own and says so.
-            KmsMasterKeyId=Ref("Key"),
+def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
+    """One topic, encrypted with the pipeline's own key, and a subscription for each receiver."""
+    scope = Scope(site, STACK, ("spec", "monitoring", "notify"))
+    # Alarms can publish to an encrypted topic only if its key is the customer's own and says so (Amazon
+    # CloudWatch user guide, "Notifying users on alarm changes").
+    key = {"KmsMasterKeyId": Ref("Key")} if site.owns_key else {}
+    yield scope.resource(sns.Topic("Topic", DisplayName=f"Alarms of {site.prefix}", **key))
+    for each in by_name(site.spec.monitoring.notify):
+        yield scope.at(each.name).resource(
+            sns.SubscriptionResource(
+                f"{logical(each.name)}Subscription",
+                TopicArn=Ref("Topic"),
+                Protocol="email",
+                Endpoint=each.email,
+            )
         )
-        yield Resource(STACK, "Topic", topic, ORIGIN)
-        # Addresses are told apart by a number: they may hold any letter, a logical id may not.
-        for number, address in enumerate(sorted(set(site.spec.monitoring.notify.email)), start=1):
-            name = f"EmailSubscription{number}"
-            body = sns.SubscriptionResource(name, TopicArn=Ref("Topic"), Protocol="email", Endpoint=address)
-            yield Resource(STACK, name, body, ORIGIN)
-        policy = sns.TopicPolicy(
-            "TopicPolicy",
-            Topics=[Ref("Topic")],
-            PolicyDocument={
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Sid": "AlarmsAndEvents",
-                        "Effect": "Allow",
-                        "Principal": {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]},
-                        "Action": "sns:Publish",
-                        "Resource": Ref("Topic"),
-                        "Condition": {"StringEquals": {"aws:SourceAccount": Ref("AWS::AccountId")}},
-                    },
-                    {
-                        "Sid": "TlsOnly",
-                        "Effect": "Deny",
-                        "Principal": "*",
-                        "Action": "sns:Publish",
-                        "Resource": Ref("Topic"),
-                        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                    },
-                ],
-            },
-        )
-        yield Resource(STACK, "TopicPolicy", policy, ORIGIN)
-        yield publish(site, STACK, "TopicArnParameter", TOPIC_ARN, Ref("Topic"), ORIGIN)
-        yield Thing("topic:alarms", "alarms", "topic")
+    yield scope.resource(_policy())
+    yield publish(TOPIC_ARN, Ref("Topic"), scope.origin, kept="alarms that are added later speak to it")
+    yield FlowNode("topic:alarms", "alarms", "topic")
 
-    def bind(self, site: Site, workload: WorkloadSpec, stack: str) -> Binding:
-        """Its metrics' namespace, and the right of ECS to write its log group.
 
-        Metrics are embedded in log lines, so the program itself needs no right for them.
-        """
-        group = iam.arn("logs", f"log-group:{site.log_group(workload.name)}:*")
-        return Binding(
-            environment=(("METRICS_NAMESPACE", site.metrics_namespace),),
-            execution_grants=(Grant(("logs:CreateLogStream", "logs:PutLogEvents"), (group,), "write logs"),),
-        )
+def _policy() -> sns.TopicPolicy:
+    statements = [
+        {
+            "Sid": "AlarmsAndEvents",
+            "Effect": "Allow",
+            "Principal": {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]},
+            "Action": "sns:Publish",
+            "Resource": Ref("Topic"),
+            "Condition": {"StringEquals": {"aws:SourceAccount": Ref("AWS::AccountId")}},
+        },
+        {
+            "Sid": "TlsOnly",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sns:Publish",
+            "Resource": Ref("Topic"),
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        },
+    ]
+    return sns.TopicPolicy(
+        "TopicPolicy",
+        Topics=[Ref("Topic")],
+        PolicyDocument={"Version": "2012-10-17", "Statement": statements},
+    )

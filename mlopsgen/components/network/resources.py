@@ -1,53 +1,53 @@
-"""`spec.network`: a VPC of its own, or the ids of one that is there; and how a workload joins it."""
+"""A new VPC: public subnets for load balancers and NAT, private ones for tasks, and the ways to AWS."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network
-from typing import Any, NamedTuple
 
 from troposphere import GetAtt, GetAZs, Join, Ref, Select, Sub, ec2, logs
 
-from mlopsgen import iam
-from mlopsgen.components.base import Component, Site
-from mlopsgen.components.wiring import KEY_ARN, PRIVATE_SUBNETS, PUBLIC_SUBNETS, VPC_ID, publish, take
-from mlopsgen.plan import Grant, Output, Parameter, Part, Resource
-from mlopsgen.spec.network import FlowLogsSpec, VpcSpec
+from mlopsgen.components.network.endpoints import interface_services
+from mlopsgen.components.network.spec import FlowLogsSpec, VpcSpec
+from mlopsgen.language.values import DAY
+from mlopsgen.model.binding import Bindings
+from mlopsgen.model.plan import Declaration, Grant, Resource, StackDescription
+from mlopsgen.model.site import Site
+from mlopsgen.parts.key import key_arn
+from mlopsgen.parts.network import EVERYWHERE, PRIVATE_SUBNETS, PUBLIC_SUBNETS, VPC_ID, vpc
+from mlopsgen.parts.resource import Scope, output, publish
+from mlopsgen.parts.roles import Role, declare_role, trust_service
 
 STACK = "network"
-ORIGIN = ("spec", "network", "vpc")
-EVERYWHERE = "0.0.0.0/0"
 
-DAY = 86400
 ZONES = 4
 """Room is kept for as many zones as the language allows, so that adding one moves no subnet."""
 
 
 def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
-    """Public subnets for load balancers and NAT, private ones for tasks; nothing in somebody else's VPC."""
+    """The VPC with all that belongs to it; nothing in somebody else's."""
     spec = vpc(site)
     if spec is None:
         return
     yield StackDescription(STACK, "the VPC")
-    scope = Scope(site, STACK, ORIGIN)
-        vpc = ec2.VPC("Vpc", CidrBlock=spec.cidr, EnableDnsHostnames=True, EnableDnsSupport=True)
-        yield Resource(STACK, "Vpc", vpc, ORIGIN)
-        yield Resource(STACK, "InternetGateway", ec2.InternetGateway("InternetGateway"), ORIGIN)
-        attachment = ec2.VPCGatewayAttachment(
+    scope = Scope(site, STACK, ("spec", "network", "vpc"))
+    yield scope.resource(ec2.VPC("Vpc", CidrBlock=spec.cidr, EnableDnsHostnames=True, EnableDnsSupport=True))
+    yield scope.resource(ec2.InternetGateway("InternetGateway"))
+    yield scope.resource(
+        ec2.VPCGatewayAttachment(
             "InternetGatewayAttachment", VpcId=Ref("Vpc"), InternetGatewayId=Ref("InternetGateway")
         )
-        yield Resource(STACK, "InternetGatewayAttachment", attachment, ORIGIN)
-        yield from _public(spec)
-        yield from _private(spec)
-        yield from _endpoints(site, spec)
-        if spec.flow_logs:
-            yield from _flow_logs(site, spec.flow_logs)
-        zones = range(1, spec.availability_zones + 1)
-        yield publish(site, STACK, "VpcIdParameter", VPC_ID, Ref("Vpc"), ORIGIN)
-        for name, key in (("Public", PUBLIC_SUBNETS), ("Private", PRIVATE_SUBNETS)):
-            ids = Join(",", [Ref(f"{name}Subnet{zone}") for zone in zones])
-            yield publish(site, STACK, f"{name}SubnetIdsParameter", key, ids, ORIGIN, many=True)
-        yield Output(STACK, "VpcId", Ref("Vpc"), "The VPC")
+    )
+    yield from _public(scope, spec)
+    yield from _private(scope, spec)
+    yield from _endpoints(scope, spec)
+    if spec.flow_logs.enabled:
+        yield from _flow_logs(scope.at("flowLogs"), spec.flow_logs)
+    yield publish(VPC_ID, Ref("Vpc"), scope.origin, kept="whatever is added later stands in it")
+    for kind, reference in (("Public", PUBLIC_SUBNETS), ("Private", PRIVATE_SUBNETS)):
+        ids = Join(",", [Ref(f"{kind}Subnet{zone}") for zone in _zones(spec)])
+        yield publish(reference, ids, scope.origin, kept="whatever is added later stands in them")
+    yield output(STACK, "VpcId", Ref("Vpc"), "The VPC")
 
 
 def subnets(cidr: str) -> tuple[tuple[str, str], ...]:
@@ -56,91 +56,99 @@ def subnets(cidr: str) -> tuple[tuple[str, str], ...]:
     The private ranges are the first four eighths and the public ones lie in the fifth, whatever the number
     of zones, so no range moves when a zone is added; the rest stays free.
     """
-    vpc = IPv4Network(cidr)
-    eighths = tuple(vpc.subnets(prefixlen_diff=3))
-    publics = tuple(eighths[ZONES].subnets(new_prefix=min(vpc.prefixlen + 6, 28)))
+    whole = IPv4Network(cidr)
+    eighths = tuple(whole.subnets(prefixlen_diff=3))
+    publics = tuple(eighths[ZONES].subnets(new_prefix=min(whole.prefixlen + 6, 28)))
     return tuple((str(publics[zone]), str(eighths[zone])) for zone in range(min(ZONES, len(publics))))
 
 
-def _public(spec: VpcSpec) -> Iterator[Part]:
-    yield Resource(STACK, "PublicRouteTable", ec2.RouteTable("PublicRouteTable", VpcId=Ref("Vpc")), ORIGIN)
+def _zones(spec: VpcSpec) -> range:
+    return range(1, spec.availability_zones + 1)
+
+
+def _public(scope: Scope, spec: VpcSpec) -> Iterator[Resource]:
+    yield scope.resource(ec2.RouteTable("PublicRouteTable", VpcId=Ref("Vpc")))
     # A route to a gateway that is not yet attached fails.
-    route = ec2.Route(
-        "PublicRoute",
-        RouteTableId=Ref("PublicRouteTable"),
-        DestinationCidrBlock=EVERYWHERE,
-        GatewayId=Ref("InternetGateway"),
-        DependsOn="InternetGatewayAttachment",
+    yield scope.resource(
+        ec2.Route(
+            "PublicRoute",
+            RouteTableId=Ref("PublicRouteTable"),
+            DestinationCidrBlock=EVERYWHERE,
+            GatewayId=Ref("InternetGateway"),
+            DependsOn="InternetGatewayAttachment",
+        )
     )
-    yield Resource(STACK, "PublicRoute", route, ORIGIN)
-    gateways = _gateways(spec)
-    for zone, (cidr, _) in enumerate(subnets(spec.cidr)[: spec.availability_zones], start=1):
-        yield _subnet("Public", zone, cidr)
-        yield _association("Public", zone, "PublicRouteTable")
-        if zone <= gateways:
-            address = ec2.EIP(f"NatAddress{zone}", Domain="vpc", DependsOn="InternetGatewayAttachment")
-            yield Resource(STACK, f"NatAddress{zone}", address, (*ORIGIN, "natGateways"))
-            nat = ec2.NatGateway(
-                f"NatGateway{zone}",
-                AllocationId=GetAtt(f"NatAddress{zone}", "AllocationId"),
-                SubnetId=Ref(f"PublicSubnet{zone}"),
+    gateways = scope.at("natGateways")
+    for zone, (cidr, _) in zip(_zones(spec), subnets(spec.cidr), strict=False):
+        yield scope.resource(_subnet("Public", zone, cidr))
+        yield scope.resource(_association("Public", zone, "PublicRouteTable"))
+        if zone <= _gateways(spec):
+            yield gateways.resource(
+                ec2.EIP(f"NatAddress{zone}", Domain="vpc", DependsOn="InternetGatewayAttachment")
             )
-            yield Resource(STACK, f"NatGateway{zone}", nat, (*ORIGIN, "natGateways"))
+            yield gateways.resource(
+                ec2.NatGateway(
+                    f"NatGateway{zone}",
+                    AllocationId=GetAtt(f"NatAddress{zone}", "AllocationId"),
+                    SubnetId=Ref(f"PublicSubnet{zone}"),
+                )
+            )
 
 
-def _private(spec: VpcSpec) -> Iterator[Part]:
+def _private(scope: Scope, spec: VpcSpec) -> Iterator[Resource]:
     gateways = _gateways(spec)
-    for zone, (_, cidr) in enumerate(subnets(spec.cidr)[: spec.availability_zones], start=1):
-        yield _subnet("Private", zone, cidr)
+    for zone, (_, cidr) in zip(_zones(spec), subnets(spec.cidr), strict=False):
         table = f"PrivateRouteTable{zone}"
-        yield Resource(STACK, table, ec2.RouteTable(table, VpcId=Ref("Vpc")), ORIGIN)
-        yield _association("Private", zone, table)
+        yield scope.resource(_subnet("Private", zone, cidr))
+        yield scope.resource(ec2.RouteTable(table, VpcId=Ref("Vpc")))
+        yield scope.resource(_association("Private", zone, table))
         if gateways:
-            route = ec2.Route(
-                f"PrivateRoute{zone}",
-                RouteTableId=Ref(table),
-                DestinationCidrBlock=EVERYWHERE,
-                NatGatewayId=Ref(f"NatGateway{min(zone, gateways)}"),
+            yield scope.at("natGateways").resource(
+                ec2.Route(
+                    f"PrivateRoute{zone}",
+                    RouteTableId=Ref(table),
+                    DestinationCidrBlock=EVERYWHERE,
+                    NatGatewayId=Ref(f"NatGateway{min(zone, gateways)}"),
+                )
             )
-            yield Resource(STACK, f"PrivateRoute{zone}", route, (*ORIGIN, "natGateways"))
 
 
 def _gateways(spec: VpcSpec) -> int:
     return {"none": 0, "single": 1, "perZone": spec.availability_zones}[spec.nat_gateways]
 
 
-def _subnet(kind: str, zone: int, cidr: str) -> Resource:
-    body = ec2.Subnet(
+def _subnet(kind: str, zone: int, cidr: str) -> ec2.Subnet:
+    return ec2.Subnet(
         f"{kind}Subnet{zone}",
         VpcId=Ref("Vpc"),
         CidrBlock=cidr,
         AvailabilityZone=Select(zone - 1, GetAZs("")),
         MapPublicIpOnLaunch=False,
     )
-    return Resource(STACK, f"{kind}Subnet{zone}", body, ORIGIN)
 
 
-def _association(kind: str, zone: int, table: str) -> Resource:
-    name = f"{kind}Subnet{zone}RouteTableAssociation"
-    body = ec2.SubnetRouteTableAssociation(name, SubnetId=Ref(f"{kind}Subnet{zone}"), RouteTableId=Ref(table))
-    return Resource(STACK, name, body, ORIGIN)
+def _association(kind: str, zone: int, table: str) -> ec2.SubnetRouteTableAssociation:
+    return ec2.SubnetRouteTableAssociation(
+        f"{kind}Subnet{zone}RouteTableAssociation",
+        SubnetId=Ref(f"{kind}Subnet{zone}"),
+        RouteTableId=Ref(table),
+    )
 
 
-def _endpoints(site: Site, spec: VpcSpec) -> Iterator[Part]:
+def _endpoints(scope: Scope, spec: VpcSpec) -> Iterator[Resource]:
     """S3 through a gateway, which costs nothing; without NAT, the other services through interfaces."""
-    zones = range(1, spec.availability_zones + 1)
     gateway = ec2.VPCEndpoint(
         "S3Endpoint",
         VpcId=Ref("Vpc"),
         ServiceName=Sub("com.amazonaws.${AWS::Region}.s3"),
         VpcEndpointType="Gateway",
-        RouteTableIds=[Ref(f"PrivateRouteTable{zone}") for zone in zones],
+        RouteTableIds=[Ref(f"PrivateRouteTable{zone}") for zone in _zones(spec)],
     )
-    yield Resource(STACK, "S3Endpoint", gateway, ORIGIN)
-    services = interface_services(site) if spec.nat_gateways == "none" else ()
+    yield scope.resource(gateway)
+    services = interface_services(scope.site)
     if not services:
         return
-    origin = (*ORIGIN, "natGateways")
+    interfaces = scope.at("natGateways")
     group = ec2.SecurityGroup(
         "EndpointSecurityGroup",
         VpcId=Ref("Vpc"),
@@ -156,69 +164,47 @@ def _endpoints(site: Site, spec: VpcSpec) -> Iterator[Part]:
             )
         ],
     )
-    yield Resource(STACK, "EndpointSecurityGroup", group, origin)
+    yield interfaces.resource(group)
     for service in services:
-        name = "".join(word.capitalize() for word in service.replace("-", ".").split(".")) + "Endpoint"
+        name = "".join(word.capitalize() for word in service.replace("-", ".").split("."))
         endpoint = ec2.VPCEndpoint(
-            name,
+            f"{name}Endpoint",
             VpcId=Ref("Vpc"),
             ServiceName=Sub(f"com.amazonaws.${{AWS::Region}}.{service}"),
             VpcEndpointType="Interface",
             PrivateDnsEnabled=True,
-            SubnetIds=[Ref(f"PrivateSubnet{zone}") for zone in zones],
+            SubnetIds=[Ref(f"PrivateSubnet{zone}") for zone in _zones(spec)],
             SecurityGroupIds=[Ref("EndpointSecurityGroup")],
         )
-        yield Resource(STACK, name, endpoint, origin)
+        yield interfaces.resource(endpoint)
 
 
-def interface_services(site: Site) -> tuple[str, ...]:
-    """What tasks call that has no gateway: images, logs, and what their secrets and instances need.
-
-    The list is ECS's own (Amazon ECS developer guide, "Amazon ECS interface VPC endpoints").
-    """
-    workloads = (*site.services, *site.trainers)
-    needed = {"ecr.api", "ecr.dkr", "logs"}
-    secrets = [secret.value_from for workload in workloads for secret in workload.secrets]
-    if any(":secretsmanager:" in arn for arn in secrets):
-        needed.add("secretsmanager")
-    if any(":ssm:" in arn for arn in secrets):
-        needed.add("ssm")
-    if secrets or site.spec.storage.encryption == "aws:kms":
-        needed.add("kms")
-    if any(workload.compute.ec2 for workload in workloads):
-        needed |= {"ecs", "ecs-agent", "ecs-telemetry"}
-    return tuple(sorted(needed))
-
-
-def _flow_logs(site: Site, spec: FlowLogsSpec) -> Iterator[Part]:
-    origin = (*ORIGIN, "flowLogs")
-    key, parameter = take(site, STACK, "KeyArn", KEY_ARN, "String", "The pipeline's key")
-    yield parameter
+def _flow_logs(scope: Scope, spec: FlowLogsSpec) -> Iterator[Declaration]:
+    key = key_arn(scope.site)
     group = logs.LogGroup(
         "FlowLogGroup",
-        LogGroupName=site.log_group("vpc-flow-logs"),
+        LogGroupName=scope.site.log_group("vpc-flow-logs"),
         RetentionInDays=spec.retention // DAY,
-        KmsKeyId=key,
         DeletionPolicy="RetainExceptOnCreate",
         UpdateReplacePolicy="Retain",
+        **({"KmsKeyId": key} if key else {}),
     )
-    yield Resource(STACK, "FlowLogGroup", group, origin)
-    yield from iam.role(
-        site,
-        stack=STACK,
-        logical_id="FlowLogRole",
-        name="flow logs",
-        kind="service",
-        trust=iam.trust_service("vpc-flow-logs.amazonaws.com", site),
-        grants=(
-            Grant(
-                ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"),
-                (GetAtt("FlowLogGroup", "Arn"),),
-                "write flow logs",
-            ),
+    yield scope.resource(group)
+    write = Grant(
+        ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"),
+        (GetAtt("FlowLogGroup", "Arn"),),
+        "write flow logs",
+    )
+    yield from declare_role(
+        scope,
+        Role(
+            logical_id="FlowLogRole",
+            name="flow logs",
+            kind="service",
+            trust=trust_service("vpc-flow-logs.amazonaws.com", scope.site),
+            grants=(write,),
+            description="Writes the VPC's flow logs",
         ),
-        description="Writes the VPC's flow logs",
-        origin=origin,
     )
     flow = ec2.FlowLog(
         "FlowLog",
@@ -230,4 +216,4 @@ def _flow_logs(site: Site, spec: FlowLogsSpec) -> Iterator[Part]:
         DeliverLogsPermissionArn=GetAtt("FlowLogRole", "Arn"),
         MaxAggregationInterval=600,
     )
-    yield Resource(STACK, "FlowLog", flow, origin)
+    yield scope.resource(flow)

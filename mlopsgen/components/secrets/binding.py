@@ -1,48 +1,118 @@
-"""Secrets by reference: ECS reads them when it starts a task, and no file holds a value."""
+"""Secrets by reference: the execution role reads each one that a workload names, and no other.
+
+A secret goes by its name or by its ARN. ECS wants the form of an ARN, and Secrets Manager finds a secret by an
+ARN without the six characters that it added (AWS Secrets Manager user guide, "Find secrets by ARN or name");
+a policy has a `?` for each of them, since a `*` would match other names too (the same guide, "Example:
+Permission to read specific secrets").
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from typing import NamedTuple
 
 from troposphere import Sub
 
-from mlopsgen.components.base import Binding, Component, Site
-from mlopsgen.plan import Grant, Part
-from mlopsgen.spec.workload import SecretSpec, WorkloadSpec
+from mlopsgen.components.workloads.spec import SecretSpec
+from mlopsgen.model.binding import Binding, Contribution
+from mlopsgen.model.plan import Grant
+from mlopsgen.model.site import Site
+from mlopsgen.model.values import Value
+from mlopsgen.model.workload import Workload
+from mlopsgen.parts.policies import arn
+
+SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
+"""What Secrets Manager adds to a secret's name in its ARN."""
+
+_CONTEXTS = {"secretsmanager": "SecretARN", "ssm": "PARAMETER_ARN"}
+"""The key of the encryption context in which each service decrypts (the services' user guides on KMS)."""
+
+_READS = {"secretsmanager": "secretsmanager:GetSecretValue", "ssm": "ssm:GetParameters"}
 
 
-class Secrets(Component):
-    """Secrets exist already; a workload that names one gets to read that one."""
+class Source(NamedTuple):
+    """Where a secret lies."""
 
-    def declare(self, site: Site) -> Iterator[Part]:
-        yield from ()
-
-    def bind(self, site: Site, workload: WorkloadSpec, stack: str) -> Binding:
-        """The execution role reads each secret, and decrypts it through its service alone."""
-        secrets = sorted(workload.secrets, key=lambda each: each.name)
-        return Binding(
-            secrets=tuple((each.name, _value_from(each)) for each in secrets),
-            execution_grants=tuple(grant for each in secrets for grant in _grants(each)),
-        )
-
-
-def _value_from(secret: SecretSpec) -> str:
-    """ECS's form for one key of a JSON secret: the ARN, the key, and two empty fields for the version."""
-    return f"{secret.value_from}:{secret.key}::" if secret.key else secret.value_from
+    service: str
+    """`secretsmanager` or `ssm`."""
+    value_from: Value
+    """How a task definition names it."""
+    pattern: Value
+    """How a policy names it."""
+    neighbours: Value
+    """All secrets beside it, of its account."""
+    keys: Value
+    """The KMS keys that it may be encrypted with."""
+    operator: str = "StringEquals"
+    """How a condition compares `pattern`."""
 
 
-def _grants(secret: SecretSpec) -> Iterator[Grant]:
-    _, partition, service, region, account, _ = secret.value_from.split(":", 5)
-    parameter = service == "ssm"
-    action = "ssm:GetParameters" if parameter else "secretsmanager:GetSecretValue"
-    yield Grant((action,), (secret.value_from,), f"read secret {secret.name}")
-    context = "PARAMETER_ARN" if parameter else "SecretARN"
-    yield Grant(
-        ("kms:Decrypt",),
-        (f"arn:{partition}:kms:{region}:{account}:key/*",),
-        f"decrypt secret {secret.name}",
-        (
-            ("StringEquals", f"kms:EncryptionContext:{context}", secret.value_from),
-            ("StringEquals", "kms:ViaService", Sub(f"{service}.{region}.${{AWS::URLSuffix}}")),
+def bind(site: Site, workload: Workload) -> Binding:
+    """Each secret in the variable that asks for it, and what ECS needs to read and decrypt it."""
+    sources = [(name, source(each)) for name, each in sorted(workload.spec.secrets.items())]
+    grants = tuple(grant for name, each in sources for grant in (_read(name, each), _decrypt(name, each)))
+    return Binding(
+        secrets=tuple((name, each.value_from) for name, each in sources),
+        execution_grants=grants,
+        contributions=tuple(
+            Contribution("boundary", grant) for _, each in sources for grant in _bounds(each)
         ),
     )
+
+
+def service(secret: SecretSpec) -> str:
+    """Who keeps it: `secretsmanager` or `ssm`."""
+    return "ssm" if secret.parameter is not None else "secretsmanager"
+
+
+def given(secret: SecretSpec) -> str:
+    """The name or ARN that stands in the file."""
+    reference = secret.secret_key_ref
+    return secret.parameter or secret.secret or (reference.name if reference else "")
+
+
+def source(secret: SecretSpec) -> Source:
+    """The forms of a secret's reference."""
+    word, kind = given(secret), service(secret)
+    key = f":{secret.secret_key_ref.key}::" if secret.secret_key_ref else ""
+    every = "parameter/*" if kind == "ssm" else "secret:*"
+    if word.startswith("arn:"):
+        _, partition, _, region, account, _ = word.split(":", 5)
+        place = f"{region}:{account}"
+        neighbours, keys = f"arn:{partition}:{kind}:{place}:{every}", f"arn:{partition}:kms:{place}:key/*"
+        return Source(kind, f"{word}{key}", word, neighbours, keys)
+    neighbours, keys = arn(kind, every), arn("kms", "key/*")
+    if kind == "ssm":
+        # A `/` at the start of a parameter's name is not doubled in its ARN (AWS Systems Manager user guide,
+        # "Restricting access to Parameter Store parameters using IAM policies").
+        parameter = arn(kind, f"parameter/{word.removeprefix('/')}")
+        return Source(kind, parameter, parameter, neighbours, keys)
+    pattern = arn(kind, f"secret:{word}-??????")
+    return Source(kind, arn(kind, f"secret:{word}{key}"), pattern, neighbours, keys, "StringLike")
+
+
+def _read(name: str, each: Source) -> Grant:
+    return Grant((_READS[each.service],), (each.pattern,), f"read secret {name}")
+
+
+def _decrypt(name: str, each: Source) -> Grant:
+    """Through its service, in the context of this secret alone."""
+    context = f"kms:EncryptionContext:{_CONTEXTS[each.service]}"
+    return Grant(
+        ("kms:Decrypt",),
+        (each.keys,),
+        f"decrypt secret {name}",
+        ((each.operator, context, each.pattern), _via(each)),
+    )
+
+
+def _bounds(each: Source) -> tuple[Grant, ...]:
+    """What the boundary must hold: few words for any number of secrets."""
+    return (
+        Grant((_READS[each.service],), (each.neighbours,), "secrets"),
+        Grant(("kms:Decrypt",), (each.keys,), "keys of secrets", (_via(each),)),
+    )
+
+
+def _via(each: Source) -> tuple[str, str, Value]:
+    return "StringEquals", "kms:ViaService", Sub(f"{each.service}.${{AWS::Region}}.${{AWS::URLSuffix}}")

@@ -1,0 +1,1 @@
+"""`secrets` of a container: values that ECS reads when it starts a task, and that no file holds."""
