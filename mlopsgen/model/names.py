@@ -1,4 +1,4 @@
-"""How names of the pipeline become names elsewhere: logical ids, variables, physical names of a bounded length."""
+"""How names of the pipeline become names elsewhere: logical ids, variables, bounded physical names."""
 
 from __future__ import annotations
 

@@ -4,8 +4,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mlopsgen.language.base import Called, Filled, Implied, Json, Name, NotYet, Same, Spec, Text
-from mlopsgen.language.values import AccountId, Arn, Region
 from mlopsgen.components.balancers.spec import LoadBalancerSpec
 from mlopsgen.components.buckets.spec import BucketSpec
 from mlopsgen.components.capacity.spec import PoolSpec
@@ -21,6 +19,8 @@ from mlopsgen.components.people.spec import PeopleSpec
 from mlopsgen.components.services.spec import ServiceSpec
 from mlopsgen.components.volumes.spec import VolumeSpec
 from mlopsgen.components.workers.spec import WorkerSpec
+from mlopsgen.language.base import Called, Filled, Implied, Json, Name, NotYet, Same, Spec, Text
+from mlopsgen.language.values import AccountId, Arn, Region
 
 LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.:/=+@-]*$", max_length=128)]
 """Letters, digits, spaces and `_.:/=+@-`, as AWS takes them in tags; at most 128 characters."""

@@ -16,7 +16,7 @@ from mlopsgen.model.names import logical
 Value: TypeAlias = str | AWSHelperFn
 """A string, or a function of CloudFormation that becomes one."""
 
-Document: TypeAlias = None | bool | int | float | str | list["Document"] | dict[str, "Document"]
+Document: TypeAlias = bool | int | float | str | list["Document"] | dict[str, "Document"] | None
 """A finished part of a template."""
 
 
@@ -54,7 +54,7 @@ class Published(AWSHelperFn):  # type: ignore[misc]  # troposphere is untyped
 
 @dataclass(frozen=True)
 class Named(AWSHelperFn):  # type: ignore[misc]  # troposphere is untyped
-    """A value of another stack that is known beforehand, such as a cluster's name: an edge without a parameter."""
+    """A value of another stack that is known beforehand, such as a cluster's name."""
 
     stack: str
     """The stack that makes what is named."""

@@ -147,11 +147,11 @@ class Workload:
 
     @property
     def health_path(self) -> str | None:
-        """The path that health checks ask of the main port."""
+        """The path of the main port that ECS's own check asks; None if it speaks something else than HTTP."""
         port, health = self.main_port, self.health
-        if not port or not isinstance(health, HealthCheckSpec):
+        if not port or not health or port.app_protocol not in ("http", "http2"):
             return None
-        return health.path or {"http": "/health", "http2": "/health"}.get(port.app_protocol)
+        return health.path or "/health"
 
     @cached_property
     def routes(self) -> tuple[Route, ...]:
@@ -159,10 +159,11 @@ class Workload:
         if not isinstance(self.spec, ServiceSpec):
             return ()
         by_port = {each.name: each for each in self.ports}
-        single = len(self.spec.ingress) == 1
         found = []
         for spec in sorted(self.spec.ingress, key=lambda each: each.name):
-            start = "" if single else logical(spec.name)
+            # A target group belongs to one load balancer for good (Elastic Load Balancing user guide, "Target
+            # groups"), so a route that goes through another one gets another group.
+            start = f"{logical(spec.name)}{logical(spec.load_balancer)}"
             groups = [f"{start}TargetGroup"] + [f"{start}AlternateTargetGroup"] * self.shifts
             port = by_port.get(spec.port or "", self.ports[0])
             found.append(Route(spec, port, tuple(groups), (*self.origin, "ingress", spec.name)))
@@ -205,13 +206,14 @@ class Workload:
 
     @property
     def scales(self) -> bool:
-        """Whether something else than the template decides how many tasks run."""
+        """Whether something else than the template decides how many tasks run.
+
+        Metrics rest where there is nothing between the bounds, and schedules too where both are zero.
+        """
         replicas = self.replicas
-        if replicas is None:
+        if replicas is None or self.most == 0:
             return False
-        return bool(replicas.schedules) or (
-            self.most > replicas.min and bool(replicas.metrics.model_fields_set)
-        )
+        return bool(replicas.schedules) or (self.most > replicas.min and bool(replicas.metrics.model_fields_set))
 
     @property
     def most(self) -> int:
