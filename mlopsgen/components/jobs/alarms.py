@@ -1,19 +1,23 @@
-"""Who hears when a trainer failed, and when it did not run at all."""
+"""Who hears when a job failed, and when it did not run at all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil
+from typing import Any
 
 from troposphere import Ref, cloudwatch, events
 
 from mlopsgen.aws.cron import longest_gap
-from mlopsgen.components.base import Site
-from mlopsgen.components.wiring import TOPIC_ARN, take
-from mlopsgen.ecs.outcomes import failed
-from mlopsgen.plan import Part, Resource
-from mlopsgen.source.node import Path
-from mlopsgen.spec.trainers import TrainerSpec
+from mlopsgen.components.jobs.outcomes import failed
+from mlopsgen.components.jobs.runs import job_spec
+from mlopsgen.components.jobs.spec import JobSpec
+from mlopsgen.components.monitoring.alarms import DEFAULT_ALARMS, Alarm, merged
+from mlopsgen.model.plan import Declaration
+from mlopsgen.model.site import Site
+from mlopsgen.model.workload import Workload
+from mlopsgen.parts.resource import Scope
+from mlopsgen.parts.topic import TOPIC_ARN
 
 _HOUR = 3600
 
@@ -27,110 +31,106 @@ _SLACK = 2
 _LONGEST_WARM_UP = 2 * 24 * 60
 
 
-def alarms(site: Site, trainer: TrainerSpec, stack: str, origin: Path) -> Iterator[Part]:
-    """The alarms of one trainer, as `spec.monitoring.alarms` wants them."""
-    wanted = site.spec.monitoring.alarms
-    scheduled = wanted.training_missing and trainer.schedule is not None and trainer.schedule.enabled
-    window = missing_window(trainer)
-    if not wanted.training_failed and not scheduled:
-        return
-    topic, parameter = take(site, stack, "TopicArn", TOPIC_ARN, "String", "Who hears of alarms")
-    yield parameter
-    if wanted.training_failed:
-        yield from _failed(site, trainer, stack, origin, topic)
-    if scheduled:
-        yield from _not_started(site, trainer, stack, (*origin, "schedule"), topic)
+def declare_alarms(scope: Scope, job: Workload) -> Iterator[Declaration]:
+    """The alarms of one job, as its own `alarms` and the pipeline's want them."""
+    own, base = job_spec(job).alarms, scope.site.spec.monitoring.alarms.jobs
+    defaults = DEFAULT_ALARMS["jobs"]
+    failing = merged(own.failed, base.failed, defaults["failed"])
+    missing = merged(own.missing, base.missing, defaults["missing"])
+    if failing.enabled:
+        yield scope.resource(_failed_rule(scope.site, job))
+        yield scope.resource(_failed_alarm(scope.site, job, failing))
+    if missing.enabled and any(each.enabled for each in job_spec(job).triggers):
+        scope = scope.at("triggers")
+        yield scope.resource(_not_started(scope.site, job, missing))
+        window = missing_window(job_spec(job))
         if window:
-            yield from _silent(site, trainer, stack, (*origin, "schedule"), topic, window)
+            yield scope.resource(_silent(scope.site, job, window))
 
 
-def missing_window(trainer: TrainerSpec) -> int | None:
-    """Hours without a word from it after which a run is missing; None if CloudWatch cannot wait so long.
+def missing_window(spec: JobSpec) -> int | None:
+    """Hours without a word from a job after which a run is missing; None if CloudWatch cannot wait so long.
 
     A weekly schedule takes all of the seven days. Its runs are seen until they end, so that starting some
     minutes later than a week ago is no silence.
     """
-    if not trainer.schedule or not trainer.schedule.enabled:
+    gaps = [longest_gap(each.schedule.cron) for each in spec.triggers if each.schedule and each.enabled]
+    if not gaps:
         return None
-    gap = ceil(longest_gap(trainer.schedule.cron) / _HOUR)
+    gap = ceil(min(gaps) / _HOUR)
     return min(gap + _SLACK, LONGEST_WINDOW) if gap <= LONGEST_WINDOW else None
 
 
-def _failed(site: Site, trainer: TrainerSpec, stack: str, origin: Path, topic: Ref) -> Iterator[Part]:
-    """A rule that tells people why, and an alarm on that rule."""
-    log = site.log_group(trainer.name)
+def _failed_rule(site: Site, job: Workload) -> events.Rule:
+    """Tells people why."""
     message = (
-        f'"Trainer {trainer.name} of {site.prefix} failed: <reason> (stop code <code>, exit code <exit>). '
-        f'Its log: aws logs tail {log} --region {site.spec.aws.region} --since 1d. Task: <task>"'
+        f'"Job {job.name} of {site.prefix} failed: <reason> (stop code <code>, exit code <exit>). '
+        f'Its log: aws logs tail {site.log_group(job.name)} --region {site.region} --since 1d. Task: <task>"'
     )
-    rule = events.Rule(
+    transformer = events.InputTransformer(
+        InputPathsMap={
+            "code": "$.detail.stopCode",
+            "exit": "$.detail.containers[0].exitCode",
+            "reason": "$.detail.stoppedReason",
+            "task": "$.detail.taskArn",
+        },
+        InputTemplate=message,
+    )
+    return events.Rule(
         "FailedRule",
-        Name=site.rule(trainer.name, "failed"),
-        Description=f"Trainer {trainer.name} of {site.prefix} failed and is not started again",
-        EventPattern=failed(site, trainer),
-        Targets=[
-            events.Target(
-                Id="tell",
-                Arn=topic,
-                InputTransformer=events.InputTransformer(
-                    InputPathsMap={
-                        "code": "$.detail.stopCode",
-                        "exit": "$.detail.containers[0].exitCode",
-                        "reason": "$.detail.stoppedReason",
-                        "task": "$.detail.taskArn",
-                    },
-                    InputTemplate=message,
-                ),
-            )
-        ],
+        Name=site.rule(job.name, "failed"),
+        Description=f"Job {job.name} of {site.prefix} failed and is not started again",
+        EventPattern=failed(site, job),
+        Targets=[events.Target(Id="tell", Arn=TOPIC_ARN, InputTransformer=transformer)],
     )
-    yield Resource(stack, "FailedRule", rule, origin)
-    alarm = cloudwatch.Alarm(
+
+
+def _failed_alarm(site: Site, job: Workload, alarm: Alarm) -> cloudwatch.Alarm:
+    return cloudwatch.Alarm(
         "FailedAlarm",
-        AlarmDescription=f"A run of trainer {trainer.name} of {site.prefix} failed. Its log is {log}.",
+        AlarmDescription=(
+            f"A run of job {job.name} of {site.prefix} failed. Its log is {site.log_group(job.name)}."
+        ),
         Namespace="AWS/Events",
         MetricName="TriggeredRules",
         Dimensions=[cloudwatch.MetricDimension(Name="RuleName", Value=Ref("FailedRule"))],
-        Statistic="Sum",
-        Period=300,
-        EvaluationPeriods=1,
-        Threshold=0,
-        ComparisonOperator="GreaterThanThreshold",
-        TreatMissingData="notBreaching",
-        AlarmActions=[topic],
+        **_at_once(alarm),
     )
-    yield Resource(stack, "FailedAlarm", alarm, origin)
 
 
-def _not_started(site: Site, trainer: TrainerSpec, stack: str, origin: Path, topic: Ref) -> Iterator[Part]:
+def _not_started(site: Site, job: Workload, alarm: Alarm) -> cloudwatch.Alarm:
     """EventBridge Scheduler gave up: known at once, however rare the schedule."""
-    alarm = cloudwatch.Alarm(
+    return cloudwatch.Alarm(
         "NotStartedAlarm",
         AlarmDescription=(
-            f"The schedule of trainer {trainer.name} of {site.prefix} could not start it."
+            f"A schedule of job {job.name} of {site.prefix} could not start it."
             f" The queue {site.prefix}-training-dead-letters says why."
         ),
         Namespace="AWS/Scheduler",
         MetricName="InvocationDroppedCount",
         Dimensions=[cloudwatch.MetricDimension(Name="ScheduleGroup", Value=Ref("ScheduleGroup"))],
-        Statistic="Sum",
-        Period=300,
-        EvaluationPeriods=1,
-        Threshold=0,
-        ComparisonOperator="GreaterThanThreshold",
-        TreatMissingData="notBreaching",
-        AlarmActions=[topic],
+        **_at_once(alarm),
     )
-    yield Resource(stack, "NotStartedAlarm", alarm, origin)
 
 
-def _silent(
-    site: Site, trainer: TrainerSpec, stack: str, origin: Path, topic: Ref, window: int
-) -> Iterator[Part]:
-    """No word in the log for longer than the schedule's longest pause."""
-    alarm = cloudwatch.Alarm(
+def _at_once(alarm: Alarm) -> dict[str, Any]:
+    """Once in the alarm's time is enough."""
+    return {
+        "Statistic": "Sum",
+        "Period": alarm.seconds,
+        "EvaluationPeriods": 1,
+        "Threshold": 0,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "notBreaching",
+        "AlarmActions": [TOPIC_ARN],
+    }
+
+
+def _silent(site: Site, job: Workload, window: int) -> cloudwatch.Alarm:
+    """No word in the log for longer than the schedules' longest pause."""
+    return cloudwatch.Alarm(
         "MissingAlarm",
-        AlarmDescription=f"Trainer {trainer.name} of {site.prefix} has not run for {window} hours.",
+        AlarmDescription=f"Job {job.name} of {site.prefix} has not run for {window} hours.",
         Namespace="AWS/Logs",
         MetricName="IncomingLogEvents",
         Dimensions=[cloudwatch.MetricDimension(Name="LogGroupName", Value=Ref("LogGroup"))],
@@ -144,7 +144,6 @@ def _silent(
         WarmUpConfiguration=cloudwatch.WarmUpConfiguration(
             WarmUpPeriodDurationInMinutes=min(window * 60, _LONGEST_WARM_UP)
         ),
-        AlarmActions=[topic],
-        OKActions=[topic],
+        AlarmActions=[TOPIC_ARN],
+        OKActions=[TOPIC_ARN],
     )
-    yield Resource(stack, "MissingAlarm", alarm, origin)

@@ -1,69 +1,79 @@
-"""What all trainers share: their cluster, its capacity, and the queue of starts that did not come off."""
+"""What all jobs share: the queue of starts that did not come off, and an alarm that says so."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from troposphere import GetAtt, Ref, Sub, cloudwatch, ecs, sqs
+from troposphere import GetAtt, Ref, Sub, cloudwatch, sqs
 
-from mlopsgen import iam
-from mlopsgen.components.base import Component, Site
-from mlopsgen.components.wiring import KEY_ARN, TOPIC_ARN, publish, take
-from mlopsgen.ecs.capacity import associate, capacity
-from mlopsgen.plan import Command, Part, Resource
+from mlopsgen.components.jobs.runs import job_spec
+from mlopsgen.components.jobs.spec import JobSpec
+from mlopsgen.language.values import DAY
+from mlopsgen.model.plan import Command, Declaration, StackDescription
+from mlopsgen.model.site import Site
+from mlopsgen.model.values import Published
+from mlopsgen.parts.key import key_arn
+from mlopsgen.parts.policies import VERSION, arn
+from mlopsgen.parts.resource import Scope, publish
+from mlopsgen.parts.topic import TOPIC_ARN
 
 STACK = "training"
-ORIGIN = ("spec", "trainers")
-DEAD_LETTER_ARN = "training/dead-letter-arn"
+
+DEAD_LETTERS_ARN = Published(
+    STACK, "training/dead-letter-arn", "String", "The queue of starts that did not come off"
+)
 
 # SQS keeps a message at most two weeks: time to look into it after a holiday.
-_RETENTION = 14 * 86400
+_RETENTION = 14 * DAY
 
 
-class Training(Component):
-    """The cluster of the trainers, and the queue for what could not be started."""
-
-    def declare(self, site: Site) -> Iterator[Part]:
-        if not site.trainers:
-            return
-        yield from _cluster(site)
-        yield from _dead_letters(site)
-
-
-def _cluster(site: Site) -> Iterator[Part]:
-    for trainer in site.trainers:
-        origin = (*ORIGIN, trainer.name)
-        yield from capacity(site, trainer, stack=STACK, cluster=site.cluster("training"), origin=origin)
-    insights = ecs.ClusterSetting(Name="containerInsights", Value=site.spec.monitoring.container_insights)
-    cluster = ecs.Cluster("Cluster", ClusterName=site.cluster("training"), ClusterSettings=[insights])
-    yield Resource(STACK, "Cluster", cluster, ORIGIN)
-    yield associate(site, site.trainers, stack=STACK, origin=ORIGIN)
-
-
-def _dead_letters(site: Site) -> Iterator[Part]:
-    """A queue that a start ends up in when AWS could not do it, and an alarm that says so."""
-    key, key_parameter = take(site, STACK, "KeyArn", KEY_ARN, "String", "The pipeline's key")
-    topic, topic_parameter = take(site, STACK, "TopicArn", TOPIC_ARN, "String", "Who hears of alarms")
-    yield key_parameter
-    yield topic_parameter
+def declare_dead_letters(site: Site) -> Iterator[Declaration]:
+    """The queue that a start ends up in when AWS could not do it; nothing if AWS starts no job."""
+    if not any(starts_by_itself(job_spec(each)) for each in site.jobs):
+        return
+    yield StackDescription(STACK, "the queue of runs that could not be started")
+    scope = Scope(site, STACK, ("spec", "jobs"))
+    name = f"{site.prefix}-training-dead-letters"
     queue = sqs.Queue(
         "DeadLetters",
-        QueueName=f"{site.prefix}-training-dead-letters",
-        KmsMasterKeyId=key,
+        QueueName=name,
         MessageRetentionPeriod=_RETENTION,
         # Kept, it would be in the way of the next queue of this name; its messages live two weeks anyway.
         DeletionPolicy="Delete",
         UpdateReplacePolicy="Delete",
+        **_encryption(site),
     )
-    yield Resource(STACK, "DeadLetters", queue, ORIGIN)
-    policy = sqs.QueuePolicy(
-        "DeadLettersPolicy", Queues=[Ref("DeadLetters")], PolicyDocument=_queue_policy(site)
+    yield scope.resource(queue)
+    policy = sqs.QueuePolicy("DeadLettersPolicy", Queues=[Ref("DeadLetters")], PolicyDocument=_policy(site))
+    yield scope.resource(policy)
+    yield publish(DEAD_LETTERS_ARN, GetAtt("DeadLetters", "Arn"), scope.origin)
+    yield scope.resource(_alarm(site))
+    url = (
+        f'"$(aws sqs get-queue-url --region {site.region} --queue-name {name}'
+        ' --query QueueUrl --output text)"'
     )
-    yield Resource(STACK, "DeadLettersPolicy", policy, ORIGIN)
-    yield publish(site, STACK, "DeadLettersArn", DEAD_LETTER_ARN, GetAtt("DeadLetters", "Arn"), ORIGIN)
-    alarm = cloudwatch.Alarm(
+    yield Command(
+        "Jobs",
+        f"See why a run could not be started in {site.environment}",
+        (f"aws sqs receive-message --region {site.region} --max-number-of-messages 10 --queue-url {url}",),
+    )
+
+
+def starts_by_itself(spec: JobSpec) -> bool:
+    """Whether AWS starts the job, by the clock or again."""
+    return bool(spec.triggers or spec.retries.on_lost_capacity)
+
+
+def _encryption(site: Site) -> dict[str, Any]:
+    key = key_arn(site)
+    return {"KmsMasterKeyId": key} if key else {"SqsManagedSseEnabled": True}
+
+
+def _alarm(site: Site) -> cloudwatch.Alarm:
+    return cloudwatch.Alarm(
         "DeadLettersAlarm",
-        AlarmDescription=f"A run on {site.cluster('training')} could not be started: the queue says why.",
+        AlarmDescription=f"A run on {site.cluster} could not be started: the queue says why.",
         Namespace="AWS/SQS",
         MetricName="ApproximateNumberOfMessagesVisible",
         Dimensions=[cloudwatch.MetricDimension(Name="QueueName", Value=GetAtt("DeadLetters", "QueueName"))],
@@ -73,26 +83,15 @@ def _dead_letters(site: Site) -> Iterator[Part]:
         Threshold=0,
         ComparisonOperator="GreaterThanThreshold",
         TreatMissingData="notBreaching",
-        AlarmActions=[topic],
-        OKActions=[topic],
-    )
-    yield Resource(STACK, "DeadLettersAlarm", alarm, ORIGIN)
-    region = site.spec.aws.region
-    url = (
-        f'"$(aws sqs get-queue-url --region {region} --queue-name {site.prefix}-training-dead-letters'
-        ' --query QueueUrl --output text)"'
-    )
-    yield Command(
-        "Training",
-        f"See why a run could not be started in {site.environment}",
-        (f"aws sqs receive-message --region {region} --max-number-of-messages 10 --queue-url {url}",),
+        AlarmActions=[TOPIC_ARN],
+        OKActions=[TOPIC_ARN],
     )
 
 
-def _queue_policy(site: Site) -> dict[str, object]:
+def _policy(site: Site) -> dict[str, object]:
     queue = GetAtt("DeadLetters", "Arn")
     return {
-        "Version": iam.VERSION,
+        "Version": VERSION,
         "Statement": [
             {
                 "Sid": "RulesOfThisPipeline",
@@ -102,7 +101,7 @@ def _queue_policy(site: Site) -> dict[str, object]:
                 "Resource": queue,
                 "Condition": {
                     "StringEquals": {"aws:SourceAccount": Sub("${AWS::AccountId}")},
-                    "ArnLike": {"aws:SourceArn": iam.arn("events", f"rule/{site.prefix}-*")},
+                    "ArnLike": {"aws:SourceArn": arn("events", f"rule/{site.prefix}-*")},
                 },
             },
             {

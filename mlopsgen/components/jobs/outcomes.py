@@ -1,90 +1,97 @@
-"""How a trainer's run ends, as patterns of the event that ECS sends: lost, failed.
+"""How a job's run ends, as patterns of the event that ECS sends: lost, failed.
 
-The n-th retry of a run carries `retry-n` in its task group, so that rules of EventBridge alone can count.
+A run's task group says what started it and which attempt it is, so that rules of EventBridge alone can count.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from mlopsgen import iam
-from mlopsgen.components.base import Site
-from mlopsgen.spec.trainers import TrainerSpec
+from mlopsgen.components.jobs.runs import cluster_arn, job_spec
+from mlopsgen.model.site import Site
+from mlopsgen.model.workload import Workload
 
 INTERRUPTED = 143
-"""The exit code of a program that SIGTERM ended, as docs/contracts.md asks of trainers."""
+"""The exit code of a program that SIGTERM ended, as docs/contracts.md asks of jobs."""
 
 # `TaskStopCode` of the ECS API: the host was unhealthy, Fargate Spot took it back, or AWS retires it.
 _LOST_CODES = ["InfrastructureHealth", "SpotInterruption", "TerminationNotice"]
 _LOST_HOST = "Host EC2 (instance "
 
-
-def schedule_group(site: Site, trainer: TrainerSpec) -> str:
-    """The task group of runs that the schedule started."""
-    return f"schedule:{site.family(trainer.name)}"
-
-
-def retry_group(site: Site, trainer: TrainerSpec, attempt: int) -> str:
-    """The task group of the n-th retry, counted from 1."""
-    return f"retry-{attempt}:{site.family(trainer.name)}"
+# Why a task that waited for instances was given up (Amazon ECS developer guide, "Amazon ECS API failure
+# reasons"): none came, or those that are there were taken. On Fargate the start itself fails and is repeated.
+_NO_CAPACITY = ["*EMPTY CAPACITY PROVIDER*", "*NO ACTIVE INSTANCES*", "*RESOURCE:*"]
 
 
-def attempt_groups(site: Site, trainer: TrainerSpec, attempt: int) -> list[str]:
-    """The task groups of the n-th retry; of first attempts if n is 0, started by the schedule or by hand."""
-    if attempt:
-        return [retry_group(site, trainer, attempt)]
-    # ECS's own default, when nobody says a group (ECS API reference, RunTask).
-    return [f"family:{site.family(trainer.name)}", schedule_group(site, trainer)]
+def attempt_group(site: Site, job: Workload, attempt: int, trigger: str | None) -> str:
+    """The task group of an attempt, counted from 0, of a run that `trigger` started, or a person.
+
+    People need to name none: ECS then takes the family (Amazon ECS API reference, RunTask).
+    """
+    first = f"trigger-{trigger}" if trigger else "family"
+    again = f"retry-{attempt}-{trigger}" if trigger else f"retry-{attempt}"
+    return f"{again if attempt else first}:{site.family(job.name)}"
 
 
-def lost(site: Site, trainer: TrainerSpec, attempt: int) -> dict[str, Any]:
-    """The n-th attempt lost its capacity: a retry may take over from its last checkpoint."""
-    return _stopped(
-        site, [{"group": attempt_groups(site, trainer, attempt), **each} for each in _lost(trainer)]
-    )
+def lost(site: Site, job: Workload, attempt: int, trigger: str | None) -> dict[str, Any]:
+    """The attempt lost its capacity or found none: a retry may take over from its last checkpoint."""
+    group = [attempt_group(site, job, attempt, trigger)]
+    return _stopped(site, [{"group": group, **each} for each in _lost(job)])
 
 
-def failed(site: Site, trainer: TrainerSpec) -> dict[str, Any]:
+def failed(site: Site, job: Workload) -> dict[str, Any]:
     """A run that nothing will start again: it could not start, ended with an error, or used up its retries.
 
     A run that a person stops did not fail.
     """
-    every = [
-        group for attempt in range(trainer.retries + 1) for group in attempt_groups(site, trainer, attempt)
-    ]
-    last = attempt_groups(site, trainer, trainer.retries)
+    every = [{"suffix": f":{site.family(job.name)}"}]
     ended = {
         "stopCode": ["EssentialContainerExited"],
-        "containers": {"name": [trainer.name], "exitCode": [{"anything-but": [0, INTERRUPTED]}]},
+        "containers": {"name": [job.name], "exitCode": [{"anything-but": [0, INTERRUPTED]}]},
     }
+    never_started = {
+        "stopCode": ["TaskFailedToStart"],
+        "stoppedReason": [{"anything-but": {"wildcard": _NO_CAPACITY}}],
+    }
+    last = _last_groups(site, job) or every
     return _stopped(
         site,
         [
-            {"group": every, "stopCode": ["TaskFailedToStart"]},
+            {"group": every, **never_started},
             {"group": every, **ended},
-            *({"group": last, **each} for each in _lost(trainer)),
+            *({"group": last, **each} for each in _lost(job)),
         ],
     )
 
 
-def _lost(trainer: TrainerSpec) -> list[dict[str, Any]]:
+def _last_groups(site: Site, job: Workload) -> list[Any]:
+    """The task groups of last retries; none if nothing is retried."""
+    spec, family = job_spec(job), site.family(job.name)
+    last = spec.retries.on_lost_capacity
+    if not last:
+        return []
+    triggered = [{"wildcard": f"retry-{last}-*:{family}"}] if spec.triggers else []
+    return [attempt_group(site, job, last, None), *triggered]
+
+
+def _lost(job: Workload) -> list[dict[str, Any]]:
     # A spot instance that is about to go stops its containers itself, which to ECS is an exit like any other.
-    interrupted = {"name": [trainer.name], "exitCode": [INTERRUPTED]}
+    interrupted = {"name": [job.name], "exitCode": [INTERRUPTED]}
     return [
         {"stopCode": _LOST_CODES},
         {"stopCode": ["EssentialContainerExited"], "containers": interrupted},
         {"stoppedReason": [{"prefix": _LOST_HOST}]},
+        {
+            "stopCode": ["TaskFailedToStart"],
+            "stoppedReason": [{"wildcard": each} for each in _NO_CAPACITY],
+        },
     ]
 
 
 def _stopped(site: Site, ways: list[dict[str, Any]]) -> dict[str, Any]:
-    """A task of the training cluster stopped, in one of these ways."""
+    """A task of the cluster stopped, in one of these ways."""
     return {
         "source": ["aws.ecs"],
         "detail-type": ["ECS Task State Change"],
-        "detail": {
-            "clusterArn": [iam.arn("ecs", f"cluster/{site.cluster('training')}")],
-            "lastStatus": ["STOPPED"],
-            "$or": ways,
-        },
+        "detail": {"clusterArn": [cluster_arn(site)], "lastStatus": ["STOPPED"], "$or": ways},
     }
