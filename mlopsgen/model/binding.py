@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from mlopsgen.model.plan import Declaration, FlowEdge, Grant
-from mlopsgen.model.values import Document, Value
+from mlopsgen.model.values import Value
 
 
 class TaskVolume(NamedTuple):
     """A volume of a task definition, as `AWS::ECS::TaskDefinition` takes it in `Volumes`."""
 
     name: str
-    properties: tuple[tuple[str, Document | Value], ...] = ()
-    """What stands beside `Name`, such as `EFSVolumeConfiguration`; nothing for space on the host."""
+    properties: tuple[tuple[str, Any], ...] = ()
+    """What stands beside `Name`, as troposphere takes it; nothing for space on the host."""
 
 
 class Mount(NamedTuple):

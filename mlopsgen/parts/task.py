@@ -24,8 +24,15 @@ DIGEST = r"^sha256:[a-f0-9]{64}$"
 LOG_BUFFER = "25m"
 """How much a container may log faster than CloudWatch takes it before lines are dropped."""
 
-TMP = "tmp"
-"""The volume at `/tmp`, which every container can write."""
+OPENER = "mlopsgen-volumes"
+"""The container that opens the task's empty volumes to every user, before the main one starts."""
+
+# What Docker gives a container, but for FOWNER: `chmod` of a folder that an image gave to another user needs
+# it, and on Fargate nothing can be added to what was dropped (Amazon ECS API reference, KernelCapabilities).
+_ALL_BUT_FOWNER = [
+    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW",
+    "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+]  # fmt: skip
 
 
 def scope_of(site: Site, workload: Workload) -> Scope:
@@ -124,14 +131,16 @@ def _definition(
         RequiresCompatibilities=["EC2" if workload.on_instances else "FARGATE"],
         TaskRoleArn=GetAtt("TaskRole", "Arn"),
         ExecutionRoleArn=GetAtt("ExecutionRole", "Arn"),
-        ContainerDefinitions=[_container(site, workload, binding, entry_point, environment)],
-        Volumes=[
-            ecs.Volume(Name=TMP),
-            *(
+        ContainerDefinitions=[
+            _container(site, workload, binding, entry_point, environment),
+            *([_opener(site, workload, binding)] if binding.opened else []),
+        ],
+        **_given(
+            Volumes=[
                 ecs.Volume(Name=each.name, **dict(each.properties))
                 for each in sorted(binding.volumes, key=lambda each: each.name)
-            ),
-        ],
+            ]
+        ),
         **_platform(workload),
     )
 
@@ -153,20 +162,40 @@ def _container(
         Essential=True,
         ReadonlyRootFilesystem=workload.read_only,
         LinuxParameters=_linux(workload, binding),
-        MountPoints=[_mount(each) for each in (Mount(TMP, "/tmp"), *_by_path(binding.mounts))],
         Environment=[ecs.Environment(Name=name, Value=variables[name]) for name in sorted(variables)],
-        LogConfiguration=_logging(workload),
+        LogConfiguration=_logging(workload.name),
         StopTimeout=workload.stop_timeout,
         **_given(
             User=str(workload.user) if workload.user is not None else None,
             EntryPoint=list(entry_point or spec.command),
             Command=list(command_of(workload) if entry_point else spec.args),
+            MountPoints=[_mount(each) for each in _by_path(binding.mounts)],
             PortMappings=[_port(each) for each in workload.ports],
             HealthCheck=_health_check(workload),
             Secrets=[ecs.Secret(Name=name, ValueFrom=value) for name, value in sorted(binding.secrets)],
             ResourceRequirements=_gpus(workload),
+            DependsOn=_after_opener() if binding.opened else [],
         ),
     )
+
+
+def _opener(site: Site, workload: Workload, binding: Binding) -> ecs.ContainerDefinition:
+    """The same image once more, as root and with nothing else to do: it needs `chmod` and no other image."""
+    return ecs.ContainerDefinition(
+        Name=OPENER,
+        Image=image_uri(site, workload),
+        Essential=False,
+        ReadonlyRootFilesystem=True,
+        User="0",
+        EntryPoint=["chmod", "1777", *(each.path for each in _by_path(binding.opened))],
+        LinuxParameters=ecs.LinuxParameters(Capabilities=ecs.KernelCapabilities(Drop=_ALL_BUT_FOWNER)),
+        MountPoints=[_mount(each._replace(read_only=False)) for each in _by_path(binding.opened)],
+        LogConfiguration=_logging(OPENER),
+    )
+
+
+def _after_opener() -> list[ecs.ContainerDependency]:
+    return [ecs.ContainerDependency(ContainerName=OPENER, Condition="SUCCESS")]
 
 
 def _given(**properties: Any) -> dict[str, Any]:
@@ -212,14 +241,14 @@ def _log_group(site: Site, workload: Workload) -> logs.LogGroup:
     )
 
 
-def _logging(workload: Workload) -> ecs.LogConfiguration:
+def _logging(container: str) -> ecs.LogConfiguration:
     """To CloudWatch, without waiting for it: a program must not stand still because its log does."""
     return ecs.LogConfiguration(
         LogDriver="awslogs",
         Options={
             "awslogs-group": Ref("LogGroup"),
             "awslogs-region": Ref("AWS::Region"),
-            "awslogs-stream-prefix": workload.name,
+            "awslogs-stream-prefix": container,
             "max-buffer-size": LOG_BUFFER,
             "mode": "non-blocking",
         },

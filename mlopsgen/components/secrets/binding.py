@@ -1,9 +1,9 @@
 """Secrets by reference: the execution role reads each one that a workload names, and no other.
 
-A secret goes by its name or by its ARN. ECS wants the form of an ARN, and Secrets Manager finds a secret by an
-ARN without the six characters that it added (AWS Secrets Manager user guide, "Find secrets by ARN or name");
-a policy has a `?` for each of them, since a `*` would match other names too (the same guide, "Example:
-Permission to read specific secrets").
+A secret goes by its name or by its ARN. ECS wants the form of an ARN, and Secrets Manager finds a secret by
+an ARN without the six characters that it added (AWS Secrets Manager user guide, "Find secrets by ARN or
+name"); a policy has a `?` for each of them, since a `*` would match other names too (the same guide,
+"Example: Permission to read specific secrets").
 """
 
 from __future__ import annotations
