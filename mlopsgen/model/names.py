@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+WORKLOAD_TAG = "mlopsgen:workload"
+"""The tag by which a task says whose it is: rights on tasks have nothing else to tell them apart by."""
+
 
 def logical(name: str) -> str:
     """`sentiment-api` as the start of a logical id: `SentimentApi`."""

@@ -349,6 +349,8 @@ class Site:
         spec = spec.model_copy(update={"prefixes": prefixes})
         used = {name for each in self.workloads for name in (*each.spec.reads, *each.spec.writes)}
         used |= {each.store for each in self.spec.models}
+        roles = self.spec.people.roles
+        used |= {name for each in roles for name in (*(each.reads or ()), *(each.writes or ()))}
         made = [spec] if "data" in declared or (used - elsewhere) & {each.name for each in prefixes} else []
         others = [each for each in declared.values() if each.name != "data"]
         return tuple(self._bucket(each, each.name in declared) for each in by_name([*made, *others]))
