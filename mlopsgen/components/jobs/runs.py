@@ -75,9 +75,19 @@ def started_by(job: Workload, trigger: str) -> str:
 
 def may_run(site: Site, jobs: Iterable[str], roles: Iterable[Value], because: str) -> tuple[Grant, ...]:
     """What it takes to start these jobs on the cluster, with these `roles`, and nothing else."""
+    return run_task(site, jobs, because), *hand_over(site, roles, because)
+
+
+def run_task(site: Site, jobs: Iterable[str], because: str, *more: tuple[str, str, str]) -> Grant:
+    """Start tasks of these jobs on the cluster, if `more` conditions hold."""
     families = tuple(arn("ecs", f"task-definition/{site.family(name)}:*") for name in jobs)
+    in_cluster = ("ArnEquals", "ecs:cluster", cluster_arn(site))
+    return Grant(("ecs:RunTask",), families, because, (in_cluster, *more))
+
+
+def hand_over(site: Site, roles: Iterable[Value], because: str) -> tuple[Grant, ...]:
+    """Give a task that is started its tags, and these `roles`."""
     return (
-        Grant(("ecs:RunTask",), families, because, (("ArnEquals", "ecs:cluster", cluster_arn(site)),)),
         Grant(
             ("ecs:TagResource",),
             (arn("ecs", f"task/{site.cluster}/*"),),
