@@ -59,6 +59,11 @@ class Route(NamedTuple):
         """What the file calls it."""
         return self.spec.name
 
+    @property
+    def logical_id(self) -> str:
+        """The start of the logical ids of its resources."""
+        return logical(self.spec.name)
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -149,7 +154,7 @@ class Workload:
     def health_path(self) -> str | None:
         """The path of the main port that ECS's own check asks; None if it speaks something else than HTTP."""
         port, health = self.main_port, self.health
-        if not port or not health or port.app_protocol not in ("http", "http2"):
+        if not port or not isinstance(health, HealthCheckSpec) or port.app_protocol not in ("http", "http2"):
             return None
         return health.path or "/health"
 
@@ -208,12 +213,13 @@ class Workload:
     def scales(self) -> bool:
         """Whether something else than the template decides how many tasks run.
 
-        Metrics rest where there is nothing between the bounds, and schedules too where both are zero.
+        Metrics rest where there is nothing between the bounds, and all rests where `max` is zero.
         """
         replicas = self.replicas
-        if replicas is None or self.most == 0:
+        if replicas is None or replicas.max == 0:
             return False
-        return bool(replicas.schedules) or (self.most > replicas.min and bool(replicas.metrics.model_fields_set))
+        moving = self.most > replicas.min and bool(replicas.metrics.model_fields_set)
+        return moving or bool(replicas.schedules)
 
     @property
     def most(self) -> int:

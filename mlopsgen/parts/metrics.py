@@ -1,16 +1,23 @@
-"""CloudWatch metrics of a service, as alarms, scaling policies and dashboards name them."""
+"""CloudWatch metrics as alarms and scaling policies name them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from troposphere import Ref, Select, Split, cloudwatch
 
-from mlopsgen.plan import Value
+from mlopsgen.components.monitoring.alarms import Alarm
+from mlopsgen.language.values import MINUTE
+from mlopsgen.model.values import Value
+from mlopsgen.parts.topic import TOPIC_ARN
 
-MINUTE = 60
+BALANCERS = "AWS/ApplicationELB"
+"""The namespace of load balancers and target groups."""
+
 Dimensions = tuple[tuple[str, Value], ...]
+
+Targets = tuple[Value, Value]
+"""A load balancer and a target group behind it, as metrics name them."""
 
 
 def target_group(logical_id: str) -> Select:
@@ -23,54 +30,61 @@ def load_balancer(logical_id: str) -> Select:
     return Select(1, Split("loadbalancer/", Ref(logical_id)))
 
 
+def plain_number(value: float) -> int | float:
+    """A number without the `.0` of one that is whole."""
+    return int(value) if value == int(value) else value
+
+
 def alarm(
     logical_id: str,
     description: str,
-    *,
-    topic: Value,
-    threshold: float,
-    periods: int,
-    above: bool = True,
-    missing: str = "notBreaching",
+    setting: Alarm,
     queries: Iterable[cloudwatch.MetricDataQuery],
+    *,
+    threshold: float | None = None,
+    missing: str = "notBreaching",
 ) -> cloudwatch.Alarm:
-    """An alarm on the one query that returns data, over `periods` periods in a row.
+    """An alarm on the one query that returns data, for as many minutes in a row as it is set for.
 
-    `missing` says what a minute without data means: without traffic there are no errors and no latency, so
-    by default nothing is wrong.
+    It rings above or below what is set, or above `threshold`. `missing` says what a minute without data
+    means: without traffic there are no errors and no latency, so by default nothing is wrong.
     """
+    periods = max(setting.seconds // MINUTE, 1)
+    above = setting.above if threshold is None else threshold
+    limit = setting.below if above is None else above
+    assert limit is not None
     return cloudwatch.Alarm(
         logical_id,
         AlarmDescription=description,
-        ComparisonOperator="GreaterThanThreshold" if above else "LessThanThreshold",
-        Threshold=threshold,
+        ComparisonOperator="LessThanThreshold" if above is None else "GreaterThanThreshold",
+        Threshold=plain_number(limit),
         EvaluationPeriods=periods,
         DatapointsToAlarm=periods,
         TreatMissingData=missing,
         Metrics=list(queries),
-        AlarmActions=[topic],
-        OKActions=[topic],
+        AlarmActions=[TOPIC_ARN],
+        OKActions=[TOPIC_ARN],
     )
 
 
 def query(
-    id_: str,
-    namespace: str,
     name: str,
+    namespace: str,
+    metric: str,
     dimensions: Dimensions,
     stat: str,
     *,
     period: int = MINUTE,
     returns: bool = False,
 ) -> cloudwatch.MetricDataQuery:
-    """One metric; `period` in seconds."""
+    """One metric, which metric math calls `name`; `period` in seconds."""
     return cloudwatch.MetricDataQuery(
-        Id=id_,
+        Id=name,
         ReturnData=returns,
         MetricStat=cloudwatch.MetricStat(
             Metric=cloudwatch.Metric(
                 Namespace=namespace,
-                MetricName=name,
+                MetricName=metric,
                 Dimensions=[cloudwatch.MetricDimension(Name=key, Value=value) for key, value in dimensions],
             ),
             Period=period,
@@ -79,52 +93,34 @@ def query(
     )
 
 
-def expression(id_: str, text: str, label: str) -> cloudwatch.MetricDataQuery:
+def expression(name: str, text: str, label: str) -> cloudwatch.MetricDataQuery:
     """Metric math over other queries; it is what the alarm looks at."""
-    return cloudwatch.MetricDataQuery(Id=id_, Expression=text, Label=label, ReturnData=True)
+    return cloudwatch.MetricDataQuery(Id=name, Expression=text, Label=label, ReturnData=True)
+
+
+def of_targets(targets: Targets) -> Dimensions:
+    """The dimensions of a target group."""
+    balancer, group = targets
+    return (("LoadBalancer", balancer), ("TargetGroup", group))
 
 
 def over_targets(
-    name: str, stat: str, balancer: Value, groups: Iterable[Value], *, prefix: str = "m"
+    metric: str, stat: str, targets: Iterable[Targets], prefix: str
 ) -> list[cloudwatch.MetricDataQuery]:
-    """A metric of each target group, `m1`, `m2`: a service that shifts traffic has two."""
+    """A metric of each target group, `r1`, `r2` …: a service has one for each route, or two where it shifts
+    traffic.
+    """
     return [
-        query(
-            f"{prefix}{number}",
-            "AWS/ApplicationELB",
-            name,
-            (("LoadBalancer", balancer), ("TargetGroup", group)),
-            stat,
-        )
-        for number, group in enumerate(groups, start=1)
+        query(f"{prefix}{number}", BALANCERS, metric, of_targets(each), stat)
+        for number, each in enumerate(targets, start=1)
     ]
 
 
-def ids(queries: Iterable[cloudwatch.MetricDataQuery]) -> list[str]:
+def names(queries: Iterable[cloudwatch.MetricDataQuery]) -> list[str]:
     """What metric math calls them."""
     return [each.Id for each in queries]
 
 
 def added(queries: Iterable[cloudwatch.MetricDataQuery]) -> str:
     """Metric math for their sum, where a metric without data counts as zero."""
-    return " + ".join(f"FILL({each}, 0)" for each in ids(queries))
-
-
-def widget(title: str, metrics: list[list[Any]], position: tuple[int, int], **more: Any) -> dict[str, Any]:
-    """A line chart of the dashboard, 8 of 24 columns wide; `position` is (column, row)."""
-    column, row = position
-    return {
-        "type": "metric",
-        "x": column,
-        "y": row,
-        "width": 8,
-        "height": 6,
-        "properties": {
-            "title": title,
-            "view": "timeSeries",
-            "region": "${AWS::Region}",
-            "period": MINUTE,
-            "metrics": metrics,
-            **more,
-        },
-    }
+    return " + ".join(f"FILL({each}, 0)" for each in names(queries))

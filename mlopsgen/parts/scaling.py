@@ -1,114 +1,170 @@
-"""How many tasks of a service run: between two bounds, by measures and by the clock."""
+"""How many tasks run: between two bounds, by measures and by the clock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from troposphere import Join, Ref, applicationautoscaling
 
 from mlopsgen.aws.cron import to_eventbridge
-from mlopsgen.components.base import Site
-from mlopsgen.ecs import metrics
-from mlopsgen.plan import Part, Resource
-from mlopsgen.source.node import Path
-from mlopsgen.spec.services import AutoscalingSpec, ReplicasSpec, ServiceSpec
+from mlopsgen.components.workloads.spec import ReplicaScheduleSpec, ReplicasSpec
+from mlopsgen.language.values import MINUTE
+from mlopsgen.model.plan import Declaration
+from mlopsgen.model.site import Site, by_name
+from mlopsgen.model.workload import Workload
+from mlopsgen.parts.metrics import BALANCERS, Dimensions, Targets, of_targets, plain_number
+from mlopsgen.parts.resource import Scope
 
-PREDEFINED = {
-    "cpu": "ECSServiceAverageCPUUtilization",
-    "memory": "ECSServiceAverageMemoryUtilization",
-    "requestsPerTarget": "ALBRequestCountPerTarget",
-}
+USAGE = {"cpu": "ECSServiceAverageCPUUtilization", "memory": "ECSServiceAverageMemoryUtilization"}
 
 
-def scales(service: ServiceSpec) -> bool:
-    """Whether something else than the template decides how many tasks run."""
-    return bool(service.autoscaling or service.scheduled_scaling)
+def declare_scaling(
+    scope: Scope, workload: Workload, targets: Sequence[Targets] = ()
+) -> Iterator[Declaration]:
+    """The scalable target, its policies and its schedules; nothing if the number of tasks is fixed.
 
-
-def scaling(site: Site, service: ServiceSpec, stack: str, origin: Path) -> Iterator[Part]:
-    """The scalable target, its policies and its schedule; nothing if the number of tasks is fixed."""
-    if not scales(service):
+    `targets` are the target groups of its routes, for what is measured there.
+    """
+    replicas = workload.replicas
+    if replicas is None or not workload.scales:
         return
+    scope = scope.at("replicas")
+    yield scope.resource(_target(scope.site, workload, replicas))
+    if not opens(replicas):
+        return
+    for name, policy in _policies(replicas, targets):
+        yield scope.at("metrics", name).resource(policy)
+
+
+def bounds(replicas: ReplicasSpec) -> tuple[tuple[int, int], ...]:
+    """(fewest, most) as they are at first, and as each schedule leaves them if it is the first to come."""
+    most = replicas.min if replicas.max is None else replicas.max
+    later = (
+        (replicas.min if each.min is None else each.min, most if each.max is None else each.max)
+        for each in by_name(replicas.schedules)
+    )
+    return ((replicas.min, most), *later)
+
+
+def opens(replicas: ReplicasSpec) -> bool:
+    """Whether there is ever something between the fewest and the most: else metrics rest."""
+    return any(fewest < most for fewest, most in bounds(replicas))
+
+
+def _target(site: Site, workload: Workload, replicas: ReplicasSpec) -> applicationautoscaling.ScalableTarget:
     target = applicationautoscaling.ScalableTarget(
         "ScalableTarget",
         ServiceNamespace="ecs",
         ScalableDimension="ecs:service:DesiredCount",
-        ResourceId=f"service/{site.cluster('serving')}/{service.name}",
-        MinCapacity=service.replicas.min,
-        MaxCapacity=_most(service.replicas),
+        ResourceId=f"service/{site.cluster}/{workload.name}",
+        MinCapacity=replicas.min,
+        MaxCapacity=workload.most,
         DependsOn="Service",
     )
-    if service.scheduled_scaling:
-        target.ScheduledActions = [
-            applicationautoscaling.ScheduledAction(
-                ScheduledActionName=each.name,
-                Schedule=to_eventbridge(each.cron),
-                Timezone=each.timezone,
-                ScalableTargetAction=applicationautoscaling.ScalableTargetAction(
-                    MinCapacity=each.replicas.min, MaxCapacity=_most(each.replicas)
-                ),
-            )
-            for each in sorted(service.scheduled_scaling, key=lambda each: each.name)
-        ]
-    yield Resource(stack, "ScalableTarget", target, (*origin, "replicas"))
-    for spec in sorted(service.autoscaling, key=lambda each: each.metric):
-        name = f"{spec.metric[0].upper()}{spec.metric[1:]}ScalingPolicy"
-        policy = applicationautoscaling.ScalingPolicy(
-            name,
-            PolicyName=spec.metric,
-            PolicyType="TargetTrackingScaling",
-            ScalingTargetId=Ref("ScalableTarget"),
-            TargetTrackingScalingPolicyConfiguration=_tracking(spec),
+    if replicas.schedules:
+        target.ScheduledActions = [_scheduled(each) for each in by_name(replicas.schedules)]
+    return target
+
+
+def _scheduled(schedule: ReplicaScheduleSpec) -> applicationautoscaling.ScheduledAction:
+    changed = {"MinCapacity": schedule.min, "MaxCapacity": schedule.max}
+    return applicationautoscaling.ScheduledAction(
+        ScheduledActionName=schedule.name,
+        Schedule=to_eventbridge(schedule.cron),
+        Timezone=schedule.time_zone,
+        ScalableTargetAction=applicationautoscaling.ScalableTargetAction(
+            **{name: value for name, value in changed.items() if value is not None}
+        ),
+    )
+
+
+def _policies(
+    replicas: ReplicasSpec, targets: Sequence[Targets]
+) -> Iterator[tuple[str, applicationautoscaling.ScalingPolicy]]:
+    """A policy for each measure, by its word in the spec."""
+    wanted = replicas.metrics
+    for name, percent in (("cpu", wanted.cpu), ("memory", wanted.memory)):
+        if percent is not None:
+            yield name, _policy(name, replicas, percent, _predefined(USAGE[name]))
+    if wanted.requests is not None:
+        # Both kinds of measure count the requests of a minute.
+        yield (
+            "requests",
+            _policy("requests", replicas, round(wanted.requests * MINUTE, 3), _requests(targets)),
         )
-        yield Resource(stack, name, policy, (*origin, "autoscaling"))
-
-
-def _most(replicas: ReplicasSpec) -> int:
-    return replicas.max if replicas.max is not None else replicas.min
-
-
-def _tracking(
-    spec: AutoscalingSpec,
-) -> applicationautoscaling.TargetTrackingScalingPolicyConfiguration:
-    if spec.metric == "latency":
+    if wanted.latency is not None:
         # CloudWatch has response times in seconds.
-        target = spec.target / 1000
-        measure = {"CustomizedMetricSpecification": _latency()}
-    else:
-        target = spec.target
-        label = {"ResourceLabel": _target_group()} if spec.metric == "requestsPerTarget" else {}
-        measure = {
-            "PredefinedMetricSpecification": applicationautoscaling.PredefinedMetricSpecification(
-                PredefinedMetricType=PREDEFINED[spec.metric], **label
+        measure = _measured("TargetResponseTime", "p95", "MAX", targets)
+        yield "latency", _policy("latency", replicas, wanted.latency / 1000, measure)
+
+
+def _policy(
+    name: str, replicas: ReplicasSpec, target: float, measure: dict[str, Any]
+) -> applicationautoscaling.ScalingPolicy:
+    return applicationautoscaling.ScalingPolicy(
+        f"{name.capitalize()}ScalingPolicy",
+        PolicyName=name,
+        PolicyType="TargetTrackingScaling",
+        ScalingTargetId=Ref("ScalableTarget"),
+        TargetTrackingScalingPolicyConfiguration=(
+            applicationautoscaling.TargetTrackingScalingPolicyConfiguration(
+                TargetValue=plain_number(target),
+                ScaleInCooldown=replicas.cooldown.in_,
+                ScaleOutCooldown=replicas.cooldown.out,
+                **measure,
             )
-        }
-    return applicationautoscaling.TargetTrackingScalingPolicyConfiguration(
-        TargetValue=target,
-        ScaleInCooldown=spec.scale_in_cooldown,
-        ScaleOutCooldown=spec.scale_out_cooldown,
-        **measure,
+        ),
     )
 
 
-def _target_group() -> Join:
-    return Join("/", [Ref("LoadBalancerFullName"), metrics.target_group("TargetGroup")])
+def _predefined(kind: str, **more: Any) -> dict[str, Any]:
+    specification = applicationautoscaling.PredefinedMetricSpecification(PredefinedMetricType=kind, **more)
+    return {"PredefinedMetricSpecification": specification}
 
 
-def _latency() -> applicationautoscaling.CustomizedMetricSpecification:
-    dimensions = {
-        "LoadBalancer": Ref("LoadBalancerFullName"),
-        "TargetGroup": metrics.target_group("TargetGroup"),
-    }
-    metric = applicationautoscaling.TargetTrackingMetric(
-        Namespace="AWS/ApplicationELB",
-        MetricName="TargetResponseTime",
-        Dimensions=[
-            applicationautoscaling.TargetTrackingMetricDimension(Name=name, Value=value)
-            for name, value in dimensions.items()
-        ],
-    )
-    stat = applicationautoscaling.TargetTrackingMetricStat(Metric=metric, Stat="p95")
-    data = applicationautoscaling.TargetTrackingMetricDataQuery(
-        Id="latency", MetricStat=stat, ReturnData=True
-    )
-    return applicationautoscaling.CustomizedMetricSpecification(Metrics=[data])
+def _requests(targets: Sequence[Targets]) -> dict[str, Any]:
+    """The requests of a task in a minute.
+
+    AWS's own measure knows one target group. Of several, the sum is right: each task is in all of them, or,
+    where traffic shifts, as many are in the one as in the other.
+    """
+    if len(targets) == 1:
+        return _predefined("ALBRequestCountPerTarget", ResourceLabel=Join("/", list(targets[0])))
+    return _measured("RequestCountPerTarget", "Sum", "SUM", targets)
+
+
+def _measured(metric: str, stat: str, together: str, targets: Sequence[Targets]) -> dict[str, Any]:
+    """A metric of target groups; of several, what `together` makes of those that have data."""
+    single = len(targets) == 1
+    queries = [
+        applicationautoscaling.TargetTrackingMetricDataQuery(
+            Id=f"m{number}",
+            ReturnData=single,
+            MetricStat=applicationautoscaling.TargetTrackingMetricStat(
+                Metric=applicationautoscaling.TargetTrackingMetric(
+                    Namespace=BALANCERS, MetricName=metric, Dimensions=_dimensions(of_targets(each))
+                ),
+                Stat=stat,
+            ),
+        )
+        for number, each in enumerate(targets, start=1)
+    ]
+    if not single:
+        words = ", ".join(each.Id for each in queries)
+        queries.append(
+            applicationautoscaling.TargetTrackingMetricDataQuery(
+                Id="all", Expression=f"{together}([{words}])", ReturnData=True
+            )
+        )
+    specification = applicationautoscaling.CustomizedMetricSpecification(Metrics=queries)
+    return {"CustomizedMetricSpecification": specification}
+
+
+def _dimensions(
+    dimensions: Dimensions,
+) -> list[applicationautoscaling.TargetTrackingMetricDimension]:
+    return [
+        applicationautoscaling.TargetTrackingMetricDimension(Name=name, Value=value)
+        for name, value in dimensions
+    ]

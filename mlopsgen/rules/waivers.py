@@ -7,13 +7,16 @@ reviewer sees them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from mlopsgen.plan import Resource
+from mlopsgen.model.plan import Resource
+from mlopsgen.model.values import Document
+
+Properties = Mapping[str, Document]
 
 
-def _always(properties: Mapping[str, Any]) -> bool:
+def _always(properties: Properties) -> bool:
     return True
 
 
@@ -28,12 +31,48 @@ class Waiver(NamedTuple):
     logical_id: str
     id: str
     reason: str
-    needed: Callable[[Mapping[str, Any]], bool] = _always
+    needed: Callable[[Properties], bool] = _always
 
 
-def _plain_http(properties: Mapping[str, Any]) -> bool:
-    return bool(properties["DefaultActions"][0].Type != "redirect")
+def _without(*path: str) -> Callable[[Properties], bool]:
+    """Whether the properties have nothing at `path`, or `False`."""
+    return lambda properties: not _at(properties, *path)
 
+
+def _at(value: Document | Properties, *path: str) -> Document | Properties:
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def _maps(value: Document | Properties) -> list[Mapping[str, Document]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def _plain_http(properties: Properties) -> bool:
+    return all(each.get("Type") != "redirect" for each in _maps(properties.get("DefaultActions")))
+
+
+def _open_to_everybody(properties: Properties) -> bool:
+    return any(each.get("CidrIp") == "0.0.0.0/0" for each in _maps(properties.get("SecurityGroupIngress")))
+
+
+def _without_logs(properties: Properties) -> bool:
+    attributes = _maps(properties.get("LoadBalancerAttributes"))
+    return not any(
+        each.get("Key") == "access_logs.s3.enabled" and each.get("Value") == "true" for each in attributes
+    )
+
+
+def _aes256(properties: Properties) -> bool:
+    return _at(properties, "EncryptionConfiguration", "EncryptionType") == "AES256"
+
+
+def _without_insights(properties: Properties) -> bool:
+    return any(each.get("Value") == "disabled" for each in _maps(properties.get("ClusterSettings")))
+
+
+AWS_MANAGED = "The pipeline leaves the keys to AWS; encryption.own is the default"
 
 WAIVERS = (
     Waiver(
@@ -44,10 +83,17 @@ WAIVERS = (
     ),
     Waiver(
         "AWS::S3::Bucket",
-        "DataBucket",
+        "(?!LogBucket$).*",
         "CKV_AWS_18",
-        "The pipeline turns access logs off; storage.accessLogs is on by default",
-        lambda properties: "LoggingConfiguration" not in properties,
+        "The pipeline turns access logs off; buckets[].accessLogs is on by default",
+        _without("LoggingConfiguration"),
+    ),
+    Waiver(
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        ".*",
+        "CKV_AWS_91",
+        "Access logs of load balancers are not built yet: loadBalancers[].accessLogs is reserved for them",
+        _without_logs,
     ),
     Waiver(
         "AWS::ElasticLoadBalancingV2::LoadBalancer",
@@ -71,45 +117,42 @@ WAIVERS = (
     ),
     Waiver(
         "AWS::EC2::SecurityGroup",
-        "PublicLoadBalancerSecurityGroup",
+        ".*LoadBalancerSecurityGroup",
         "CKV_AWS_260",
-        "The load balancer is internet-facing by the pipeline's word; narrow it with ingress.allowFrom",
-        lambda properties: any(rule.CidrIp == "0.0.0.0/0" for rule in properties["SecurityGroupIngress"]),
+        "The load balancer is for everybody by the pipeline's word; loadBalancers[].allowFrom narrows it",
+        _open_to_everybody,
     ),
-    Waiver(
-        "AWS::ECR::Repository",
-        ".*",
-        "CKV_AWS_136",
-        "The pipeline chooses AES256; registry.encryption KMS is the default",
-        lambda properties: bool(properties["EncryptionConfiguration"].EncryptionType == "AES256"),
-    ),
+    Waiver("AWS::ECR::Repository", ".*", "CKV_AWS_136", AWS_MANAGED, _aes256),
     Waiver(
         "AWS::ECR::Repository",
         ".*",
         "CKV_AWS_163",
         "The pipeline turns scans off; registry.scanOnPush is on by default",
-        lambda properties: not properties["ImageScanningConfiguration"].ScanOnPush,
+        _without("ImageScanningConfiguration", "ScanOnPush"),
     ),
+    Waiver("AWS::Logs::LogGroup", ".*", "CKV_AWS_158", AWS_MANAGED, _without("KmsKeyId")),
+    Waiver("AWS::SNS::Topic", ".*", "CKV_AWS_26", AWS_MANAGED, _without("KmsMasterKeyId")),
     Waiver(
         "AWS::ECS::Cluster",
         ".*",
         "CKV_AWS_65",
         "The pipeline turns container insights off; monitoring.containerInsights is on by default",
-        lambda properties: properties["ClusterSettings"][0].Value == "disabled",
+        _without_insights,
     ),
 )
 
 
-def waive(resources: Iterable[Resource]) -> None:
-    """Write each waiver into the metadata of the resources that it is about."""
-    for resource in resources:
-        skips: list[dict[str, Any]] = [
-            {"id": each.id, "comment": each.reason}
-            for each in WAIVERS
-            if each.type == resource.body.resource_type
-            and re.fullmatch(each.logical_id, resource.logical_id)
-            and each.needed(resource.body.properties)
-        ]
-        if skips:
-            metadata = dict(resource.body.resource.get("Metadata", {}))
-            resource.body.Metadata = metadata | {"checkov": {"skip": skips}}
+def waived(resource: Resource) -> Resource:
+    """The resource with the waivers that are about it in its metadata."""
+    skips: list[Document] = [
+        {"id": each.id, "comment": each.reason}
+        for each in WAIVERS
+        if each.type == resource.type
+        and re.fullmatch(each.logical_id, resource.logical_id)
+        and each.needed(resource.properties)
+    ]
+    if not skips:
+        return resource
+    held = resource.document.get("Metadata")
+    metadata = {**(held if isinstance(held, dict) else {}), "checkov": {"skip": skips}}
+    return resource._replace(document={**resource.document, "Metadata": metadata})
