@@ -235,6 +235,14 @@ def context_of(image: ImageSpec) -> str:
     return image.context or image.name
 
 
+def dockerfile_path(image: ImageSpec) -> str | None:
+    """One's own Dockerfile, from the folder of `pipeline.yaml`; None for the generated one."""
+    if image.dockerfile is None:
+        return None
+    context = context_of(image)
+    return image.dockerfile.path or ("Dockerfile" if context == "." else f"{context}/Dockerfile")
+
+
 def image_command(image: ImageSpec) -> tuple[str, ...]:
     """The command of an image that is built with `python`."""
     given = image.python.command if image.python else ()

@@ -14,7 +14,7 @@ from mlopsgen.model.names import WORKLOAD_TAG
 from mlopsgen.model.plan import Declaration, FlowEdge, FlowNode, Image, Parameter, Phase, Task
 from mlopsgen.model.site import Site
 from mlopsgen.model.values import Value
-from mlopsgen.model.workload import DEFAULT_USER, Workload, context_of, image_command
+from mlopsgen.model.workload import DEFAULT_USER, Workload, context_of, dockerfile_path, image_command
 from mlopsgen.parts.container import containers, given
 from mlopsgen.parts.key import key_arn
 from mlopsgen.parts.resource import Scope
@@ -151,7 +151,7 @@ def _image(scope: Scope, workload: Workload) -> Image:
         repository=scope.site.repository(image.name),
         context=context_of(image),
         requirements=python.requirements if python else "",
-        dockerfile=dockerfile_of(workload),
+        dockerfile=dockerfile_path(image),
         python=python.version if python else "",
         system_packages=tuple(sorted(set(python.system_packages))) if python else (),
         command=image_command(image),
@@ -162,15 +162,6 @@ def _image(scope: Scope, workload: Workload) -> Image:
         origin=("spec", "images", image.name),
         volumes=("/tmp", *(each.mount_path for each in _empty_dirs(workload))),
     )
-
-
-def dockerfile_of(workload: Workload) -> str | None:
-    """One's own Dockerfile of its image, from the folder of `pipeline.yaml`; None for the generated one."""
-    image = workload.image
-    if image is None or image.dockerfile is None:
-        return None
-    context = context_of(image)
-    return image.dockerfile.path or ("Dockerfile" if context == "." else f"{context}/Dockerfile")
 
 
 def _empty_dirs(workload: Workload) -> Iterator[Any]:

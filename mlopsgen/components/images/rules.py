@@ -1,25 +1,24 @@
-"""What images are built from: folders beside the pipeline, and nothing outside them."""
+"""What images are built from: folders beside the pipeline, and nothing outside them; and which are run."""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path as Folder
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from mlopsgen.checks.references import workloads
-from mlopsgen.checks.rule import Finding, Scene, rule
-from mlopsgen.components.registry import image_name
+from mlopsgen.components.images.spec import ImageSpec, PythonSpec
 from mlopsgen.diagnostics.closest import closest
-from mlopsgen.source.node import Path
-from mlopsgen.spec.workload import BuildSpec
+from mlopsgen.diagnostics.finding import Finding
+from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.model.workload import context_of, dockerfile_path
+from mlopsgen.rules.places import each, workloads
+from mlopsgen.rules.registry import Scene, nearest, rule
 
 
-def _builds(scene: Scene) -> Iterator[tuple[Path, BuildSpec]]:
-    for path, workload in workloads(scene):
-        if workload.image.build:
-            yield (*path, "image", "build"), workload.image.build
+def _images(scene: Scene) -> Iterator[tuple[SpecPath, ImageSpec]]:
+    yield from each(("spec", "images"), scene.site.spec.images)
 
 
 def _escapes(path: str) -> bool:
@@ -27,149 +26,276 @@ def _escapes(path: str) -> bool:
     return ".." in path.split("/")
 
 
-def _files(build: BuildSpec) -> Iterator[tuple[str, str]]:
-    """The files that a build needs, each with its key; a Dockerfile of one's own installs what it likes."""
-    if build.dockerfile:
-        yield "dockerfile", build.dockerfile
-    else:
-        yield "requirements", build.requirements
+def _at_context(path: SpecPath, image: ImageSpec) -> SpecPath:
+    """Where the context is said: by its own key, or by the name."""
+    return (*path, "context" if image.context else "name")
 
 
-@rule("E231")
-def leaves_the_folder(scene: Scene) -> Iterable[Finding]:
-    """A context lies below the pipeline's folder and its files lie in it, links followed."""
-    for path, build in _builds(scene):
-        inside = [("context", build.context), ("requirements", build.requirements)]
-        if build.dockerfile:
-            inside.append(("dockerfile", build.dockerfile))
-        for field, value in inside:
-            if _escapes(value):
-                help_ = "name a path that goes down only"
-                yield Finding((*path, field), f"`{value}` goes up with `..`", help_)
-        if scene.folder is None or any(_escapes(value) for _, value in inside):
-            continue
-        context = scene.folder / build.context
-        if _outside(context, scene.folder):
-            message = f"`{build.context}` leads out of the pipeline's folder through a link"
-            yield Finding((*path, "context"), message, "put the files themselves there")
-            continue
-        for field, value in _files(build):
-            if _outside(context / value, context):
-                message = f"`{value}` leads out of `{build.context}` through a link"
-                yield Finding((*path, field), message, "put the file itself there")
+@rule(
+    "E214",
+    "an unknown image",
+    """`image` is the name of an item of `spec.images`, or a reference with a tag or a digest. A word without
+    `:` and `@` is always a name.""",
+    "spec: {services: [{name: api, image: ap}]}",
+    "spec: {services: [{name: api, image: app}]}",
+)
+def unknown_image(scene: Scene) -> Iterable[Finding]:
+    """A workload runs an image that is declared, or one from outside."""
+    known = {image.name for image in scene.site.spec.images}
+    for path, workload in workloads(scene):
+        name = workload.image
+        if not re.search("[:@]", name) and name not in known:
+            yield Finding((*path, "image"), f"no image `{name}`", nearest(name, known, "images"))
 
 
-def _outside(path: Folder, folder: Folder) -> bool:
-    """Whether `path` lies outside `folder` once links are followed; a loop of links does."""
-    real = os.path.realpath(path)
-    return not Folder(real).is_relative_to(os.path.realpath(folder))
+@rule(
+    "W204",
+    "an image that nobody runs",
+    "It has no repository and is not built: no job, service or worker names it.",
+    "spec: {images: [{name: old, context: app}]}",
+    "spec: {images: [{name: old, context: app}], services: [{name: api, image: old}]}",
+)
+def unused_image(scene: Scene) -> Iterable[Finding]:
+    """An image that no workload runs is not built."""
+    used = {workload.image for _, workload in workloads(scene)}
+    for path, image in _images(scene):
+        if image.name not in used:
+            message = f"nobody runs image `{image.name}`: it is not built"
+            yield Finding((*path, "name"), message, "name it in `image` of a workload, or take it away")
 
 
-# Path's own methods raise where a name is too long, or a folder may not be looked into.
-def _is_folder(path: Folder) -> bool:
-    return os.path.isdir(path)  # noqa: PTH112
+@rule(
+    "W206",
+    "an image whose tag moves",
+    """Nothing is asked while compiling, so the output holds the tag. Where `latest` points changes without a
+    change here: two runs of one version may differ, and going back brings nothing back.""",
+    "spec: {services: [{name: proxy, image: 'public.ecr.aws/docker/library/nginx:latest'}]}",
+    "spec: {services: [{name: proxy, image: 'public.ecr.aws/docker/library/nginx:1.27'}]}",
+)
+def moving_tag(scene: Scene) -> Iterable[Finding]:
+    """An image from outside has a tag that stays, or better a digest."""
+    for path, workload in workloads(scene):
+        if workload.image.endswith(":latest"):
+            message = f"`{workload.image}` is another image whenever its owner pushes one"
+            yield Finding((*path, "image"), message, "name a version, or the digest: IMAGE@sha256:…")
 
 
-def _is_file(path: Folder) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113
-
-
-@rule("E230")
+@rule(
+    "E230",
+    "the build context is not there",
+    """An image is built from a folder beside the pipeline's file that holds the program: its `context`, or
+    the folder of its name. Without it the build would only fail once the first stacks are deployed.""",
+    "spec: {images: [{name: app, context: ap}]}",
+    "spec: {images: [{name: app, context: app}]}",
+)
 def missing_context(scene: Scene) -> Iterable[Finding]:
     """The context is a folder that is there."""
     if scene.folder is None:
         return
-    for path, build in _builds(scene):
-        if _escapes(build.context) or _outside(scene.folder / build.context, scene.folder):
+    for path, image in _images(scene):
+        word = context_of(image)
+        if _escapes(word) or _outside(scene.folder / word, scene.folder):
             continue
-        context = scene.folder / build.context
-        if not _is_folder(context):
-            what = "is no folder" if os.path.lexists(context) else "is not there"
-            yield Finding(
-                (*path, "context"), f"`{build.context}` {what}", _folder(scene.folder, build.context)
-            )
+        if not _is_folder(scene.folder / word):
+            what = "is no folder" if os.path.lexists(scene.folder / word) else "is not there"
+            yield Finding(_at_context(path, image), f"`{word}` {what}", _folder(scene.folder, word))
 
 
-def _folder(folder: Folder, word: str) -> str:
+def _folder(folder: Path, word: str) -> str:
     """The folder beside the pipeline that was meant, or what to do."""
     try:
-        known = [each.name for each in folder.iterdir() if each.is_dir() and each.name[0] != "."]
+        known = [found.name for found in folder.iterdir() if found.is_dir() and found.name[0] != "."]
     except OSError:
         known = []
     close = closest(word, known)
     return f"did you mean `{close}`?" if close else "make the folder: it holds the program as a package"
 
 
-@rule("E232")
+@rule(
+    "E231",
+    "a build that leads out of the folder",
+    """A context and a Dockerfile lie below the pipeline's folder, and the dependencies lie in the context: no
+    `..`, and no symbolic link that leads out. So an image can hold nothing but what is in the repository.""",
+    "spec: {images: [{name: app, context: app/../..}]}",
+    "spec: {images: [{name: app, context: app}]}",
+)
+def leaves_the_folder(scene: Scene) -> Iterable[Finding]:
+    """A context lies below the pipeline's folder and its files lie in it, links followed."""
+    for path, image in _images(scene):
+        context, at = context_of(image), _at_context(path, image)
+        said = [(at, context, ".")]
+        if image.dockerfile and image.dockerfile.path:
+            said.append(((*path, "dockerfile", "path"), image.dockerfile.path, "."))
+        if image.python:
+            said.append(((*path, "python", "requirements"), image.python.requirements, context))
+        for place, value, _ in said:
+            if _escapes(value):
+                yield Finding(place, f"`{value}` goes up with `..`", "name a path that goes down only")
+        if scene.folder is None or any(_escapes(value) for _, value, _ in said):
+            continue
+        for place, value, base in said:
+            if _outside(scene.folder / base / value, scene.folder / base):
+                what = "the pipeline's folder" if base == "." else f"`{base}`"
+                help_ = "put the files themselves there" if place == at else "put the file itself there"
+                yield Finding(place, f"`{value}` leads out of {what} through a link", help_)
+                break
+
+
+def _outside(path: Path, folder: Path) -> bool:
+    """Whether `path` lies outside `folder` once links are followed; a loop of links does."""
+    real = os.path.realpath(path)
+    return not Path(real).is_relative_to(os.path.realpath(folder))
+
+
+# Path's own methods raise where a name is too long, or a folder may not be looked into.
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def _there(scene: Scene) -> Iterator[tuple[SpecPath, ImageSpec, Path]]:
+    """The images whose contexts are folders below the pipeline's, each with its folder."""
+    for path, image in _images(scene):
+        if scene.folder is not None and not _escapes(context_of(image)):
+            context = scene.folder / context_of(image)
+            if not _outside(context, scene.folder) and _is_folder(context):
+                yield path, image, context
+
+
+@rule(
+    "E232",
+    "a file of the build is missing",
+    """The generated Dockerfile installs the dependencies that `python.requirements` locks, by default
+    `requirements.txt` in the context, and starts the context as `python -m NAME`, which runs its
+    `__main__.py`, unless `python.command` says otherwise. With `dockerfile` that file is used instead, by
+    default the context's own `Dockerfile`.""",
+    "spec: {images: [{name: app, python: {requirements: lock.txt}}]}",
+    "spec: {images: [{name: app, python: {requirements: requirements.txt}}]}",
+)
 def missing_file(scene: Scene) -> Iterable[Finding]:
-    """What the image is built with is a file in the context."""
-    if scene.folder is None:
-        return
-    for path, build in _builds(scene):
-        context = scene.folder / build.context
-        if _escapes(build.context) or _outside(context, scene.folder) or not _is_folder(context):
+    """What the image is built with is a file."""
+    for path, image, context in _there(scene):
+        assert scene.folder is not None
+        word = context_of(image)
+        dockerfile = dockerfile_path(image)
+        if dockerfile is not None:
+            if _missing(scene.folder, dockerfile):
+                help_ = "write it, or say where it is with `path`"
+                yield Finding((*path, "dockerfile", "path"), f"there is no file `{dockerfile}`", help_)
             continue
-        for field, value in _files(build):
-            if _escapes(value) or _outside(context / value, context) or _is_file(context / value):
-                continue
-            help_ = f"write the file `{build.context}/{value}`"
-            if field == "requirements":
-                help_ += ", such as with `pip-compile` or `uv pip compile`"
-            message = f"there is no file `{value}` in `{build.context}`"
-            at = (*path, field) if field in build.model_fields_set else (*path, "context")
-            yield Finding(at, message, help_)
-
-
-@rule("E224")
-def images_of_environments(scene: Scene) -> Iterable[Finding]:
-    """An image is built in one way for all environments: they share its Dockerfile."""
-    first: dict[str, tuple[str, BuildSpec, int]] = {}
-    for site in scene.before:
-        for workload in (*site.spec.trainers, *site.spec.services):
-            if workload.image.build:
-                build = workload.image.build
-                first.setdefault(image_name(workload), (site.environment, build, workload.user))
-    for path, workload in workloads(scene):
-        name = image_name(workload)
-        if not workload.image.build or name not in first:
-            continue
-        environment, other, user = first[name]
-        if (other, user) != (workload.image.build, workload.user):
+        python = image.python or PythonSpec()
+        if _missing(context, python.requirements):
+            written = "requirements" in python.model_fields_set
             yield Finding(
-                (*path, "image"),
-                f"image `{name}` is built in one way in `{environment}` and in another in "
-                f"`{scene.site.environment}`",
-                "build it alike in both, or give it another `image.name` in one",
+                (*path, "python", "requirements") if written else _at_context(path, image),
+                f"there is no file `{python.requirements}` in `{word}`",
+                f"write the file `{word}/{python.requirements}`, such as with `pip-compile` or `uv pip compile`",
             )
+        if _starts_itself(image) and _is_package(word) and _missing(context, "__main__.py"):
+            yield Finding(
+                _at_context(path, image),
+                f"there is no file `__main__.py` in `{word}`, which is started as a package",
+                "write it, or say what to start: `python: {command: [python, …]}`",
+            )
+
+
+def _missing(folder: Path, word: str) -> bool:
+    """Whether a file that lies in `folder` is not there; what leads out of it is another rule's."""
+    return not _escapes(word) and not _outside(folder / word, folder) and not _is_file(folder / word)
 
 
 # Letters, digits, `_` and `-`: what `python -m` can find, and no command line takes for an option.
 _PACKAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
+
+def _is_package(context: str) -> bool:
+    return _PACKAGE.fullmatch(PurePosixPath(context).name) is not None
+
+
+def _starts_itself(image: ImageSpec) -> bool:
+    """Whether it is started as `python -m CONTEXT`, since no command says otherwise."""
+    return image.python is not None and not image.python.command
+
+
+@rule(
+    "E233",
+    "a build context that is no package",
+    """The context is copied into the image under its own name and started as `python -m NAME`. The name is
+    made of letters, digits, `_` and `-`; the repository's own folder (`.`) and any other need
+    `python.command`.""",
+    "spec: {images: [{name: app, context: .}]}",
+    "spec: {images: [{name: app, context: ., python: {requirements: app/requirements.txt, command: [python, -m, app]}}]}",
+)
+def context_as_package(scene: Scene) -> Iterable[Finding]:
+    """The folder is called as a package can be, or the command says what to start."""
+    for path, image in _images(scene):
+        context = context_of(image)
+        if _starts_itself(image) and not _escapes(context) and not _is_package(context):
+            yield Finding(
+                _at_context(path, image),
+                f"`{context}` cannot be started as a package",
+                "say what to start: `python: {command: [python, -m, PACKAGE]}`",
+            )
+
+
+@rule(
+    "E234",
+    "a build context that hides a library",
+    """The context lies in the image under its own name, beside the libraries. One that is called `torch` or
+    `json` is found in place of the library of that name by everything that imports it.""",
+    "spec: {images: [{name: json}]}",
+    "spec: {images: [{name: app}]}",
+)
+def context_as_library(scene: Scene) -> Iterable[Finding]:
+    """The folder is not called as a library that the program may import."""
+    for path, image in _images(scene):
+        name = PurePosixPath(context_of(image)).name
+        if not image.python:
+            continue
+        whose = "Python's own" if name in sys.stdlib_module_names else None
+        if whose is None and name.lower().replace("_", "-") in _required(scene, image):
+            whose = f"`{image.python.requirements}`'s"
+        if whose:
+            message = f"a folder `{name}` is imported in place of {whose} library of that name"
+            yield Finding(_at_context(path, image), message, "give the folder another name")
+
+
+def _required(scene: Scene, image: ImageSpec) -> frozenset[str]:
+    """The packages that its dependencies name, in lowercase and with hyphens; none if they cannot be read."""
+    context = context_of(image)
+    if scene.folder is None or image.python is None or _escapes(context):
+        return frozenset()
+    file = scene.folder / context / image.python.requirements
+    if _escapes(image.python.requirements) or _outside(file, scene.folder) or not _is_file(file):
+        return frozenset()
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return frozenset()
+    found = (re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line) for line in lines)
+    return frozenset(re.sub(r"[._-]+", "-", match[0]).lower() for match in found if match)
+
+
 # The images that Docker Hub's official `python` repository has on Debian bookworm.
 PYTHONS = tuple(f"3.{minor}" for minor in range(9, 15))
 
 
-@rule("E233")
-def context_as_package(scene: Scene) -> Iterable[Finding]:
-    """The folder is called as a package can be: it is copied and started under its own name."""
-    for path, build in _builds(scene):
-        name = PurePosixPath(build.context).name
-        if not _escapes(build.context) and not _PACKAGE.fullmatch(name):
-            yield Finding(
-                (*path, "context"),
-                f"`{build.context}` cannot be started as a package",
-                "name a folder of its own, of letters, digits, `_` and `-`, such as `app`",
-            )
-
-
-@rule("W230")
+@rule(
+    "W230",
+    "a version of Python without an image",
+    """The generated Dockerfile starts from `python:VERSION-slim-bookworm`, which exists for few versions.""",
+    'spec: {images: [{name: app, python: {version: "3.99"}}]}',
+    'spec: {images: [{name: app, python: {version: "3.12"}}]}',
+)
 def unknown_python(scene: Scene) -> Iterable[Finding]:
     """The image starts from an official image of that version of Python."""
-    for path, build in _builds(scene):
-        if build.python not in PYTHONS and not build.dockerfile:
+    for path, image in _images(scene):
+        if image.python and image.python.version not in PYTHONS:
             yield Finding(
-                (*path, "python"),
-                f"there may be no image `python:{build.python}-slim-bookworm`",
+                (*path, "python", "version"),
+                f"there may be no image `python:{image.python.version}-slim-bookworm`",
                 f"known are {PYTHONS[0]} to {PYTHONS[-1]}",
             )
