@@ -9,17 +9,18 @@ from troposphere import GetAtt, Ref, Sub, iam
 
 from mlopsgen.model.plan import Declaration, Grant, Principal, PrincipalKind
 from mlopsgen.model.site import Site
-from mlopsgen.model.values import Value
+from mlopsgen.model.values import Named, Value
 from mlopsgen.parts.policies import VERSION, arn, documents, statements
 from mlopsgen.parts.resource import Scope
 
 # What each service says it acts for when it assumes a role (`aws:SourceArn`), by its own documentation. EC2
-# hands a role to an instance and CloudFormation a role to a stack without saying so; there, `iam:PassRole`,
-# which never crosses accounts, keeps others out.
+# hands a role to an instance and CloudFormation a role to a stack without saying so, and of what ECS does to
+# load balancers nothing is documented (Amazon ECS developer guide, "Amazon ECS infrastructure IAM role for
+# load balancers"); there, `iam:PassRole`, which never crosses accounts, keeps others out.
 _SOURCES: dict[str, str | None] = {
     "cloudformation.amazonaws.com": None,
     "ec2.amazonaws.com": None,
-    "ecs.amazonaws.com": "ecs:${AWS::Region}:${AWS::AccountId}:*",
+    "ecs.amazonaws.com": None,
     "ecs-tasks.amazonaws.com": "ecs:${AWS::Region}:${AWS::AccountId}:*",
     "events.amazonaws.com": "events:${AWS::Region}:${AWS::AccountId}:rule/PREFIX-*",
     "scheduler.amazonaws.com": "scheduler:${AWS::Region}:${AWS::AccountId}:schedule-group/PREFIX-*",
@@ -95,7 +96,7 @@ def boundary(site: Site) -> Value | None:
     if site.spec.aws.permissions_boundary:
         return own(site.spec.aws.permissions_boundary)
     if site.delivers:
-        return arn("iam", f"policy{role_path(site, 'access')}{site.boundary}")
+        return Named("access", arn("iam", f"policy{role_path(site, 'access')}{site.boundary}"))
     return None
 
 
@@ -175,5 +176,3 @@ def pass_role(roles: Iterable[Value], service: str, because: str) -> Grant:
 def role_arn(logical_id: str) -> GetAtt:
     """The ARN of a role in the same stack."""
     return GetAtt(logical_id, "Arn")
-
-

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 
 from troposphere import Sub
 
-from mlopsgen import iam
-from mlopsgen.components.base import Site
-from mlopsgen.plan import Grant
+from mlopsgen.model.plan import Grant
+from mlopsgen.model.site import Site
+from mlopsgen.parts.policies import arn
+from mlopsgen.parts.roles import boundary, role_path
 
 PASSED_TO = (
     "ec2.amazonaws.com",
@@ -73,7 +74,7 @@ def _storage(site: Site) -> Iterator[Grant]:
             "s3:TagResource",
             "s3:UntagResource",
         ),
-        (iam.arn("s3", site.data_bucket), iam.arn("s3", site.log_bucket)),
+        (*(arn("s3", each.physical) for each in site.buckets), arn("s3", site.log_bucket)),
         "makes the buckets",
     )
     tagged = _tagged(site, "aws:RequestTag")
@@ -100,18 +101,18 @@ def _storage(site: Site) -> Iterator[Grant]:
             "kms:UpdateAlias",
             "kms:UpdateKeyDescription",
         ),
-        (iam.arn("kms", "key/*"),),
+        (arn("kms", "key/*"),),
         "keeps the key",
         _tagged(site, "aws:ResourceTag"),
     )
     yield Grant(
         ("kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"),
-        (iam.arn("kms", f"alias/{site.prefix}"),),
+        (arn("kms", f"alias/{site.prefix}"),),
         "names the key",
     )
     yield Grant(
         ("kms:CreateGrant", "kms:RetireGrant"),
-        (iam.arn("kms", "key/*"),),
+        (arn("kms", "key/*"),),
         "encrypts repositories",
         (*_tagged(site, "aws:ResourceTag"), ("Bool", "kms:GrantIsForAWSResource", "true")),
     )
@@ -130,7 +131,7 @@ def _messages(site: Site) -> Iterator[Grant]:
             "sns:Unsubscribe",
             "sns:UntagResource",
         ),
-        (iam.arn("sns", f"{site.prefix}-*"),),
+        (arn("sns", f"{site.prefix}-*"),),
         "makes the topic",
     )
     yield Grant(
@@ -143,7 +144,7 @@ def _messages(site: Site) -> Iterator[Grant]:
             "sqs:TagQueue",
             "sqs:UntagQueue",
         ),
-        (iam.arn("sqs", f"{site.prefix}-*"),),
+        (arn("sqs", f"{site.prefix}-*"),),
         "makes the queue",
     )
     yield Grant(
@@ -156,7 +157,7 @@ def _messages(site: Site) -> Iterator[Grant]:
             "ssm:PutParameter",
             "ssm:RemoveTagsFromResource",
         ),
-        (iam.arn("ssm", f"parameter/{site.prefix}/*"),),
+        (arn("ssm", f"parameter/{site.prefix}/*"),),
         "passes values between stacks",
     )
     yield public_parameters()
@@ -171,7 +172,7 @@ def _messages(site: Site) -> Iterator[Grant]:
             "events:TagResource",
             "events:UntagResource",
         ),
-        (iam.arn("events", f"rule/{site.prefix}-*"),),
+        (arn("events", f"rule/{site.prefix}-*"),),
         "makes rules",
     )
     yield Grant(
@@ -185,8 +186,8 @@ def _messages(site: Site) -> Iterator[Grant]:
             "scheduler:Update*",
         ),
         (
-            iam.arn("scheduler", f"schedule-group/{site.prefix}-*"),
-            iam.arn("scheduler", f"schedule/{site.prefix}-*/*"),
+            arn("scheduler", f"schedule-group/{site.prefix}-*"),
+            arn("scheduler", f"schedule/{site.prefix}-*/*"),
         ),
         "makes schedules",
     )
@@ -222,7 +223,7 @@ def _network(site: Site) -> Iterator[Grant]:
             "ec2:RunInstances",
             "ec2:UpdateSecurityGroupRuleDescriptions*",
         ),
-        (iam.arn("ec2", "*"), Sub("arn:${AWS::Partition}:ec2:${AWS::Region}::image/*")),
+        (arn("ec2", "*"), Sub("arn:${AWS::Partition}:ec2:${AWS::Region}::image/*")),
         "makes the network",
     )
     yield Grant(
@@ -240,7 +241,7 @@ def _network(site: Site) -> Iterator[Grant]:
             "ec2:DetachInternetGateway",
             "ec2:ReleaseAddress",
         ),
-        (iam.arn("ec2", "*"),),
+        (arn("ec2", "*"),),
         "removes its own network",
         _tagged(site, "aws:ResourceTag"),
     )
@@ -252,12 +253,12 @@ def _network(site: Site) -> Iterator[Grant]:
             "elasticloadbalancing:Remove*",
             "elasticloadbalancing:Set*",
         ),
-        (iam.arn("elasticloadbalancing", "*"),),
+        (arn("elasticloadbalancing", "*"),),
         "makes load balancers",
     )
     yield Grant(
         ("elasticloadbalancing:Delete*",),
-        (iam.arn("elasticloadbalancing", "*"),),
+        (arn("elasticloadbalancing", "*"),),
         "removes its own load balancers",
         _tagged(site, "aws:ResourceTag"),
     )
@@ -280,10 +281,10 @@ def _containers(site: Site) -> Iterator[Grant]:
             "ecr:TagResource",
             "ecr:UntagResource",
         ),
-        (iam.arn("ecr", f"repository/{site.prefix}/*"),),
+        (arn("ecr", f"repository/{site.prefix}/*"),),
         "makes repositories",
     )
-    kinds = ("capacity-provider", "cluster", "service", "service-deployment", "service-revision")
+    kinds = ("service", "service-deployment", "service-revision")
     yield Grant(
         (
             "ecs:Create*",
@@ -298,8 +299,10 @@ def _containers(site: Site) -> Iterator[Grant]:
             "ecs:Update*",
         ),
         (
-            *(iam.arn("ecs", f"{kind}/{site.prefix}-*") for kind in kinds),
-            iam.arn("ecs", f"task-definition/{site.prefix}-*:*"),
+            arn("ecs", f"cluster/{site.cluster}"),
+            arn("ecs", f"capacity-provider/{site.prefix}-*"),
+            *(arn("ecs", f"{kind}/{site.cluster}/*") for kind in kinds),
+            arn("ecs", f"task-definition/{site.prefix}-*:*"),
         ),
         "makes clusters and services",
     )
@@ -311,7 +314,7 @@ def _containers(site: Site) -> Iterator[Grant]:
             "autoscaling:Set*",
             "autoscaling:UpdateAutoScalingGroup",
         ),
-        (iam.arn("autoscaling", f"autoScalingGroup:*:autoScalingGroupName/{site.prefix}-*"),),
+        (arn("autoscaling", f"autoScalingGroup:*:autoScalingGroupName/{site.prefix}-*"),),
         "makes instances",
     )
     yield Grant(
@@ -324,7 +327,7 @@ def _containers(site: Site) -> Iterator[Grant]:
             "application-autoscaling:TagResource",
             "application-autoscaling:UntagResource",
         ),
-        (iam.arn("application-autoscaling", "scalable-target/*"),),
+        (arn("application-autoscaling", "scalable-target/*"),),
         "scales services",
     )
 
@@ -346,7 +349,7 @@ def _monitoring(site: Site) -> Iterator[Grant]:
             "logs:TagResource",
             "logs:UntagResource",
         ),
-        (iam.arn("logs", f"log-group:/{site.prefix}/*"),),
+        (arn("logs", f"log-group:/{site.prefix}/*"),),
         "makes log groups",
     )
     yield Grant(
@@ -358,7 +361,7 @@ def _monitoring(site: Site) -> Iterator[Grant]:
             "cloudwatch:TagResource",
             "cloudwatch:UntagResource",
         ),
-        (iam.arn("cloudwatch", f"alarm:{site.prefix}-*"),),
+        (arn("cloudwatch", f"alarm:{site.prefix}-*"),),
         "makes alarms",
     )
     dashboards = Sub(f"arn:${{AWS::Partition}}:cloudwatch::${{AWS::AccountId}}:dashboard/{site.prefix}-*")
@@ -371,9 +374,9 @@ def _monitoring(site: Site) -> Iterator[Grant]:
 
 def _roles(site: Site) -> Iterator[Grant]:
     """Roles of this environment, inside the boundary; never those that deploy, and never the boundary."""
-    own = iam.arn("iam", f"role{site.role_path}*")
-    boundary = iam.boundary(site)
-    assert boundary is not None
+    own = arn("iam", f"role{site.role_path}*")
+    bounds = boundary(site)
+    assert bounds is not None
     yield Grant(
         (
             "iam:AttachRolePolicy",
@@ -385,9 +388,9 @@ def _roles(site: Site) -> Iterator[Grant]:
         ),
         (own,),
         "makes bounded roles",
-        (("StringEquals", "iam:PermissionsBoundary", boundary),),
+        (("StringEquals", "iam:PermissionsBoundary", bounds),),
     )
-    profiles = iam.arn("iam", f"instance-profile{site.role_path}*")
+    profiles = arn("iam", f"instance-profile{site.role_path}*")
     yield Grant(
         (
             "iam:AddRoleToInstanceProfile",
@@ -415,13 +418,12 @@ def _roles(site: Site) -> Iterator[Grant]:
     )
     yield Grant(
         ("iam:CreateServiceLinkedRole",),
-        (iam.arn("iam", "role/aws-service-role/*"),),
+        (arn("iam", "role/aws-service-role/*"),),
         "lets AWS services make their own roles",
         (("StringEquals", "iam:AWSServiceName", _SERVICE_LINKED),),
     )
     deployers = tuple(
-        iam.arn("iam", f"role{iam.role_path(site, 'access')}{name}")
-        for name in (site.delivery_role, site.stack_role)
+        arn("iam", f"role{role_path(site, 'access')}{name}") for name in (site.delivery_role, site.stack_role)
     )
     yield Grant(
         (
@@ -435,7 +437,7 @@ def _roles(site: Site) -> Iterator[Grant]:
             "iam:Set*",
             "iam:Update*",
         ),
-        (*deployers, iam.arn("iam", f"policy{site.role_path}*")),
+        (*deployers, arn("iam", f"policy{site.role_path}*")),
         "change its own rights",
         effect="Deny",
     )

@@ -1,15 +1,20 @@
-"""`spec.patches`: single changes to resources, after everything else, each with its reason."""
+"""`spec.patches`: single changes to finished resources, after everything else, each with its reason."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
-from mlopsgen.checks.rule import Finding
+from mlopsgen.components.patches.spec import PatchSpec
 from mlopsgen.diagnostics.closest import closest
-from mlopsgen.plan import Body, Plan, Resource, Stack
-from mlopsgen.spec.patches import PatchSpec
+from mlopsgen.diagnostics.finding import Finding
+from mlopsgen.model.plan import Plan, Resource, Stack
+
+GONE = "E250"
+"""The code of a patch that has nothing to change."""
+
+T = TypeVar("T")
 
 
 class _Gone(Exception):
@@ -22,38 +27,38 @@ class _Gone(Exception):
 def patch(plan: Plan, patches: Sequence[PatchSpec]) -> tuple[Plan, tuple[tuple[str, Finding], ...]]:
     """The plan with all patches, and a finding with its code for each that has nothing to change."""
     findings: list[tuple[str, Finding]] = []
-    for index, spec in enumerate(patches):
+    for spec in patches:
         try:
             plan = _apply(plan, spec)
         except _Gone as gone:
-            at = ("spec", "patches", index, gone.step)
-            # A patch of the base is laid on every environment, and one of them may not have its target.
-            where = "" if plan.environment == "default" else f" in environment `{plan.environment}`"
-            findings.append(("E250", Finding(at, gone.message + where, gone.help)))
+            at = ("spec", "patches", spec.name, gone.step)
+            findings.append((GONE, Finding(at, gone.message, gone.help)))
     return plan, tuple(findings)
 
 
 def _apply(plan: Plan, spec: PatchSpec) -> Plan:
-    stack = _named(plan.stacks, spec.stack, "stack", lambda each: each.name, "stack")
-    target = _named(stack.resources, spec.resource, "resource", lambda each: each.logical_id, "resource")
-    body = Body(target.body.resource_type, copy.deepcopy(target.body.to_dict()))
-    _change(body.document.setdefault("Properties", {}), spec)
-    note = body.document.setdefault("Metadata", {}).setdefault("mlopsgen", {})
-    note.setdefault("patched", []).append(f"{spec.path}: {' '.join(spec.reason.split())}")
-    changed = target._replace(body=body)
+    stack = _named(plan.stacks, spec.stack, "stack", lambda each: each.name)
+    target = _named(stack.resources, spec.resource, "resource", lambda each: each.logical_id)
+    changed = _changed(target, spec)
     resources = tuple(changed if each is target else each for each in stack.resources)
-    return plan._replace(stacks=tuple(_swap(plan.stacks, stack, resources)))
+    return plan._replace(
+        stacks=tuple(each._replace(resources=resources) if each is stack else each for each in plan.stacks)
+    )
 
 
-def _swap(stacks: Iterable[Stack], target: Stack, resources: tuple[Resource, ...]) -> Iterator[Stack]:
-    for each in stacks:
-        yield each._replace(resources=resources) if each is target else each
+def _changed(target: Resource, spec: PatchSpec) -> Resource:
+    """The resource with the patch, and the reason for it in its metadata."""
+    document: dict[str, Any] = copy.deepcopy(target.document)
+    _change(document.setdefault("Properties", {}), spec)
+    note = document.setdefault("Metadata", {}).setdefault("mlopsgen", {})
+    note.setdefault("patched", []).append(f"{spec.path}: {' '.join(spec.reason.split())}")
+    return target._replace(document=document)
 
 
-def _named(items: Iterable[Any], name: str, step: str, key: Any, what: str) -> Any:
+def _named(items: Iterable[T], name: str, what: str, key: Callable[[T], str]) -> T:
     known = {key(each): each for each in items}
     if name not in known:
-        raise _Gone(step, f"no {what} `{name}`", _suggestion(name, known))
+        raise _Gone(what, f"no {what} `{name}`", _suggestion(name, known))
     return known[name]
 
 
@@ -65,10 +70,8 @@ def _suggestion(name: str, known: Iterable[str]) -> str:
 def _change(properties: dict[str, Any], spec: PatchSpec) -> None:
     node: Any = properties
     if spec.container is not None:
-        containers = {each["Name"]: each for each in properties.get("ContainerDefinitions", ())}
-        node = _named(
-            containers.values(), spec.container, "container", lambda each: each["Name"], "container"
-        )
+        containers: list[dict[str, Any]] = properties.get("ContainerDefinitions", [])
+        node = _named(containers, spec.container, "container", lambda each: each["Name"])
     *parents, last = spec.path.split(".")
     walked: list[str] = []
     for name in parents:
