@@ -1,8 +1,9 @@
 """What every section of the language shares: closed maps, and the marks that say how a field is read."""
 
+from functools import cache
 from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 
 def camel(name: str) -> str:
@@ -41,11 +42,33 @@ class Later(NamedTuple):
     """Marks a key that the language has reserved and that is not built yet: using it says "not yet"."""
 
 
+class LaterWords(NamedTuple):
+    """Marks a key some of whose words the language has reserved: using one of them says "not yet"."""
+
+    words: tuple[str, ...]
+
+
 class Same(NamedTuple):
     """Marks a key that is the same in all environments: one that changes it is an error."""
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=32)]
+class Varies(NamedTuple):
+    """Marks a key below one that is `Same` which an environment may change nevertheless."""
+
+
+class Implied(NamedTuple):
+    """Marks a list some of whose things are there without being declared, once something uses them."""
+
+    names: tuple[str, ...]
+
+
+class Called(NamedTuple):
+    """Marks a type with the word that the reference has for it."""
+
+    word: str
+
+
+Name = Annotated[str, Called("name"), Field(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=32)]
 """Lowercase letters, digits and single hyphens, as Kubernetes names are; at most 32 characters."""
 
 Text = Annotated[str, Filled()]
@@ -66,6 +89,31 @@ class Empty(Spec):
     """A map without keys: that it stands there says everything."""
 
 
+class Either(Spec):
+    """A map in which one of the keys marked as choices stands: if none does, the one that is the default."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_default_choice(cls, value: object) -> object:
+        words, default = _choices(cls)
+        if isinstance(value, dict) and default and words.isdisjoint(value):
+            return {**value, default: {}}
+        return value
+
+
+@cache
+def _choices(model: type[Spec]) -> tuple[frozenset[str], str | None]:
+    """The words of a map's choices, as the file and as Python spell them, and the default one's."""
+    words: set[str] = set()
+    default = None
+    for name, field in model.model_fields.items():
+        for mark in field.metadata:
+            if isinstance(mark, Choice):
+                words |= {name, field.alias or name}
+                default = (field.alias or name) if mark.default else default
+    return frozenset(words), default
+
+
 def _lists(value: object) -> object:
     match value:
         case tuple() | list():
@@ -76,7 +124,7 @@ def _lists(value: object) -> object:
             return value
 
 
-Json = Annotated[JsonValue, BeforeValidator(_lists)]
+Json = Annotated[JsonValue, Called("json"), BeforeValidator(_lists)]
 """Anything that JSON can say, handed on as it is."""
 
 NotYet = Annotated[Json | None, Later()]

@@ -1,0 +1,1 @@
+"""What tasks run on: pools of Fargate and of instances."""

@@ -1,0 +1,1 @@
+"""How a change in Git reaches AWS."""

@@ -1,0 +1,71 @@
+"""`spec.delivery`: how a change in Git reaches AWS."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mlopsgen.language.base import Choice, Item, NotYet, Spec, Varies
+
+
+class GithubIdsSpec(Spec):
+    """The numbers of owner and repository, for repositories whose tokens carry them (created or renamed since 15 July 2026)."""
+
+    owner: Annotated[int, Field(ge=1)]
+    """The owner's number."""
+
+    repository: Annotated[int, Field(ge=1)]
+    """The repository's number."""
+
+
+class GithubSpec(Spec):
+    """A GitHub Actions workflow, and the one role that it may assume."""
+
+    repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}$")]
+    """`owner/name`."""
+
+    ids: GithubIdsSpec | None = None
+    """For repositories whose tokens carry them."""
+
+    oidc_provider: Annotated[Literal["create", "existing"], Varies()] = "existing"
+    """Of each account; `create` in two environments of one account is refused."""
+
+
+class StageSpec(Item):
+    """An environment that is delivered."""
+
+    approval: bool = False
+    """Whether a person must agree first."""
+
+    before: NotYet = None
+    """Jobs that run before it: migrations."""
+
+    after: NotYet = None
+    """Jobs that run after it: smoke tests."""
+
+
+class DeliverySpec(Spec):
+    """How a change in Git reaches AWS."""
+
+    github: Annotated[GithubSpec | None, Choice()] = None
+    """GitHub Actions."""
+
+    gitlab: Annotated[NotYet, Choice()] = None
+    """GitLab CI."""
+
+    jenkins: Annotated[NotYet, Choice()] = None
+    """Jenkins."""
+
+    branch: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)] = "main"
+    """The only one that may deploy; no `refs/heads/`."""
+
+    stages: tuple[StageSpec, ...] = ()
+    """In order; required when there is more than one environment. What it leaves out is not delivered."""
+
+    first_model: Annotated[NotYet, Varies()] = None
+    """`wait` or `train`: a service whose model has no version yet is left out with a notice, or the trainer is started."""
+
+    compiler: NotYet = None
+    """Where the workflow gets the compiler. Without it the workflow checks digests and compiles nothing."""
+
+    working_directory: NotYet = None
+    """Monorepos: also the path filter."""

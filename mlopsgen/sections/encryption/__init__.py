@@ -1,0 +1,1 @@
+"""The key of everything that is stored."""

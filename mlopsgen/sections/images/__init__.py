@@ -1,0 +1,1 @@
+"""The images that are built here, and their repositories."""

@@ -1,0 +1,1 @@
+"""Where tasks and load balancers get their addresses."""

@@ -1,0 +1,1 @@
+"""Properties of resources that the language has no word for."""

@@ -1,0 +1,156 @@
+"""The root of the language: `apiVersion`, `kind`, `metadata`, `spec`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mlopsgen.language.base import Filled, Implied, Json, Name, NotYet, Same, Spec, Text
+from mlopsgen.language.values import AccountId, Arn, Region
+from mlopsgen.sections.balancers.spec import LoadBalancerSpec
+from mlopsgen.sections.buckets.spec import BucketSpec
+from mlopsgen.sections.capacity.spec import PoolSpec
+from mlopsgen.sections.delivery.spec import DeliverySpec
+from mlopsgen.sections.encryption.spec import EncryptionSpec
+from mlopsgen.sections.images.spec import ImageSpec, RegistrySpec
+from mlopsgen.sections.jobs.spec import JobSpec
+from mlopsgen.sections.models.spec import ModelSpec
+from mlopsgen.sections.monitoring.spec import MonitoringSpec
+from mlopsgen.sections.network.spec import NetworkSpec
+from mlopsgen.sections.patches.spec import PatchSpec
+from mlopsgen.sections.people.spec import PeopleSpec
+from mlopsgen.sections.services.spec import ServiceSpec
+from mlopsgen.sections.volumes.spec import VolumeSpec
+from mlopsgen.sections.workers.spec import WorkerSpec
+
+LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.:/=+@-]*$", max_length=128)]
+"""Letters, digits, spaces and `_.:/=+@-`, as AWS takes them in tags; at most 128 characters."""
+
+LabelValue = Annotated[str, Filled(), Field(pattern=r"^[A-Za-z0-9 _.:/=+@-]*$", max_length=256)]
+"""Letters, digits, spaces and `_.:/=+@-`, as AWS takes them in tags; at most 256 characters."""
+
+EnvironmentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$", max_length=16)]
+"""Lowercase letters and digits, first a letter; at most 16 characters, without hyphen."""
+
+Placeholder = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$", max_length=64)]
+"""Letters, digits and `_`; at most 64 characters."""
+
+
+class Metadata(Spec):
+    """What the pipeline is called."""
+
+    name: Name
+    """Prefix of every physical name; does not begin with `aws`, `ecs`, `fargate`, `ssm`, `sthree`, `amzn`. With the environment's and the bucket's name at most 48 characters."""
+
+    labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=40)] = Field(default_factory=dict)
+    """Tags on everything that takes tags, in the letters that AWS takes."""
+
+
+class AwsSpec(Spec):
+    """Account and region."""
+
+    region: Region
+    """The region, such as `ap-southeast-1`."""
+
+    account: AccountId | None = None
+    """Twelve digits, in quotes. `deploy.sh` refuses any other. Required in an environment whose account differs."""
+
+    permissions_boundary: Arn | None = None
+    """ARN of a policy that bounds every role."""
+
+
+class PipelineSpec(Spec):
+    """Everything that is deployed."""
+
+    aws: AwsSpec
+    """Account and region."""
+
+    variables: dict[Placeholder, Text] = Field(default_factory=dict)
+    """Values for `${…}`; an environment may change them. Not nested."""
+
+    network: NetworkSpec = Field(default_factory=NetworkSpec)
+    """Addresses."""
+
+    encryption: EncryptionSpec = Field(default_factory=EncryptionSpec)
+    """The key of everything that is stored."""
+
+    cluster: NotYet = None
+    """An ECS cluster of somebody else."""
+
+    registry: Annotated[RegistrySpec, Same()] = Field(default_factory=RegistrySpec)
+    """Rules for image repositories."""
+
+    images: Annotated[tuple[ImageSpec, ...], Same()] = ()
+    """Images that are built here."""
+
+    buckets: Annotated[tuple[BucketSpec, ...], Implied(("data",))] = ()
+    """Object storage. `data` with prefixes `raw`, `processed`, `models`, `logs` is there without being declared."""
+
+    volumes: tuple[VolumeSpec, ...] = ()
+    """File systems that outlive tasks."""
+
+    queues: NotYet = None
+    """Messages for workers."""
+
+    topics: NotYet = None
+    """Messages for whoever subscribes."""
+
+    capacity: Annotated[tuple[PoolSpec, ...], Implied(("fargate", "fargate-spot"))] = ()
+    """What tasks run on. `fargate` and `fargate-spot` are there without being declared."""
+
+    load_balancers: Annotated[tuple[LoadBalancerSpec, ...], Implied(("public", "internal"))] = ()
+    """Ways in. `public` and `internal` are there without being declared."""
+
+    models: tuple[ModelSpec, ...] = ()
+    """What is trained and served."""
+
+    services: tuple[ServiceSpec, ...] = ()
+    """Containers that answer requests."""
+
+    workers: tuple[WorkerSpec, ...] = ()
+    """Containers that run for ever and have no way in."""
+
+    jobs: tuple[JobSpec, ...] = ()
+    """Containers that run to an end. One that `produces` a model is a trainer."""
+
+    workflows: NotYet = None
+    """Jobs in an order."""
+
+    instances: NotYet = None
+    """Machines for notebooks and experiments."""
+
+    sites: NotYet = None
+    """Static pages."""
+
+    people: PeopleSpec = Field(default_factory=PeopleSpec)
+    """Who may do what."""
+
+    monitoring: MonitoringSpec = Field(default_factory=MonitoringSpec)
+    """What is watched, and who hears of it."""
+
+    delivery: Annotated[DeliverySpec | None, Same()] = None
+    """How a change in Git reaches AWS."""
+
+    protection: NotYet = None
+    """What cannot be deleted by mistake."""
+
+    patches: tuple[PatchSpec, ...] = ()
+    """Properties that the language has no word for."""
+
+    environments: dict[EnvironmentName, Json] = Field(default_factory=dict)
+    """Partial specs laid over this one. Without any there is one environment, `default`."""
+
+
+class Pipeline(Spec):
+    """A pipeline: data, jobs, models and services that are deployed together."""
+
+    api_version: Literal["mlopsgen.io/v1"]
+    """The version of the language."""
+
+    kind: Literal["Pipeline"]
+    """What this file describes."""
+
+    metadata: Metadata
+    """What the pipeline is called."""
+
+    spec: PipelineSpec
+    """Everything that is deployed."""

@@ -1,0 +1,1 @@
+"""Containers that run for ever and have no way in."""

@@ -1,0 +1,1 @@
+"""What services, workers and jobs have in common."""
