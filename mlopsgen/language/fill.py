@@ -120,48 +120,38 @@ def _names(text: Scalar) -> Iterator[tuple[str, bool]]:
 
 
 def _unsettled(path: Path, text: Scalar, values: Values) -> bool:
-    return (
-        any(name not in values.known or name in values.faulty for name, _ in _names(text))
-        or path[:2] == VARIABLES
-    )
+    nested = path[:2] == VARIABLES
+    return any(nested or name not in values.known or name in values.faulty for name, _ in _names(text))
 
 
 def _faults(path: Path, text: Scalar, tree: Node, values: Values) -> Iterator[Diagnostic]:
-    here = Label(text.span)
     for name, closed in dict.fromkeys(_names(text)):
-        word = f"`${{{short(name)}}}`"
-        kept = f"`$${{{short(name)}}}`"
         if not closed:
             help_ = "write `${NAME}`, or `$${` for the characters themselves"
-            yield error("E116", "`${` is not closed", help_, here)
-        elif path[:2] == VARIABLES:
-            help_ = f"write its value out; {kept} stands for the characters themselves"
-            yield error(
-                "E116", f"{word} cannot stand in the value of a variable: they are not nested", help_, here
-            )
-        elif name.partition(".")[0] in RESERVED:
-            message = f"{word} is not built yet: the language has reserved it for a later version"
-            yield error(
-                "E108", message, f"leave it out until then; {kept} stands for the characters themselves", here
-            )
-        elif name == "account" and name not in values.known and name not in values.faulty:
-            aws = Label(place(tree, ("spec", "aws")), "`account` is missing here")
-            message = "`${account}` is not known: `spec.aws.account` does not say it"
-            yield error("E116", message, 'add it to `aws`: `account: "…"`, with its twelve digits', here, aws)
-        elif name not in values.known and name not in values.faulty and values.complete:
-            yield error(
-                "E116",
-                f"there is no {word}" if name else "`${}` names nothing",
-                _meant(name, kept, values),
-                here,
-            )
+            yield error("E116", "`${` is not closed", help_, Label(text.span))
+        else:
+            yield from _of_name(name, path, Label(text.span), tree, values)
     if is_dynamic_reference(_filled(text, values)):
         yield dynamic_reference(text.span)
 
 
-def _meant(name: str, kept: str, values: Values) -> str:
-    close = closest(name, values.known)
-    escape = f"write {kept} for the characters themselves"
-    if close:
-        return f"did you mean `${{{close}}}`? Else {escape}"
-    return f"{escape}; there are: {listed({*values.known, *BUILT_IN})}"
+def _of_name(name: str, path: Path, here: Label, tree: Node, values: Values) -> Iterator[Diagnostic]:
+    """Why a name cannot be filled in."""
+    word = f"`${{{short(name)}}}`"
+    kept = f"write `$${{{short(name)}}}` for the characters themselves"
+    unknown = name not in values.known and name not in values.faulty
+    if path[:2] == VARIABLES:
+        help_ = f"variables are not nested: write the value out, or {kept}"
+        yield error("E116", f"{word} cannot stand in the value of a variable", help_, here)
+    elif name.partition(".")[0] in RESERVED:
+        help_ = f"the language has reserved it for a later version; {kept}"
+        yield error("E108", f"{word} is not built yet", help_, here)
+    elif name == "account" and unknown:
+        aws = Label(place(tree, ("spec", "aws")), "`account` is missing here")
+        help_ = 'add it to `spec.aws`: `account: "…"`, with its twelve digits'
+        yield error("E116", f"{word} is not known", help_, here, aws)
+    elif unknown and values.complete:
+        close = closest(name, values.known)
+        meant = f"did you mean `${{{close}}}`? Else {kept}"
+        help_ = meant if close else f"{kept}; there are: {listed({*values.known, *BUILT_IN})}"
+        yield error("E116", f"there is no {word}" if name else "`${}` names nothing", help_, here)

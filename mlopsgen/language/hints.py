@@ -1,8 +1,8 @@
 """Words of other tools, and of the form before this one: what each is called here.
 
 Kubernetes, Compose, Copilot, ECS, KServe and SkyPilot have words for what this language has too. A row says
-at which place a word may stand, what to write instead, and which key then takes its place. A hint is no guess:
-it stands only where it is right whatever the author meant.
+at which place a word may stand, what to write instead, and which key then takes its place. A hint is no
+guess: it stands only where it is right whatever the author meant.
 """
 
 from __future__ import annotations

@@ -14,11 +14,9 @@ def where(key: Scalar, node: Node) -> Span:
 
 def in_base(key: Scalar, node: Node, field: Field, owner: Field) -> tuple[str, str]:
     """The fault of a `null` in the base, and what to write."""
-    written = isinstance(node, Scalar) and node.text
-    message = (
-        f"`{key.text}: {written}` takes nothing away in the base" if written else f"`{key.text}` has no value"
-    )
-    return message, _rather(key, field, owner)
+    word, written = key.text, isinstance(node, Scalar) and node.text
+    message = f"`{word}: {written}` takes nothing away in the base" if written else f"`{word}` has no value"
+    return message, _rather(word, field, owner)
 
 
 def in_part(at: Place) -> tuple[str, str] | None:
@@ -27,39 +25,37 @@ def in_part(at: Place) -> tuple[str, str] | None:
         return None
     word = at.key.text
     if at.beside is None:
-        return f"`{word}: null` takes nothing away: the base says nothing of it", _rather(
-            at.key, at.field, at.owner
-        )
+        rather = _rather(word, at.field, at.owner)
+        return f"`{word}: null` takes nothing away", f"the base says nothing of it: {rather}"
+    message = f"`{word}` cannot be taken away"
     if at.field.required:
-        return (
-            f"`{word}` cannot be taken away: it has no default",
-            "write another value, or leave the key out",
-        )
-    group = choices(at.owner)
-    given = {
-        key.text
-        for each in at.around
-        if isinstance(each, Mapping)
-        for key, value in each.items
-        if not is_null(value)
-    }
-    others = [key for key, field in group.items() if not field.later]
-    if word in group and not any(each.choice and each.choice.default for each in group.values()):
-        taken = {key.text for key, value in _pairs(at.around[0]) if is_null(value)}
-        if not (given - taken) & set(group):
-            return f"`{word}` cannot be taken away: nothing takes its place", f"write {one_of(others)}"
+        return message, "it has no default: write another value, or leave the key out"
+    if at.field.choice and not _decided(at):
+        others = one_of(key for key, field in choices(at.owner).items() if not field.later)
+        return message, f"nothing takes its place: write {others}"
     return None
+
+
+def _decided(at: Place) -> bool:
+    """Whether a choice stands in the map once the environment is laid over the base."""
+    group = choices(at.owner)
+    part, *base = ({key.text: is_null(value) for key, value in _pairs(node)} for node in at.around)
+    taken = {word for word, null in part.items() if null}
+    given = {word for each in (part, *base) for word, null in each.items() if not null}
+    return bool((given - taken) & set(group)) or any(
+        each.choice and each.choice.default for each in group.values()
+    )
 
 
 def _pairs(node: Node) -> tuple[tuple[Scalar, Node], ...]:
     return node.items if isinstance(node, Mapping) else ()
 
 
-def _rather(key: Scalar, field: Field, owner: Field) -> str:
+def _rather(word: str, field: Field, owner: Field) -> str:
     """What to write in place of a `null`."""
-    word, known = key.text, below(field)
+    known = below(field)
     if field.required:
-        return f"write a value: `{word}` has no default"
+        return f"`{word}` has no default: write a value"
     if "enabled" in known:
         return f"leave the key out, or turn it off: `{word}: {{enabled: false}}`"
     if field.kind == "map" and field.bare and not any(each.required for each in known.values()):

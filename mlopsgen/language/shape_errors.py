@@ -104,9 +104,9 @@ def _explained(root: Node, field: Field, path: Path, detail: ErrorDetails) -> tu
             return "E105", f"`{name}`: {_range(kind, context)}", hint or describe(field, path)
         case kind:
             what = f"`{name}`" if path else name
-            if path and isinstance(path[-1], int):
+            if item := bool(path) and isinstance(path[-1], int):
                 what = f"an item of {what}"
-            help_ = hint or _instead(kind, node, field_at(field, path))
+            help_ = hint or _instead(kind, node, field_at(field, path), item)
             return "E103", f"{what} should be {_expected(kind)}, not {_found(node)}", help_
 
 
@@ -191,7 +191,7 @@ def _found(node: Node | None) -> str:
 _BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
-def _instead(kind: str, node: Node | None, field: Field | None) -> str | None:
+def _instead(kind: str, node: Node | None, field: Field | None, item: bool) -> str | None:
     """The value as it should be written, in the author's own words."""
     match kind.partition("_")[0], node:
         case "string", Scalar(value=int() | float() | bool(), text=text):
@@ -201,6 +201,8 @@ def _instead(kind: str, node: Node | None, field: Field | None) -> str | None:
             return f"write a list: [{{name: {text}}}]" if field and field.named else f"write a list: [{text}]"
         case "tuple", Mapping(items=((key, Mapping()), *_)) if field and field.named:
             return f"write a list of named things: [{{name: {quoted(key.text)}, …}}]"
+        case "model", Scalar(value=str()) if item and field and "name" in below(field):
+            return f"write {{name: {flow(node) or '…'}}}"
         case "model", Scalar(value=bool(), text=text) if field and "enabled" in below(field):
             return f"write {{enabled: {text.lower()}}}"
         case "bool", Scalar(value=str(), text=text) if text.lower() in _BOOLEANS:

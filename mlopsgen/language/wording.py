@@ -102,7 +102,7 @@ def quoted(text: str) -> str:
     """The text as it stands in YAML between brackets too: in quotes where it needs them."""
     from mlopsgen.source.parse import resolve
 
-    if re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./@%+=:-]*", text) and isinstance(resolve(text), str):
+    if re.fullmatch(r"-{0,2}[A-Za-z0-9_./][A-Za-z0-9_./@%+=:-]*", text) and isinstance(resolve(text), str):
         return f'"{text}"' if text.endswith(":") else text
     import json
 

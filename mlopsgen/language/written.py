@@ -10,7 +10,7 @@ from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
 from mlopsgen.language import nulls
 from mlopsgen.language.base import Item
 from mlopsgen.language.dynamic_references import dynamic_reference, is_dynamic_reference
-from mlopsgen.language.environments import elsewhere
+from mlopsgen.language.environments import DEFAULT, elsewhere
 from mlopsgen.language.fill import BUILT_IN, RESERVED
 from mlopsgen.language.walk import (
     Field,
@@ -152,16 +152,16 @@ def _meant(at: Place, key: Scalar, written: Written) -> tuple[str | None, str]:
 
 
 def _not_yet(at: Place, key: Scalar) -> Found:
-    message = f"`{key.text}` is not built yet: the language has reserved it for a later version"
-    fault = error("E108", message, "leave it out until then", Label(key.span))
+    help_ = "the language has reserved it for a later version: leave it out until then"
+    fault = error("E108", f"`{key.text}` is not built yet", help_, Label(key.span))
     return Found(fault, at.path, tuple((node.span, key.text) for node in at.around))
 
 
 def _not_yet_word(at: Place, node: Scalar, field: Field) -> Found:
-    message = f"`{node.text}` is not built yet: the language has reserved it for a later version"
     key = last_key(at.path)
-    help_ = f"until then `{key}` is {one_of(word for word in field.words if word not in field.later_words)}"
-    fault = error("E108", message, help_, Label(node.span))
+    built = one_of(word for word in field.words if word not in field.later_words)
+    help_ = f"the language has reserved it for a later version: until then `{key}` is {built}"
+    fault = error("E108", f"`{node.text}` is not built yet", help_, Label(node.span))
     return Found(fault, at.path, tuple((each.span, key) for each in at.around))
 
 
@@ -248,8 +248,10 @@ def _changed(
         close = closest(name.text, known)
         here = f"a {what} for {environment} alone stands in the base with `environments: [{environment}]`"
         help_ = f"did you mean `{close}`? {here[0].upper()}{here[1:]}" if close else here
-        message = f"the base has no {what} `{short(name.text)}`{inside}"
-        yield Found(error("E110", message, help_, Label(name.span)), path)
+        message = (
+            f"the base has no {what} `{short(name.text)}`{inside} for environment `{environment}` to change"
+        )
+        yield Found(error("E110", message, help_, Label(name.span)), path, particular=True)
     elif elsewhere(base, environment):
         key = base.key("environments") if isinstance(base, Mapping) else None
         labels = [Label(name.span), *([Label(key.span, f"the {what} is there alone")] if key else [])]
@@ -316,6 +318,8 @@ def _which(at: Place, written: Written) -> Iterator[Found]:
             elif name.value not in written.environments:
                 close = closest(name.value, written.environments)
                 help_ = f"did you mean `{close}`?" if close else f"there are: {listed(written.environments)}"
+                if written.environments == (DEFAULT,):
+                    help_ = "`spec.environments` names them; without any there is `default` alone"
                 message = f"there is no environment `{short(name.value)}`"
                 yield Found(error("E112", message, help_, Label(name.span)), at.path)
 
