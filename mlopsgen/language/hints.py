@@ -82,7 +82,6 @@ _KEYS: Rows = (
                 "resources",
                 "write `resources: {gpu: 1}`, and `capacity` with the pool that has them",
             ),
-            "autoscaling": ("replicas", "write `replicas: {min: 2, max: 10, metrics: {cpu: 70%}}`"),
             "build": ("image", IMAGES),
             "capacityProviderStrategy": (
                 "capacity",
@@ -95,11 +94,9 @@ _KEYS: Rows = (
             "container": ("image", _MAIN),
             "containers": ("image", f"{_MAIN}; further ones are `sidecars`"),
             "context": ("image", IMAGES),
-            "count": ("replicas", "write `replicas: {min: <int:2>}`"),
             "cpu": ("resources", 'write `resources: {cpu: "1"}`, in vCPUs'),
             "depends_on": ("sidecars", "containers of one task start in the order of `sidecars`"),
             "dependsOn": ("sidecars", "containers of one task start in the order of `sidecars`"),
-            "desiredCount": ("replicas", "write `replicas: {min: <int:2>}`"),
             "dockerfile": (
                 "image",
                 "write `images: [{name: app, dockerfile: {path: <value>}}]`, and `image: app`",
@@ -112,7 +109,6 @@ _KEYS: Rows = (
             "environment": ("env", "write `env: {NAME: value}`"),
             "file_mounts": ("reads", "write `reads`: prefixes of a bucket"),
             "launchType": ("capacity", "write `capacity` with a pool's name: `fargate` is there already"),
-            "livenessProbe": ("healthCheck", _CHECK),
             "memory": ("resources", "write `resources: {memory: 2Gi}`"),
             "model": (
                 "loads",
@@ -124,14 +120,11 @@ _KEYS: Rows = (
                 "write `calls` with the services that it reaches; subnets stand in `spec.network`",
             ),
             "nodeSelector": ("capacity", "write `capacity` with a pool's name, and `architecture`"),
-            "num_nodes": ("nodes", "write `nodes: {count: <int:2>}` in a job"),
             "platform": ("architecture", "write `architecture: amd64` or `arm64`"),
             "publish": ("publishes", "write `publishes`"),
-            "readinessProbe": ("healthCheck", _CHECK),
             "restart": ("", _RESTART),
             "restartPolicy": ("", _RESTART),
             "serves": ("loads", "write `loads: <list>`"),
-            "startupProbe": ("healthCheck", "write `healthCheck: {startPeriod: 2m}`"),
             "stop_grace_period": ("stopTimeout", "write `stopTimeout: <time>`"),
             "storage": ("volumes", "write `volumeMounts`, and the file system in `spec.volumes`"),
             "storageUri": ("loads", "write `loads` with the name of a model"),
@@ -147,10 +140,16 @@ _KEYS: Rows = (
     (
         RUNNING,
         {
+            "autoscaling": ("replicas", "write `replicas: {min: 2, max: 10, metrics: {cpu: 70%}}`"),
+            "count": ("replicas", "write `replicas: {min: <int:2>}`"),
+            "desiredCount": ("replicas", "write `replicas: {min: <int:2>}`"),
             "desired_count": ("replicas", "write `replicas: {min: <int:2>}`"),
+            "livenessProbe": ("healthCheck", _CHECK),
             "maxReplicas": ("replicas", "write `replicas: {max: <int:10>}`"),
             "minReplicas": ("replicas", "write `replicas: {min: <int:2>}`"),
+            "readinessProbe": ("healthCheck", _CHECK),
             "scheduledScaling": ("replicas", "write `replicas: {schedules: [..]}`"),
+            "startupProbe": ("healthCheck", "write `healthCheck: {startPeriod: 2m}`"),
         },
     ),
     (
@@ -174,8 +173,21 @@ _KEYS: Rows = (
         },
     ),
     (
+        r"spec\.workers",
+        {
+            "ingress": ("", "a worker has no way in: what answers requests is one of `services`"),
+            "port": ("", "a worker has no way in: what answers requests is one of `services`"),
+            "ports": ("", "a worker has no way in: what answers requests is one of `services`"),
+        },
+    ),
+    (
         JOB,
         {
+            "healthCheck": ("", "leave it out: a job runs to an end"),
+            "ingress": ("", "a job has no way in: what answers requests is one of `services`"),
+            "num_nodes": ("nodes", "write `nodes: {count: <int:2>}`"),
+            "ports": ("", "a job has no way in: what answers requests is one of `services`"),
+            "replicas": ("indexed", "a job runs once for each start: many runs at once are `indexed`"),
             "activeDeadlineSeconds": ("timeout", "write `timeout: <time>`"),
             "backoffLimit": ("retries.onFailure", "write `retries: {onFailure: <int:2>}`"),
             "completions": ("indexed", "write `indexed: {completions: <int:10>}`"),
@@ -241,6 +253,8 @@ _KEYS: Rows = (
                 "rolling",
                 "write `rolling: {maxUnavailable: 0%}`: what is missing to 100",
             ),
+            "percent": ("canary", "write `share: <int:10>%` inside `canary` or `linear`"),
+            "stepTime": ("canary", "write it inside `canary` or `linear`"),
             "strategy": (
                 "rolling",
                 "write one of `rolling: {}`, `blueGreen: {}`, `canary: {}`, `linear: {}`",
@@ -337,6 +351,17 @@ _KEYS: Rows = (
         {
             "dashboard": ("dashboards", "write `dashboards: {enabled: <value>}`"),
             "logRetention": ("logs", "write `logs: {retention: <value>}`"),
+        },
+    ),
+    (
+        r"spec\.monitoring\.alarms",
+        {
+            **dict.fromkeys(
+                ("cpu", "errorRate", "latency", "memory", "missingTasks", "unhealthyTasks"),
+                ("services", "write it inside `services` or `workers`: each kind has its own alarms"),
+            ),
+            "trainingFailed": ("jobs", "write `jobs: {failed: {..}}`"),
+            "trainingMissing": ("jobs", "write `jobs: {missing: {..}}`"),
         },
     ),
     (

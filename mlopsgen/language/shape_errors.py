@@ -48,10 +48,10 @@ def _at(root: Node, path: Path) -> Node | None:
 
 
 def _where(root: Node, path: Path, detail: ErrorDetails) -> Span:
-    """The scalar that is wrong; the key that is too much; the thing that lacks something."""
+    """The scalar or the key that is wrong; the thing that lacks something."""
     if detail["type"] == "missing":
         return place(root, path[:-1])
-    if detail["type"] == "extra_forbidden" or "[key]" in detail["loc"]:
+    if "[key]" in detail["loc"]:
         parent, _, _ = find(root, path[:-1])
         key = parent.key(str(path[-1])) if isinstance(parent, Mapping) else None
         if key:
@@ -66,9 +66,6 @@ def _explained(root: Node, field: Field, path: Path, detail: ErrorDetails) -> tu
     node = _at(root, path)
     hint = hint_for_value(field, path, node) if node is not None and "[key]" not in detail["loc"] else None
     match detail["type"]:
-        case "extra_forbidden":
-            close = closest(name, below(field_at(field, path[:-1]) or field))
-            return "E101", f"unknown key `{short(name)}`", f"did you mean `{close}`?" if close else None
         case "missing":
             return "E102", f"`{name}` is missing in {called(root, path[:-1])}", f"add `{name}:`"
         case "literal_error":

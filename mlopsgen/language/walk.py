@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args, get
 
 from pydantic import BaseModel, JsonValue
 
-from mlopsgen.language.base import Choice, Filled, Item, Later, LaterWords, Same, Varies
+from mlopsgen.language.base import Choice, Filled, Implied, Item, Later, LaterWords, Same, Varies
 from mlopsgen.source.node import Mapping, Node, Path, Scalar, Sequence
 
 Kind: TypeAlias = Literal["map", "values", "list", "scalar", "json"]
@@ -34,6 +34,7 @@ class Field(NamedTuple):
     choice: Choice | None = None
     later: bool = False
     later_words: tuple[str, ...] = ()
+    implied: tuple[str, ...] = ()
     same: bool = False
     varies: bool = False
 
@@ -227,6 +228,8 @@ def _marked(field: Field, marks: Iterable[object]) -> Field:
                 field = field._replace(later=True)
             case LaterWords(words=words):
                 field = field._replace(later_words=words)
+            case Implied(names=names):
+                field = field._replace(implied=names)
             case Same():
                 field = field._replace(same=True)
             case Varies():

@@ -11,7 +11,7 @@ from mlopsgen.language import nulls
 from mlopsgen.language.base import Item
 from mlopsgen.language.dynamic_references import dynamic_reference, is_dynamic_reference
 from mlopsgen.language.environments import DEFAULT, elsewhere
-from mlopsgen.language.fill import BUILT_IN, RESERVED
+from mlopsgen.language.fill import BUILT_IN, RESERVED, VARIABLES
 from mlopsgen.language.walk import (
     Field,
     Place,
@@ -103,12 +103,7 @@ def _faults(at: Place, written: Written) -> Iterator[Found]:
         yield _same(at, key, written)
     elif is_null(at.node):
         yield from _null(at, field, written)
-    elif (
-        key
-        and at.path[:2] == ("spec", "variables")
-        and len(at.path) == 3
-        and key.text in (*BUILT_IN, *RESERVED)
-    ):
+    elif key and at.path[:-1] == VARIABLES and key.text in (*BUILT_IN, *RESERVED):
         yield _taken(at, key)
     elif isinstance(at.node, Scalar) and at.node.value in field.later_words:
         yield _not_yet_word(at, at.node, field)
@@ -135,18 +130,18 @@ def _meant(at: Place, key: Scalar, written: Written) -> tuple[str | None, str]:
 
     known, word = below(at.owner), key.text
     if hint := hint_for_key(written.field, at.path, at.node):
-        later = hint.instead in known and known[hint.instead].later
-        return hint.text + (", which is not built yet" if later else ""), hint.instead
+        return hint.text, hint.instead
     if word.startswith("x-"):
         return "keys of one's own stand at the first level of the file", ""
-    if len(at.path) == 1 and word in below(known["spec"]) if "spec" in known else False:
-        return f"`{word}` stands inside `spec`", ""
+    inside = [key for key, field in known.items() if word in below(field)] if len(at.path) == 1 else []
+    if inside:
+        return f"`{word}` stands inside {one_of(inside)}", ""
     for depth in range(len(at.path) - 2, -1, -1):
         outer = field_at(written.field, at.path[:depth])
         if outer and word in below(outer) and word not in ("name", "environments"):
             return f"{called(written.root, at.path[:depth])} has such a key: is it indented too far?", ""
     if close := closest(word, known):
-        return f"did you mean `{close}`?" + (" It is not built yet" if known[close].later else ""), close
+        return f"did you mean `{close}`?{' It is not built yet' if known[close].later else ''}", close
     built = [each for each, field in known.items() if not field.later]
     return (f"there are: {listed(built, 40)}" if built else None), ""
 
@@ -169,9 +164,7 @@ def _same(at: Place, key: Scalar, written: Written) -> Found:
     labels = [Label(key.span)]
     if at.beside is not None and written.base is not None:
         labels.append(Label(place(written.base, _by_names(at.path, written.root)), "the base's"))
-    message = (
-        f"`{key.text}` is the same in all environments, and environment `{written.environment}` changes it"
-    )
+    message = f"environment `{written.environment}` changes `{key.text}`, which is the same in all of them"
     help_ = "one build and one workflow serve them all: say it in the base"
     return Found(error("E114", message, help_, *labels), at.path, particular=True)
 
@@ -230,9 +223,7 @@ def _things(at: Place, node: Sequence, written: Written) -> Iterator[Found]:
 def _twice(path: Path, name: Scalar, first: Scalar, at: Place, written: Written) -> Found:
     message = f"the name `{short(name.text)}` stands twice in {called(written.root, at.path)}"
     labels = Label(name.span), Label(first.span, "first given here")
-    help_ = (
-        "what differs between environments stands in `spec.environments`" if not written.environment else None
-    )
+    help_ = None if written.environment else "what differs between environments stands in `spec.environments`"
     # The base's second one is examined nevertheless.
     return Found(error("E115", message, help_, *labels), path if written.environment else None)
 
@@ -248,9 +239,12 @@ def _changed(
         close = closest(name.text, known)
         here = f"a {what} for {environment} alone stands in the base with `environments: [{environment}]`"
         help_ = f"did you mean `{close}`? {here[0].upper()}{here[1:]}" if close else here
-        message = (
-            f"the base has no {what} `{short(name.text)}`{inside} for environment `{environment}` to change"
-        )
+        if at.field and name.text in at.field.implied:
+            help_ = (
+                f"it is there without being declared: declare it in the base to change it for {environment}"
+            )
+        thing = f"{what} `{short(name.text)}`{inside}"
+        message = f"the base has no {thing} for environment `{environment}` to change"
         yield Found(error("E110", message, help_, Label(name.span)), path, particular=True)
     elif elsewhere(base, environment):
         key = base.key("environments") if isinstance(base, Mapping) else None
