@@ -196,13 +196,16 @@ class Unit(NamedTuple):
     pattern: str
     examples: tuple[str, ...]
 
+    numbers: bool = False
+    """Whether a bare number is as good as a text."""
+
     def __get_pydantic_core_schema__(
         self, source: type[Any], handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
         return core_schema.no_info_before_validator_function(self.parse, handler(source))
 
 
-Cpu = Annotated[int, Unit("cpu", parse_cpu, write_cpu, CPU_PATTERN, ("1", "500m", "0.25"))]
+Cpu = Annotated[int, Unit("cpu", parse_cpu, write_cpu, CPU_PATTERN, ("1", "500m", "0.25"), numbers=True)]
 """vCPUs such as `"1"`, `0.5` or `500m`, kept as CPU units: 1024 to a vCPU."""
 
 Size = Annotated[int, Unit("size", parse_size, write_size, SIZE_PATTERN, ("512Mi", "2Gi"))]

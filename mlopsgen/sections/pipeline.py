@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mlopsgen.language.base import Filled, Implied, Json, Name, NotYet, Same, Spec, Text
+from mlopsgen.language.base import Called, Filled, Implied, Json, Name, NotYet, Same, Spec, Text
 from mlopsgen.language.values import AccountId, Arn, Region
 from mlopsgen.sections.balancers.spec import LoadBalancerSpec
 from mlopsgen.sections.buckets.spec import BucketSpec
@@ -82,7 +82,7 @@ class PipelineSpec(Spec):
     images: Annotated[tuple[ImageSpec, ...], Same()] = ()
     """Images that are built here."""
 
-    buckets: Annotated[tuple[BucketSpec, ...], Implied(("data",))] = ()
+    buckets: Annotated[tuple[BucketSpec, ...], Implied(("data",)), Field(min_length=1)] = ()
     """Object storage. `data` with prefixes `raw`, `processed`, `models`, `logs` is there without being declared."""
 
     volumes: tuple[VolumeSpec, ...] = ()
@@ -94,10 +94,12 @@ class PipelineSpec(Spec):
     topics: NotYet = None
     """Messages for whoever subscribes."""
 
-    capacity: Annotated[tuple[PoolSpec, ...], Implied(("fargate", "fargate-spot"))] = ()
+    capacity: Annotated[tuple[PoolSpec, ...], Implied(("fargate", "fargate-spot")), Field(min_length=1)] = ()
     """What tasks run on. `fargate` and `fargate-spot` are there without being declared."""
 
-    load_balancers: Annotated[tuple[LoadBalancerSpec, ...], Implied(("public", "internal"))] = ()
+    load_balancers: Annotated[
+        tuple[LoadBalancerSpec, ...], Implied(("public", "internal")), Field(min_length=1)
+    ] = ()
     """Ways in. `public` and `internal` are there without being declared."""
 
     models: tuple[ModelSpec, ...] = ()
@@ -136,7 +138,7 @@ class PipelineSpec(Spec):
     patches: tuple[PatchSpec, ...] = ()
     """Properties that the language has no word for."""
 
-    environments: dict[EnvironmentName, Json] = Field(default_factory=dict)
+    environments: Annotated[dict[EnvironmentName, Json], Called("map of maps")] = Field(default_factory=dict)
     """Partial specs laid over this one. Without any there is one environment, `default`."""
 
 

@@ -33,7 +33,7 @@ class PromotionSpec(Spec):
     """When a newly trained version becomes the one that serves."""
 
     policy: Annotated[Literal["manual", "automatic"], LaterWords(("pullRequest",))] = "manual"
-    """`manual` waits for a person; `automatic` does what `version` needs."""
+    """`manual` waits for a person; `automatic` does what `version` needs (moves the pointer). `pullRequest` is not built yet: it opens one that sets `version`."""
 
     metrics: dict[MetricName, GateSpec] = Field(default_factory=dict)
     """What a version must reach, by the trainer's names; all must hold."""
