@@ -1,21 +1,23 @@
-"""Choices: keys of which exactly one stands in a map; one of them is the default, or one must be given."""
+"""Choices: keys of which exactly one stands in a map; where one is the default, `Either` puts it there."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
-from mlopsgen.language.walk import Field, choices, map_typed, walk_typed
+from mlopsgen.language.walk import Field, Place, choices
 from mlopsgen.language.wording import called, error, one_of
-from mlopsgen.source.node import Mapping, Node, Scalar, Span, place
+from mlopsgen.source.node import Mapping, Node, Span, place
 
 
-def undecided(tree: Node, field: Field, excuses: Collection[tuple[Span, str]]) -> Iterator[Diagnostic]:
+def undecided(
+    tree: Node, places: Iterable[Place], excuses: Collection[tuple[Span, str]]
+) -> Iterator[Diagnostic]:
     """Maps in which a choice must stand and none does.
 
     `excuses` are maps, each with a key that it lacks because of another fault.
     """
-    for at in walk_typed(tree, field):
+    for at in places:
         group = choices(at.field) if at.field else {}
         built = [key for key, each in group.items() if not each.later]
         if not built or _default(group) or not _is_open(at.node, group):
@@ -24,20 +26,6 @@ def undecided(tree: Node, field: Field, excuses: Collection[tuple[Span, str]]) -
             message = f"{called(tree, at.path)} needs {one_of(built)}"
             help_ = f"add `{built[0]}:`" if len(built) == 1 else "add one of them"
             yield error("E113", message, help_, Label(place(tree, at.path)))
-
-
-def decided(tree: Node, field: Field) -> Node:
-    """The tree with the default choice, as an empty map, where none stands."""
-
-    def change(node: Node, field: Field) -> Node:
-        group = choices(field)
-        default = _default(group)
-        if not default or not isinstance(node, Mapping) or not _is_open(node, group):
-            return node
-        here = place(node, ())
-        return Mapping((*node.items, (Scalar(default, here, default), Mapping((), here))), node.span)
-
-    return map_typed(tree, field, change)
 
 
 def _is_open(node: Node, group: dict[str, Field]) -> bool:

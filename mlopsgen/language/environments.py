@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Map
 from dataclasses import replace
 from typing import NamedTuple
 
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
-from mlopsgen.language.walk import Field, below, choices, is_null, map_typed, name_of, things, walk_typed
+from mlopsgen.language.walk import Field, Place, below, choices, is_null, map_typed, name_of, things
 from mlopsgen.language.wording import error, short
 from mlopsgen.source.node import Mapping, Node, Path, Scalar, Sequence, Span, place
 
@@ -150,9 +150,9 @@ def _maps(base: Mapping, part: Mapping, field: Field) -> Mapping:
     return Mapping(tuple(pairs), base.span)
 
 
-def has_filters(base: Node, field: Field) -> bool:
-    """Whether anything in the base is not in all environments."""
-    return any(at.key is not None and at.key.text == "environments" for at in walk_typed(base, field))
+def has_limits(places: Iterable[Place]) -> bool:
+    """Whether there is anything that says which environments have it."""
+    return any(at.key is not None and at.key.text == "environments" for at in places)
 
 
 def narrow(tree: Node, field: Field, environment: str) -> Node:
@@ -198,9 +198,9 @@ def elsewhere(item: Node, environment: str) -> bool:
     ]
 
 
-def absent(base: Node, field: Field, environment: str) -> tuple[Absent, ...]:
-    """What the base declares and the environment does not have, with all that is in it."""
-    return tuple(_absent(base, field, environment, (), None))
+def absent(tree: Node, field: Field, environment: str) -> tuple[Absent, ...]:
+    """What is declared and the environment does not have, with all that is in it."""
+    return tuple(_absent(tree, field, environment, (), None))
 
 
 def _absent(node: Node, field: Field, environment: str, path: Path, since: Span | None) -> Iterator[Absent]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeGuard
 
 from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
 from mlopsgen.language.dynamic_references import dynamic_reference, is_dynamic_reference
-from mlopsgen.language.walk import Field, map_typed, walk_typed
+from mlopsgen.language.walk import Field, Place, map_typed
 from mlopsgen.language.wording import error, listed, short
 from mlopsgen.source.node import Mapping, Node, Path, Scalar, Span, find, place
 
@@ -52,9 +52,9 @@ class Values(NamedTuple):
     """Whether there are no other names: not where `variables` is no map."""
 
 
-def fill(tree: Node, field: Field, environment: str) -> Filling:
+def fill(tree: Node, field: Field, places: Iterable[Place], environment: str) -> Filling:
     """The document with all texts filled in. Their places stay, and what their author wrote."""
-    texts = [(at.path, at.node) for at in walk_typed(tree, field) if _to_fill(at.node, at.field)]
+    texts = [(at.path, at.node) for at in places if _to_fill(at.node, at.field)]
     if not texts:
         return Filling(tree, (), frozenset())
     values = _values(tree, environment)

@@ -11,19 +11,19 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Rejected
-from mlopsgen.language.choices import decided, undecided
+from mlopsgen.language.choices import undecided
 from mlopsgen.language.environments import (
     Absent,
     Document,
     absent,
     document,
     gathered,
-    has_filters,
+    has_limits,
     narrow,
     overlay,
 )
 from mlopsgen.language.fill import fill
-from mlopsgen.language.walk import Field, root_field
+from mlopsgen.language.walk import Field, root_field, walk_typed
 from mlopsgen.language.written import Found, Written, faults, without
 from mlopsgen.source.node import Node, Span, plain
 
@@ -80,22 +80,22 @@ def _without_faults(written: Document, found: Faults) -> Document:
 def _read(
     written: Document, environment: str, model: type[M], excuses: frozenset[tuple[Span, str]]
 ) -> _Read[M]:
-    """One environment: laid over the base, narrowed to what it has, decided, filled in, validated."""
+    """One environment: laid over the base, narrowed to what it has, filled in, validated."""
     field, part = root_field(model), written.parts.get(environment)
     tree = written.base if part is None else overlay(written.base, part, field)
-    missing: tuple[Absent, ...] = ()
-    if has_filters(written.base, field):
-        missing = absent(written.base, field, environment)
-        tree = narrow(tree, field, environment)
-    open_ = tuple(undecided(tree, field, excuses))
-    filling = fill(decided(tree, field), field, environment)
+    places, missing = tuple(walk_typed(tree, field)), tuple[Absent, ...]()
+    if has_limits(places):
+        missing, tree = absent(tree, field, environment), narrow(tree, field, environment)
+        places = tuple(walk_typed(tree, field))
+    open_ = tuple(undecided(tree, places, excuses))
+    filling = fill(tree, field, places, environment)
     try:
         pipeline = model.model_validate(plain(filling.tree), by_alias=True, by_name=False)
     except ValidationError as error:
         # Only who made a mistake waits for it.
         from mlopsgen.language.shape_errors import shape_errors
 
-        wrong = shape_errors(filling.tree, field, error.errors(include_url=False), excuses)
+        wrong = shape_errors(filling.tree, model, error.errors(include_url=False), excuses)
         rest = tuple(each for each in wrong if each.labels[0].span not in filling.unsettled)
         return _Read(None, (*open_, *filling.faults, *rest))
     return _Read(Loaded(environment, filling.tree, pipeline, missing), (*open_, *filling.faults))

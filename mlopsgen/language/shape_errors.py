@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
-from mlopsgen.language.docstrings import docstrings, forms
+from mlopsgen.language.reference import describe, forms
 from mlopsgen.language.value_hints import hint_for_value
-from mlopsgen.language.walk import Field, below, field_at
+from mlopsgen.language.walk import Field, below, field_at, root_field
 from mlopsgen.language.wording import called, error, flow, last_key, quoted, short
 from mlopsgen.source.node import Mapping, Node, Path, Scalar, Sequence, Span, find, place
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def shape_errors(
-    root: Node, field: Field, details: Iterable[ErrorDetails], excuses: Collection[tuple[Span, str]]
+    root: Node, model: type[BaseModel], details: Iterable[ErrorDetails], excuses: Collection[tuple[Span, str]]
 ) -> Iterator[Diagnostic]:
     """A diagnostic for each error, but for keys that are missing because of another fault."""
     for detail in details:
@@ -28,7 +30,7 @@ def shape_errors(
         if detail["type"] == "too_short" and _length(root, path) >= detail["ctx"]["min_length"]:
             # pydantic does not count the items that have faults of their own.
             continue
-        code, message, help_ = _explained(root, field, path, detail)
+        code, message, help_ = _explained(root, model, path, detail)
         yield error(code, message, help_, Label(_where(root, path, detail)))
 
 
@@ -59,9 +61,11 @@ def _where(root: Node, path: Path, detail: ErrorDetails) -> Span:
     return place(root, path)
 
 
-def _explained(root: Node, field: Field, path: Path, detail: ErrorDetails) -> tuple[str, str, str | None]:
+def _explained(
+    root: Node, model: type[BaseModel], path: Path, detail: ErrorDetails
+) -> tuple[str, str, str | None]:
     """Code, message and help for one of pydantic's errors."""
-    name = last_key(path)
+    name, field = last_key(path), root_field(model)
     context = detail.get("ctx", {})
     node = _at(root, path)
     hint = hint_for_value(field, path, node) if node is not None and "[key]" not in detail["loc"] else None
@@ -81,8 +85,8 @@ def _explained(root: Node, field: Field, path: Path, detail: ErrorDetails) -> tu
             help_ = (
                 hint
                 or _unfilled(field, path, node)
-                or forms().get(context["pattern"])
-                or describe(field, path)
+                or forms(model).get(context["pattern"])
+                or describe(model, path)
             )
             return "E104", f"`{word}` {what}", help_
         case "value_error":
@@ -98,25 +102,13 @@ def _explained(root: Node, field: Field, path: Path, detail: ErrorDetails) -> tu
             | "string_too_short"
             | "string_too_long"
         ) as kind:
-            return "E105", f"`{name}`: {_range(kind, context)}", hint or describe(field, path)
+            return "E105", f"`{name}`: {_range(kind, context)}", hint or describe(model, path)
         case kind:
             what = f"`{name}`" if path else name
             if item := bool(path) and isinstance(path[-1], int):
                 what = f"an item of {what}"
             help_ = hint or _instead(kind, node, field_at(field, path), item)
             return "E103", f"{what} should be {_expected(kind)}, not {_found(node)}", help_
-
-
-def describe(field: Field, path: Path) -> str | None:
-    """What the reference says of the key at `path`, or None if there is no such key."""
-    names = [index for index, step in enumerate(path) if isinstance(step, str)]
-    owner = field_at(field, path[: names[-1]]) if names else None
-    if owner is None or owner.model is None:
-        return None
-    for name, info in owner.model.model_fields.items():
-        if (info.alias or name) == path[names[-1]]:
-            return docstrings(owner.model).get(name)
-    return None
 
 
 def _expected_words(context: dict[str, Any]) -> tuple[str, ...]:

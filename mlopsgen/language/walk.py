@@ -106,34 +106,37 @@ def walk_typed(node: Node, field: Field, path: Path = (), beside: Node | None = 
     Where the language does not know what stands there, or has not built it yet, the walk goes no deeper.
     `beside` is another document of the same kind: things of its lists are found by their names.
     """
-    yield from _within(node, field, path, beside, field.same)
+    # Without recursion: a value in the depth would be handed up through every level above it.
+    waiting = [_within(node, field, path, beside, field.same)]
+    while waiting:
+        at = next(waiting[-1], None)
+        if at is None:
+            waiting.pop()
+            continue
+        yield at
+        if at.field and not at.field.later and not isinstance(at.node, Scalar):
+            waiting.append(_within(at.node, at.field, at.path, at.beside, at.same))
 
 
 def _within(node: Node, field: Field, path: Path, beside: Node | None, same: bool) -> Iterator[Place]:
+    """What a map or list holds."""
+    around: tuple[Node, ...] = (node,) if beside is None else (node, beside)
     match node, field.kind:
         case Mapping(items=pairs), "map" | "values":
             known = below(field)
             others = {key.text: value for key, value in beside.items} if isinstance(beside, Mapping) else {}
-            around: tuple[Node, ...] = (node,) if beside is None else (node, beside)
             for key, value in pairs:
                 each = field.each if field.kind == "values" else known.get(key.text)
                 fixed = (same or each.same) and not each.varies if each else same
                 other = others.get(key.text)
-                yield from _deeper(Place((*path, key.text), value, each, key, field, around, other, fixed))
+                yield Place((*path, key.text), value, each, key, field, around, other, fixed)
         case Sequence(items=items), "list" if field.each:
             named = things(beside) if field.named and isinstance(beside, Sequence) else {}
-            around = (node,) if beside is None else (node, beside)
             for index, item in enumerate(items):
-                other = named.get(name_of(item) or "")
-                yield from _deeper(Place((*path, index), item, field.each, None, field, around, other, same))
+                other = named.get(name_of(item) or "") if named else None
+                yield Place((*path, index), item, field.each, None, field, around, other, same)
         case _:
             return
-
-
-def _deeper(place: Place) -> Iterator[Place]:
-    yield place
-    if place.field and not place.field.later:
-        yield from _within(place.node, place.field, place.path, place.beside, place.same)
 
 
 def map_typed(node: Node, field: Field, change: Callable[[Node, Field], Node]) -> Node:
