@@ -16,6 +16,9 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_NODES = 1_000_000
 
+# libyaml's own limit on open brackets, which it meets while it looks ahead (scanner.c, MAX_NESTING_LEVEL).
+_LIBYAML_DEPTH = 1000
+
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _CONSTANTS: dict[str, bool | None] = {
@@ -57,7 +60,10 @@ def _grammar(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagnostic:
     at, since = _mark(file, mark), _mark(file, error.context_mark)
     problem, context = error.problem or "this is not YAML", error.context or ""
     lines = text.splitlines()
-    char = lines[at.line - 1][at.column - 1 : at.column] if at.line <= len(lines) else ""
+    line = lines[at.line - 1] if at.line <= len(lines) else ""
+    char = line[at.column - 1 : at.column]
+    if "maximum nesting depth" in problem:
+        return _fault("E003", _too_deep(line, at), f"nested more than {MAX_DEPTH} deep")
     message, help_ = " ".join(part for part in (context, problem) if part), None
     labels: tuple[Label, ...] = (Label(at),)
     if "cannot start any token" in problem:
@@ -69,6 +75,13 @@ def _grammar(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagnostic:
         opened, closed = ("{", "}") if "mapping" in context else ("[", "]")
         message = f"expected `,` or `{closed}`"
         labels = (Label(at), Label(since, f"`{opened}` is not closed"))
+        if line[: at.column].endswith("${"):
+            message = f"`${{` cannot stand between `{opened}` and `{closed}`"
+            help_ = "put the value in quotes"
+            labels = (Label(at),)
+    elif "scanning an alias" in context:
+        message, help_ = "`*` cannot begin a value", "put the value in quotes"
+        labels = (Label(since),)
     elif "scanning a quoted scalar" in context:
         message, labels = "a quote is not closed", (Label(since),)
     elif "parsing a block mapping" in context:
@@ -87,6 +100,13 @@ def _mark(file: str, mark: Any) -> Span:
     """The one character that libyaml points to; the first of the file if it points nowhere."""
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     return Span(file, line, column, line, column + 1)
+
+
+def _too_deep(line: str, at: Span) -> Span:
+    """The bracket that is one too many, of those that libyaml has counted up to `at`."""
+    opened = [index + 1 for index, char in enumerate(line[: at.column - 1]) if char in "[{"]
+    column = opened[-_LIBYAML_DEPTH:][MAX_DEPTH] if len(opened) >= _LIBYAML_DEPTH else at.column
+    return Span(at.file, at.line, column, at.line, column + 1)
 
 
 def _loader() -> Any:
