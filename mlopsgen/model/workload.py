@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Literal, NamedTuple, TypeAlias
 
+from mlopsgen.aws import instance_types
 from mlopsgen.components.capacity.spec import Ec2Spec, PoolSpec
 from mlopsgen.components.images.spec import ImageSpec
 from mlopsgen.components.jobs.spec import JobSpec
@@ -250,17 +251,19 @@ def image_command(image: ImageSpec) -> tuple[str, ...]:
 
 
 def pool_architecture(pool: PoolSpec) -> Architecture | None:
-    """The processor of a pool's instances; None on Fargate, which has both.
-
-    EC2's Graviton types carry a `g` after the generation, such as `c7g` (Amazon EC2 instance types guide,
-    "Instance type naming conventions").
-    """
+    """The processor of a pool's instances; None on Fargate, which has both."""
     if pool.ec2 is None:
         return None
     return type_architecture(pool.ec2.instance_types[0])
 
 
 def type_architecture(instance_type: str) -> Architecture:
-    """The processor of an instance type, by its name."""
+    """The processor of an instance type; by its name if the type is not known.
+
+    EC2's Graviton types carry a `g` after the generation, such as `c7g` (Amazon EC2 instance types guide,
+    "Instance type naming conventions"), but for the first, `a1`.
+    """
+    if known := instance_types.find(instance_type):
+        return "arm64" if known.architecture == "arm64" else "amd64"
     found = re.match(r"[a-z-]+[0-9]+([a-z-]*)", instance_type.partition(".")[0])
     return "arm64" if found and "g" in found[1] else "amd64"
