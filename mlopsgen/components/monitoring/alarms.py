@@ -8,7 +8,7 @@ from mlopsgen.components.monitoring.spec import AlarmSpec, LatencyAlarmSpec, Per
 
 
 class Alarm(NamedTuple):
-    """An alarm with nothing left open. A threshold is in percent or in milliseconds; some alarms have none."""
+    """An alarm with nothing left open. A threshold is in percent or in milliseconds; some have none."""
 
     enabled: bool
     seconds: int

@@ -1,4 +1,4 @@
-"""Where it all runs: the region, its zones, and ranges of addresses."""
+"""Where it all runs: the region, its zones, ranges of addresses, and what tasks can reach."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 
 from mlopsgen.aws.instance_types import regions
-from mlopsgen.checks.references import workloads
-from mlopsgen.checks.rule import Finding, Scene, nearest, rule
-from mlopsgen.source.node import Path
+from mlopsgen.components.images.binding import PRIVATE
+from mlopsgen.components.network.resources import subnets
+from mlopsgen.diagnostics.finding import Finding
+from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.rules.places import each, workloads
+from mlopsgen.rules.registry import Scene, nearest, rule
 
 # What an account sees, where that is not three (AWS documentation, "AWS Regions and Availability Zones"; the
 # same numbers are in moto's table of zones).
@@ -19,41 +22,58 @@ ZONES = {"cn-north-1": 2, "us-west-1": 2, "ap-northeast-2": 4, "us-west-2": 4, "
 # for tasks, and what remains must hold four public subnets of at least a /28.
 VPC_PREFIXES = range(16, 24)
 
+# AWS keeps the first four addresses of a subnet and the last (Amazon VPC user guide, "Subnet sizing").
+KEPT = 5
+
 _FORBIDDEN = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4")))
 _PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
 _DOCKER = IPv4Network("172.17.0.0/16")
 
+_CIDR: SpecPath = ("spec", "network", "vpc", "cidr")
 
-@rule("E320")
+
+@rule(
+    "E320",
+    "an unknown region",
+    "The region is named as AWS names it, such as `eu-west-1`.",
+    "spec: {aws: {region: eu-west-9}}",
+    "spec: {aws: {region: eu-west-2}}",
+)
 def unknown_region(scene: Scene) -> Iterable[Finding]:
     """The region exists."""
-    region = scene.site.spec.aws.region
+    region = scene.site.region
     if region not in regions():
         path = ("spec", "aws", "region")
         yield Finding(path, f"AWS has no region `{region}`", nearest(region, regions(), "regions"))
 
 
-@rule("E321")
+@rule(
+    "E321",
+    "more zones than the region has",
+    "Most regions give an account three availability zones, few give two, four or six.",
+    "spec: {network: {vpc: {availabilityZones: 4}}}",
+    "spec: {network: {vpc: {availabilityZones: 3}}}",
+)
 def too_many_zones(scene: Scene) -> Iterable[Finding]:
     """The region has as many zones as the network spreads over."""
-    vpc, region = scene.site.spec.network.vpc, scene.site.spec.aws.region
+    vpc, region = scene.site.spec.network.vpc, scene.site.region
     has = ZONES.get(region, 3)
     if vpc and vpc.availability_zones > has and region in regions():
         path = ("spec", "network", "vpc", "availabilityZones")
-        yield Finding(
-            path, f"{region} gives an account {has} zones, not {vpc.availability_zones}", f"say {has}"
-        )
+        message = f"{region} gives an account {has} zones, not {vpc.availability_zones}"
+        yield Finding(path, message, f"say {has}")
 
 
-def _ranges(scene: Scene) -> Iterator[tuple[Path, str]]:
-    network = scene.site.spec.network
-    if network.vpc:
-        yield ("spec", "network", "vpc", "cidr"), network.vpc.cidr
-    if network.existing:
-        yield ("spec", "network", "existing", "cidr"), network.existing.cidr
-    for index, service in enumerate(scene.site.spec.services):
-        for place, cidr in enumerate(service.ingress.allow_from if service.ingress else ()):
-            yield ("spec", "services", index, "ingress", "allowFrom", place), cidr
+def _ranges(scene: Scene) -> Iterator[tuple[SpecPath, str]]:
+    spec = scene.site.spec
+    if spec.network.vpc:
+        yield _CIDR, spec.network.vpc.cidr
+    if spec.network.existing:
+        yield from each(("spec", "network", "existing", "cidrs"), spec.network.existing.cidrs)
+    for path, balancer in each(("spec", "loadBalancers"), spec.load_balancers):
+        for at, peer in each((*path, "allowFrom"), balancer.allow_from or ()):
+            if "/" in peer:
+                yield at, peer
 
 
 def _network(cidr: str) -> IPv4Network | None:
@@ -64,20 +84,31 @@ def _network(cidr: str) -> IPv4Network | None:
         return None
 
 
-@rule("E322")
+def _own(scene: Scene) -> IPv4Network | None:
+    """The range of the pipeline's own VPC, if it has one and that is a range."""
+    vpc = scene.site.spec.network.vpc
+    return _network(vpc.cidr) if vpc else None
+
+
+@rule(
+    "E322",
+    "no range of addresses, or one that a VPC cannot have",
+    """A range such as `10.20.0.0/16` starts with its first address. A VPC is a /16 to a /23 here: it is
+    divided into private and public subnets for four zones, each of a /28 at least.""",
+    "spec: {network: {vpc: {cidr: 10.20.0.0/26}}}",
+    "spec: {network: {vpc: {cidr: 10.20.0.0/20}}}",
+)
 def ranges_of_addresses(scene: Scene) -> Iterable[Finding]:
     """A range of addresses starts where it says, and a VPC has room for its subnets."""
     for path, cidr in _ranges(scene):
         if _network(cidr) is None:
             yield Finding(path, f"`{cidr}` is no range of addresses", _start(cidr))
-    vpc = scene.site.spec.network.vpc
-    network = _network(vpc.cidr) if vpc else None
+    network = _own(scene)
     if network is None:
         return
-    path = ("spec", "network", "vpc", "cidr")
     if network.prefixlen not in VPC_PREFIXES:
         yield Finding(
-            path,
+            _CIDR,
             f"a VPC of /{network.prefixlen} is {'too large' if network.prefixlen < 16 else 'too small'}",
             f"take a /{VPC_PREFIXES[0]} to /{VPC_PREFIXES[-1]}, such as "
             f"`{network.network_address}/{min(max(network.prefixlen, 16), 23)}`",
@@ -85,10 +116,10 @@ def ranges_of_addresses(scene: Scene) -> Iterable[Finding]:
     for taken in _FORBIDDEN:
         if network.overlaps(taken):
             what = "is" if network.subnet_of(taken) else f"overlaps {taken}, which is"
-            yield Finding(path, f"{network} {what} reserved", "take a part of 10.0.0.0/8")
+            yield Finding(_CIDR, f"{network} {what} reserved", "take a part of 10.0.0.0/8")
 
 
-def _start(cidr: str) -> str | None:
+def _start(cidr: str) -> str:
     """The range that a wrong one lies in, if its numbers are in bounds."""
     try:
         return f"the range starts at `{IPv4Network(cidr, strict=False)}`"
@@ -96,33 +127,58 @@ def _start(cidr: str) -> str | None:
         return "an address has four numbers up to 255, and a length up to 32"
 
 
-@rule("W320")
+@rule(
+    "W320",
+    "addresses that are not private",
+    """A network of its own uses addresses that the internet does not (RFC 1918, RFC 6598): whoever has them
+    there cannot be reached from inside. On instances, Docker's own range is in the way too.""",
+    "spec: {network: {vpc: {cidr: 52.20.0.0/16}}}",
+    "spec: {network: {vpc: {cidr: 10.20.0.0/16}}}",
+)
 def public_addresses(scene: Scene) -> Iterable[Finding]:
     """Private networks use private addresses."""
-    vpc = scene.site.spec.network.vpc
-    network = _network(vpc.cidr) if vpc else None
-    if network is None or any(network.overlaps(each) for each in _FORBIDDEN):
+    network = _own(scene)
+    if network is None or any(network.overlaps(taken) for taken in _FORBIDDEN):
         return
-    path = ("spec", "network", "vpc", "cidr")
-    if not any(network.subnet_of(each) for each in _PRIVATE):
+    if not any(network.subnet_of(private) for private in _PRIVATE):
         yield Finding(
-            path,
+            _CIDR,
             f"{network} belongs to the internet: whoever is there cannot be reached",
             "take a part of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
         )
-    if network.overlaps(_DOCKER) and any(each.compute.ec2 for _, each in workloads(scene)):
-        yield Finding(
-            path, f"{network} overlaps {_DOCKER}, which Docker uses on instances", "take another range"
-        )
+    if network.overlaps(_DOCKER) and any(workload.on_instances for workload in scene.site.workloads):
+        message = f"{network} overlaps {_DOCKER}, which Docker uses on instances"
+        yield Finding(_CIDR, message, "take another range")
 
 
-@rule("E323")
+@rule(
+    "E323",
+    "subnets of an existing network that do not do",
+    """Tasks and load balancers need two subnets each, in two zones, and a subnet is public or private. An
+    internet-facing load balancer needs two public ones.""",
+    """
+    spec:
+      network:
+        existing:
+          vpcId: vpc-0123456789abcdef0
+          cidrs: [10.0.0.0/16]
+          privateSubnetIds: [subnet-0123456789abcdef0, subnet-0123456789abcdef0]
+    """,
+    """
+    spec:
+      network:
+        existing:
+          vpcId: vpc-0123456789abcdef0
+          cidrs: [10.0.0.0/16]
+          privateSubnetIds: [subnet-0123456789abcdef0, subnet-0123456789abcdef1]
+    """,
+)
 def existing_subnets(scene: Scene) -> Iterable[Finding]:
-    """Load balancers and tasks have two subnets each, and each subnet is of one kind."""
+    """Load balancers have two subnets each, tasks have some, and each subnet is of one kind."""
     existing = scene.site.spec.network.existing
     if not existing:
         return
-    path: Path = ("spec", "network", "existing")
+    path: SpecPath = ("spec", "network", "existing")
     for field, ids in (
         ("publicSubnetIds", existing.public_subnet_ids),
         ("privateSubnetIds", existing.private_subnet_ids),
@@ -131,16 +187,95 @@ def existing_subnets(scene: Scene) -> Iterable[Finding]:
             if count > 1:
                 at = (*path, field, len(ids) - 1 - ids[::-1].index(name))
                 yield Finding(at, f"`{name}` is given twice", "give subnets of two zones")
-    for index, name in enumerate(existing.public_subnet_ids):
+    for at, name in each((*path, "publicSubnetIds"), existing.public_subnet_ids):
         if name in existing.private_subnet_ids:
-            at = (*path, "publicSubnetIds", index)
             yield Finding(at, f"`{name}` is given as public and as private", "leave it in one of the two")
-    for index, service in enumerate(scene.site.spec.services):
-        ingress = service.ingress
-        if ingress and ingress.scheme == "internet-facing" and len(set(existing.public_subnet_ids)) < 2:
+    if scene.site.workloads and not existing.private_subnet_ids:
+        message = "tasks need private subnets, and none is named"
+        yield Finding(path, message, "name them in `privateSubnetIds`")
+    yield from _for_balancers(
+        scene, len(set(existing.public_subnet_ids)), len(set(existing.private_subnet_ids))
+    )
+
+
+def _for_balancers(scene: Scene, public: int, private: int) -> Iterator[Finding]:
+    path: SpecPath = ("spec", "network", "existing")
+    for balancer in scene.site.balancers:
+        has = public if balancer.public else private
+        if has >= 2 or (not balancer.public and not private):
+            continue
+        kind, field = ("public", "publicSubnetIds") if balancer.public else ("private", "privateSubnetIds")
+        yield Finding(
+            path,
+            f"the load balancer `{balancer.name}` needs two {kind} subnets, and has {has}",
+            f"name them in `network.existing.{field}`",
+            ((balancer.origin, "the load balancer"),),
+        )
+
+
+@rule(
+    "E324",
+    "out of reach without a NAT gateway",
+    """With `natGateways: none` tasks reach AWS through endpoints alone: images of ECR and secrets of this
+    region. What lies elsewhere they cannot have.""",
+    """
+    spec:
+      network: {vpc: {natGateways: none}}
+      services: [{name: proxy, image: 'public.ecr.aws/docker/library/nginx:1.27'}]
+    """,
+    """
+    spec:
+      network: {vpc: {natGateways: none}}
+      services: [{name: proxy, image: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/nginx:1.27'}]
+    """,
+)
+def out_of_reach(scene: Scene) -> Iterable[Finding]:
+    """Where there is no way out, every image lies in this region's ECR."""
+    vpc = scene.site.spec.network.vpc
+    if not vpc or vpc.nat_gateways != "none":
+        return
+    also = ((("spec", "network", "vpc", "natGateways"), "no way out"),)
+    for path, workload in workloads(scene):
+        image = workload.image
+        found = PRIVATE.match(image)
+        if (":" in image or "@" in image) and (not found or found[2] != scene.site.region):
             yield Finding(
-                ("spec", "services", index, "ingress", "scheme"),
-                "an internet-facing load balancer needs two public subnets",
-                "name them in `network.existing.publicSubnetIds`, or take `scheme: internal`",
-                (((*path,), f"has {len(set(existing.public_subnet_ids))}"),),
+                (*path, "image"),
+                f"`{image}` is not in ECR in {scene.site.region}, and tasks reach nothing else",
+                "copy the image there, or take `natGateways: single`",
+                also,
             )
+
+
+@rule(
+    "E326",
+    "more tasks than addresses",
+    """Every task has an address of its own in a private subnet. An eighth of the VPC for each zone must hold
+    the most tasks that the pipeline may run, without those of a deployment.""",
+    """
+    spec:
+      network: {vpc: {cidr: 10.0.0.0/23}}
+      services: [{name: api, replicas: {min: 200}}]
+    """,
+    """
+    spec:
+      network: {vpc: {cidr: 10.0.0.0/16}}
+      services: [{name: api, replicas: {min: 200}}]
+    """,
+)
+def more_tasks_than_addresses(scene: Scene) -> Iterable[Finding]:
+    """The private subnets hold all tasks at once."""
+    vpc, network = scene.site.spec.network.vpc, _own(scene)
+    if not vpc or network is None or network.prefixlen not in VPC_PREFIXES:
+        return
+    private = [cidr for _, cidr in subnets(vpc.cidr)[: vpc.availability_zones]]
+    room = sum(IPv4Network(cidr).num_addresses - KEPT for cidr in private)
+    tasks = sum(workload.most for workload in scene.site.workloads)
+    if tasks > room:
+        most = max(scene.site.workloads, key=lambda workload: workload.most)
+        yield Finding(
+            _CIDR,
+            f"{tasks:,} tasks may run, and the private subnets of {network} have {room:,} addresses",
+            "take a larger range, or more `availabilityZones`",
+            (((*most.origin, "replicas"), f"up to {most.most:,} of them"),),
+        )

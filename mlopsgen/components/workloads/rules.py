@@ -1,0 +1,204 @@
+"""What a container sees, runs as and is started with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlopsgen.components.workloads.spec import MountSpec
+from mlopsgen.diagnostics.finding import Finding
+from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.language.values import write_size
+from mlopsgen.rules.places import each, workloads
+from mlopsgen.rules.registry import Scene, rule
+
+SYSTEM = ("/dev", "/proc", "/sys", "/tmp")
+"""Folders below which nothing is mounted, but for `/dev/shm` and `/tmp` itself."""
+
+
+@rule(
+    "E218",
+    "a place where nothing can be mounted",
+    """Each path holds one volume. Below `/proc`, `/sys`, `/dev` and the like lies what the system itself puts
+    there; `/dev/shm`, the shared memory, may be mounted. `/tmp` is writable without a volume; one at `/tmp`
+    takes its place, and none lies below it.""",
+    """
+    spec:
+      services:
+        - name: api
+          volumes: [{name: scratch, emptyDir: {}}]
+          volumeMounts: [{name: scratch, mountPath: /tmp/scratch}]
+    """,
+    """
+    spec:
+      services:
+        - name: api
+          volumes: [{name: scratch, emptyDir: {}}]
+          volumeMounts: [{name: scratch, mountPath: /scratch}]
+    """,
+)
+def mount_paths(scene: Scene) -> Iterable[Finding]:
+    """Each path is mounted once, and is none of the system's."""
+    for path, workload in workloads(scene):
+        seen: dict[str, tuple[SpecPath, MountSpec]] = {}
+        for at, mount in each((*path, "volumeMounts"), workload.volume_mounts):
+            where = "/" + "/".join(step for step in mount.mount_path.split("/") if step)
+            place = (*at, "mountPath")
+            first_at, first = seen.setdefault(where, (place, mount))
+            if first_at != place:
+                message = f"`{where}` is mounted twice"
+                also = ((first_at, f"volume `{first.name}`"),)
+                yield Finding(place, message, "give each mount a path of its own", also)
+            elif {"..", "."} & set(where.split("/")):
+                yield Finding(
+                    place, f"`{mount.mount_path}` is no plain path", "write it without `.` and `..`"
+                )
+            elif system := _system(where):
+                yield Finding(
+                    place, f"nothing is mounted at `{where}`: `{system}` is the system's", _elsewhere(where)
+                )
+
+
+def _system(where: str) -> str | None:
+    """The folder of the system that a path is, or lies in."""
+    if where in ("/", "/dev/shm", "/tmp"):
+        return "/" if where == "/" else None
+    return next((folder for folder in SYSTEM if f"{where}/".startswith(f"{folder}/")), None)
+
+
+def _elsewhere(where: str) -> str:
+    if where.startswith("/tmp/"):
+        return (
+            f"`/tmp` is writable without a volume; mount one elsewhere, such as `/{where.rsplit('/', 1)[1]}`"
+        )
+    return "mount it elsewhere, such as `/data`"
+
+
+@rule(
+    "E219",
+    "one name for two volumes",
+    """A mount says by name what it means. A workload's own volume is called neither like one of
+    `spec.volumes` nor `tmp`, which is the volume at `/tmp`.""",
+    """
+    spec:
+      volumes: [{name: cache, efs: {}}]
+      services:
+        - {name: api, volumes: [{name: cache, emptyDir: {}}], volumeMounts: [{name: cache, mountPath: /cache}]}
+    """,
+    """
+    spec:
+      volumes: [{name: cache, efs: {}}]
+      services:
+        - {name: api, volumes: [{name: own, emptyDir: {}}], volumeMounts: [{name: own, mountPath: /own}]}
+    """,
+)
+def volume_names(scene: Scene) -> Iterable[Finding]:
+    """Each volume that a workload can mount has a name of its own."""
+    shared = {volume.name: path for path, volume in each(("spec", "volumes"), scene.site.spec.volumes)}
+    for path, volume in each(("spec", "volumes"), scene.site.spec.volumes):
+        if volume.name == "tmp":
+            yield Finding((*path, "name"), _TMP, "choose another name")
+    for path, workload in workloads(scene):
+        for at, space in each((*path, "volumes"), workload.volumes):
+            if space.name == "tmp":
+                yield Finding((*at, "name"), _TMP, "choose another name")
+            elif space.name in shared:
+                also = (((*shared[space.name], "name"), "declared here for all"),)
+                message = f"`{space.name}` is one of `spec.volumes` already"
+                yield Finding((*at, "name"), message, "choose another name", also)
+
+
+_TMP = "`tmp` is the volume at `/tmp` that every container has"
+
+
+@rule(
+    "E337",
+    "a size that a volume cannot have",
+    """A volume in memory needs a `sizeLimit`, and takes it from the task's memory, of which the program needs
+    a part too. On disk ECS sets no limit: on Fargate it is `resources.ephemeralStorage`, on instances the
+    pool's `rootVolume`.""",
+    """
+    spec:
+      services:
+        - name: api
+          volumes: [{name: shared, emptyDir: {medium: Memory}}]
+          volumeMounts: [{name: shared, mountPath: /dev/shm}]
+    """,
+    """
+    spec:
+      services:
+        - name: api
+          volumes: [{name: shared, emptyDir: {medium: Memory, sizeLimit: 512Mi}}]
+          volumeMounts: [{name: shared, mountPath: /dev/shm}]
+    """,
+)
+def volume_sizes(scene: Scene) -> Iterable[Finding]:
+    """Memory has a size below the task's, disk has none."""
+    for path, workload in workloads(scene):
+        taken, also = 0, (((*path, "resources", "memory"), "the task's memory"),)
+        for at, space in each((*path, "volumes"), workload.volumes):
+            spec, place = space.empty_dir, (*at, "emptyDir")
+            if spec is None:
+                continue
+            if spec.medium == "disk":
+                if spec.size_limit is not None:
+                    help_ = (
+                        "take it away; `resources.ephemeralStorage` or the pool's `rootVolume` says the size"
+                    )
+                    yield Finding((*place, "sizeLimit"), "ECS limits no volume on disk", help_, key=True)
+                continue
+            if spec.size_limit is None:
+                message = f"a volume in memory needs a size: `{space.name}` has none"
+                yield Finding(place, message, "say it: `sizeLimit: 512Mi`")
+                continue
+            taken += spec.size_limit
+            if taken >= workload.resources.memory:
+                yield Finding(
+                    (*place, "sizeLimit"),
+                    f"volumes in memory take {write_size(taken)} of the task's "
+                    f"{write_size(workload.resources.memory)}: nothing is left for the program",
+                    "give the task more `resources.memory`, or the volume less",
+                    (((*path, "resources", "memory"), "the task's memory"),)
+                    if _says_memory(workload)
+                    else (),
+                )
+
+
+@rule(
+    "E227",
+    "less safety without a reason",
+    """A program that runs as root, or an image built with `python` whose root file system it can write, says
+    in `securityContext.reason` why: whoever reviews the file sees it.""",
+    "spec: {services: [{name: api, securityContext: {runAsUser: 0}}]}",
+    "spec: {services: [{name: api, securityContext: {runAsUser: 0, reason: The image drops root by itself}}]}",
+)
+def reason_for_less_safety(scene: Scene) -> Iterable[Finding]:
+    """Root, and a writable root file system where it need not be, have a reason."""
+    built = {image.name for image in scene.site.spec.images if image.dockerfile is None}
+    for path, workload in workloads(scene):
+        context, at = workload.security_context, (*path, "securityContext")
+        if context.reason:
+            continue
+        if context.run_as_user == 0:
+            message = f"`{workload.name}` runs as root, and nobody says why"
+            yield Finding((*at, "runAsUser"), message, "say it in `reason`")
+        if context.read_only_root_filesystem is False and workload.image in built:
+            message = f"`{workload.name}` can change its own program, and nobody says why"
+            yield Finding(
+                (*at, "readOnlyRootFilesystem"), message, "say it in `reason`, or mount an `emptyDir`"
+            )
+
+
+@rule(
+    "E228",
+    "a command that begins with an option",
+    """`command` is what is started, in place of the image's ENTRYPOINT, as in Kubernetes. Compose, Copilot and
+    ECS call the words after it so; here they are `args`.""",
+    "spec: {services: [{name: api, command: [--workers, '2']}]}",
+    "spec: {services: [{name: api, args: [--workers, '2']}]}",
+)
+def command_as_arguments(scene: Scene) -> Iterable[Finding]:
+    """What is started is no option."""
+    for path, workload in workloads(scene):
+        if workload.command and workload.command[0].startswith("-"):
+            message = f"`{workload.command[0]}` cannot be started"
+            yield Finding((*path, "command"), message, "write `args`: what the image starts stays", key=True)
