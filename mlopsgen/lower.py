@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
 
-from troposphere import ssm
-
 from mlopsgen.aws.tags import with_tags
 from mlopsgen.discovery import parts
 from mlopsgen.model.binding import Binding, Bindings, together
@@ -30,10 +28,12 @@ from mlopsgen.model.plan import (
     declared,
 )
 from mlopsgen.model.site import Site
-from mlopsgen.model.values import Published, Reference
+from mlopsgen.model.values import Document, Published, Reference
 from mlopsgen.model.workload import Workload
-from mlopsgen.parts.resource import resource
 from mlopsgen.rules.waivers import waived
+
+
+PARAMETER = "AWS::SSM::Parameter"
 
 
 class Cycle(Exception):
@@ -89,16 +89,20 @@ def _publications(site: Site, publications: Iterable[Publication]) -> Iterable[R
     """The SSM parameters by which stacks tell each other values."""
     for each in publications:
         reference = each.reference
-        many = reference.type.startswith("List<")
-        body = ssm.Parameter(
+        properties: dict[str, Document] = {
+            "Description": f"{reference.key} of {site.prefix}, read by its other stacks",
+            "Name": site.parameter(reference.key),
+            "Type": "StringList" if reference.type.startswith("List<") else "String",
+            "Value": each.value,
+        }
+        yield Resource(
+            reference.stack,
             f"{reference.parameter}Parameter",
-            Name=site.parameter(reference.key),
-            Type="StringList" if many else "String",
-            Value=each.value,
-            Description=f"{reference.key} of {site.prefix}, read by its other stacks",
+            PARAMETER,
+            {"Properties": properties, "Type": PARAMETER},
+            each.origin,
+            each.references,
         )
-        made = resource(reference.stack, body, each.origin)
-        yield made._replace(references=tuple(dict.fromkeys((*made.references, *each.references))))
 
 
 def stacks(site: Site, declarations: Sequence[Declaration]) -> tuple[Stack, ...]:
