@@ -13,6 +13,7 @@ from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.language.base import camel
 from mlopsgen.model.plan import Declaration, FlowEdge
 from mlopsgen.model.site import Site
+from mlopsgen.model.values import Named
 from mlopsgen.model.workload import Workload
 from mlopsgen.parts import metrics
 from mlopsgen.parts.resource import Scope, resource
@@ -55,7 +56,8 @@ def declare_alarms(
 
 def usage_alarms(site: Site, workload: Workload) -> Iterator[tuple[cloudwatch.Alarm, Setting]]:
     """On what the tasks of an ECS service use, and on tasks that are missing."""
-    own = (("ClusterName", site.cluster), ("ServiceName", workload.name))
+    service = Named(workload.stack, workload.name)
+    own = (("ClusterName", site.cluster), ("ServiceName", service))
     for name, metric in (("cpu", "CPUUtilization"), ("memory", "MemoryUtilization")):
         if found := setting(site, workload, name):
             yield (

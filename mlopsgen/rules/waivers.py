@@ -154,5 +154,6 @@ def waived(resource: Resource) -> Resource:
     if not skips:
         return resource
     held = resource.document.get("Metadata")
-    metadata = {**(held if isinstance(held, dict) else {}), "checkov": {"skip": skips}}
+    metadata: dict[str, Document] = dict(held) if isinstance(held, dict) else {}
+    metadata["checkov"] = {"skip": skips}
     return resource._replace(document={**resource.document, "Metadata": metadata})

@@ -1,1 +1,1 @@
-"""Load balancers, the ways in."""
+"""Load balancers: the ways in."""

@@ -1,123 +1,108 @@
-"""Load balancers: one per scheme for all services, with the listeners, and each service's place behind it."""
+"""Load balancers: each that some route leads through, with its listeners and whom it lets in."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
 
-from troposphere import Ref, Sub, ec2
+from troposphere import GetAtt, Ref, ec2
 from troposphere import elasticloadbalancingv2 as elb
 
-from mlopsgen.components.base import Site
-from mlopsgen.components.network import EVERYWHERE, join, vpc_of
-from mlopsgen.components.wiring import publish
-from mlopsgen.ecs import metrics
-from mlopsgen.plan import Edge, Output, Part, Resource, Thing, Value
-from mlopsgen.spec.services import IngressSpec, ServiceSpec
-
-Scheme = Literal["internet-facing", "internal"]
-
-STACK = "serving"
-ORIGIN = ("spec", "services")
+from mlopsgen.model.binding import Bindings
+from mlopsgen.model.plan import Declaration, FlowEdge, FlowNode, StackDescription
+from mlopsgen.model.site import Balancer, Site
+from mlopsgen.parts.balancers import STACK, balancer_group, balancer_name, listener_arn
+from mlopsgen.parts.container import given
+from mlopsgen.parts.metrics import load_balancer
+from mlopsgen.parts.network import EVERYWHERE, private_subnets, public_subnets, ranges, vpc_id
+from mlopsgen.parts.resource import Scope, output, publish
 
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 
-MAX_PRIORITY = 50_000
-LONGEST_PATH = 100
+
+def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
+    """One stack for all load balancers; nothing if no route leads through any."""
+    if site.balancers:
+        yield StackDescription(STACK, "load balancers")
+        yield FlowNode("people", "callers", "person")
+    for each in site.balancers:
+        yield from _balancer(Scope(site, STACK, each.origin), each)
 
 
-def word(scheme: str) -> str:
-    """How logical ids and parameters name it: `Public` or `Internal`."""
-    return "Public" if scheme == "internet-facing" else "Internal"
-
-
-def key(scheme: str, what: str) -> str:
-    """The SSM key by which services learn `what` of their load balancer."""
-    return f"serving/{word(scheme).lower()}-{what}"
-
-
-def load_balancer(site: Site, scheme: Scheme, services: Sequence[ServiceSpec]) -> Iterator[Part]:
-    """The load balancer of all `services` with that scheme, and its listeners."""
-    name = word(scheme)
-    origin = (*ORIGIN, services[0].name, "ingress")
-    ingresses = [service.ingress for service in services if service.ingress]
-    certificates = sorted({each.certificate for each in ingresses if each.certificate})
-    public = scheme == "internet-facing"
-    network = join(site, STACK, public=public, private=not public)
-    yield from network.parameters
-    yield _security_group(site, scheme, ingresses, network.vpc_id, bool(certificates), origin)
+def _balancer(scope: Scope, balancer: Balancer) -> Iterator[Declaration]:
+    site, name = scope.site, balancer.logical_id
+    group = f"{name}LoadBalancerSecurityGroup"
+    yield scope.resource(_security_group(site, balancer, group))
     attributes = {
-        "access_logs.s3.enabled": "true",
-        "access_logs.s3.bucket": Sub(site.log_bucket),
-        "access_logs.s3.prefix": f"load-balancers/{name.lower()}",
+        "access_logs.s3.enabled": "false",
         "deletion_protection.enabled": "false",
-        "idle_timeout.timeout_seconds": str(max(each.idle_timeout for each in ingresses)),
+        "idle_timeout.timeout_seconds": str(balancer.spec.idle_timeout),
         "routing.http.desync_mitigation_mode": "strictest",
         "routing.http.drop_invalid_header_fields.enabled": "true",
     }
     body = elb.LoadBalancer(
         f"{name}LoadBalancer",
         Type="application",
-        Scheme=scheme,
+        Scheme=balancer.scheme,
         IpAddressType="ipv4",
-        Subnets=network.public_subnets if public else network.private_subnets,
-        SecurityGroups=[Ref(f"{name}LoadBalancerSecurityGroup")],
+        Subnets=public_subnets(site) if balancer.public else private_subnets(site),
+        SecurityGroups=[Ref(group)],
         LoadBalancerAttributes=[
-            elb.LoadBalancerAttributes(Key=key_, Value=value) for key_, value in attributes.items()
+            elb.LoadBalancerAttributes(Key=key, Value=value) for key, value in attributes.items()
         ],
     )
-    yield Resource(STACK, f"{name}LoadBalancer", body, origin)
-    yield from _listeners(name, certificates, origin)
-    listener = Ref(f"{name}HttpsListener" if certificates else f"{name}HttpListener")
-    full_name = metrics.load_balancer(f"{name}LoadBalancer")
-    group = Ref(f"{name}LoadBalancerSecurityGroup")
-    for suffix, what, value in (
-        ("ListenerArn", "listener-arn", listener),
-        ("LoadBalancerFullName", "load-balancer-full-name", full_name),
-        ("SecurityGroupId", "security-group-id", group),
-    ):
-        yield publish(site, STACK, f"{name}{suffix}Parameter", key(scheme, what), value, origin)
-    dns = body.get_att("DNSName")
-    yield Output(STACK, f"{name}Address", dns, f"Address of the {scheme} load balancer")
-    yield Thing(f"balancer:{scheme}", f"{scheme} load balancer", "balancer")
-    yield Thing("people", "callers", "person")
-    yield Edge("people", f"balancer:{scheme}", "HTTPS" if certificates else "HTTP")
+    yield scope.resource(body)
+    for listener in _listeners(name, tuple(dict.fromkeys(balancer.spec.certificates))):
+        yield scope.resource(listener)
+    listener_id = f"{name}HttpsListener" if balancer.secure else f"{name}HttpListener"
+    yield publish(listener_arn(balancer.name), Ref(listener_id), scope.origin)
+    yield publish(balancer_group(balancer.name), Ref(group), scope.origin)
+    yield publish(
+        balancer_name(balancer.name),
+        load_balancer(body.title),
+        scope.origin,
+        kept="alarms and dashboards that are added later name it",
+    )
+    what = f"Address of load balancer {balancer.name}"
+    yield output(STACK, f"{name}Address", GetAtt(body.title, "DNSName"), what)
+    yield FlowNode(f"balancer:{balancer.name}", f"{balancer.name} load balancer", "balancer")
+    yield FlowEdge("people", f"balancer:{balancer.name}", "HTTPS" if balancer.secure else "HTTP")
 
 
-def _security_group(
-    site: Site, scheme: Scheme, ingresses: list[IngressSpec], vpc_id: Value, tls: bool, origin: Any
-) -> Resource:
-    existing = site.spec.network.existing
-    inside = existing.cidr if existing else vpc_of(site).cidr
-    default = EVERYWHERE if scheme == "internet-facing" else inside
-    ranges = sorted({cidr for each in ingresses for cidr in (each.allow_from or (default,))})
-    ports = (80, 443) if tls else (80,)
-    name = f"{word(scheme)}LoadBalancerSecurityGroup"
-    body = ec2.SecurityGroup(
-        name,
-        VpcId=vpc_id,
-        GroupDescription=f"Callers of the {scheme} load balancer",
-        SecurityGroupIngress=[
-            ec2.SecurityGroupRule(
-                IpProtocol="tcp",
-                FromPort=port,
-                ToPort=port,
-                CidrIp=cidr,
-                Description=f"{'HTTPS' if port == 443 else 'HTTP'} from {cidr}",
-            )
-            for cidr in ranges
-            for port in ports
-        ],
+def _security_group(site: Site, balancer: Balancer, logical_id: str) -> ec2.SecurityGroup:
+    ports = (80, 443) if balancer.secure else (80,)
+    callers = [_from(peer, port) for peer in peers(site, balancer) for port in ports]
+    return ec2.SecurityGroup(
+        logical_id,
+        VpcId=vpc_id(site),
+        GroupDescription=f"Callers of the {balancer.name} load balancer",
+        **given(SecurityGroupIngress=callers),
         # Without a rule of its own AWS would allow everything; each service adds the way to its tasks.
         SecurityGroupEgress=[
             ec2.SecurityGroupRule(IpProtocol="-1", CidrIp="127.0.0.1/32", Description="Nowhere by itself")
         ],
     )
-    return Resource(STACK, name, body, origin)
 
 
-def _listeners(name: str, certificates: list[str], origin: Any) -> Iterator[Part]:
+def peers(site: Site, balancer: Balancer) -> tuple[str, ...]:
+    """Who may connect: by default everybody to one that faces the internet, and the network to another."""
+    if balancer.spec.allow_from is not None:
+        return tuple(sorted(set(balancer.spec.allow_from)))
+    return (EVERYWHERE,) if balancer.public else ranges(site)
+
+
+def _from(peer: str, port: int) -> ec2.SecurityGroupRule:
+    word = {"sg-": "SourceSecurityGroupId", "pl-": "SourcePrefixListId"}.get(peer[:3], "CidrIp")
+    return ec2.SecurityGroupRule(
+        IpProtocol="tcp",
+        FromPort=port,
+        ToPort=port,
+        Description=f"{'HTTPS' if port == 443 else 'HTTP'} from {peer}",
+        **{word: peer},
+    )
+
+
+def _listeners(name: str, certificates: Sequence[str]) -> Iterator[elb.Listener | elb.ListenerCertificate]:
+    """HTTP; with certificates HTTPS, to which HTTP then sends."""
     not_found = elb.Action(
         Type="fixed-response",
         FixedResponseConfig=elb.FixedResponseConfig(
@@ -128,18 +113,17 @@ def _listeners(name: str, certificates: list[str], origin: Any) -> Iterator[Part
         Type="redirect",
         RedirectConfig=elb.RedirectConfig(Protocol="HTTPS", Port="443", StatusCode="HTTP_301"),
     )
-    http = elb.Listener(
+    yield elb.Listener(
         f"{name}HttpListener",
         LoadBalancerArn=Ref(f"{name}LoadBalancer"),
         Port=80,
         Protocol="HTTP",
         DefaultActions=[redirect if certificates else not_found],
     )
-    yield Resource(STACK, f"{name}HttpListener", http, origin)
     if not certificates:
         return
     first, *others = certificates
-    https = elb.Listener(
+    yield elb.Listener(
         f"{name}HttpsListener",
         LoadBalancerArn=Ref(f"{name}LoadBalancer"),
         Port=443,
@@ -148,56 +132,9 @@ def _listeners(name: str, certificates: list[str], origin: Any) -> Iterator[Part
         Certificates=[elb.Certificate(CertificateArn=first)],
         DefaultActions=[not_found],
     )
-    yield Resource(STACK, f"{name}HttpsListener", https, origin)
     if others:
-        body = elb.ListenerCertificate(
+        yield elb.ListenerCertificate(
             f"{name}MoreCertificates",
             ListenerArn=Ref(f"{name}HttpsListener"),
             Certificates=[elb.Certificate(CertificateArn=each) for each in others],
         )
-        yield Resource(STACK, f"{name}MoreCertificates", body, origin)
-
-
-def conditions(ingress: IngressSpec) -> list[elb.Condition]:
-    """Which requests are the service's: by host, by path, or all."""
-    result = []
-    if ingress.host:
-        result.append(
-            elb.Condition(Field="host-header", HostHeaderConfig=elb.HostHeaderConfig(Values=[ingress.host]))
-        )
-    path = ingress.path.rstrip("/")
-    if path or not result:
-        values = [path, f"{path}/*"] if path else ["/*"]
-        result.append(
-            elb.Condition(Field="path-pattern", PathPatternConfig=elb.PathPatternConfig(Values=values))
-        )
-    return result
-
-
-def priorities(services: Sequence[ServiceSpec]) -> dict[str, int]:
-    """The priority of each service's listener rule, by name: lower ones are tried first.
-
-    A rule for one host comes before one for a wildcard, and that before one for any; longer paths come
-    before shorter ones. Rules alike in both cannot match the same request, so within their stretch each
-    takes the place that its name's hash gives it, or the next free one: a new service moves no other rule
-    unless two hashes meet.
-    """
-    classes = 3 * (LONGEST_PATH + 1)
-    room = MAX_PRIORITY // classes
-    # Each load balancer has priorities of its own.
-    taken: dict[str, set[int]] = {"internet-facing": set(), "internal": set()}
-    result: dict[str, int] = {}
-    for service in sorted(services, key=lambda each: each.name):
-        if not service.ingress:
-            continue
-        host = service.ingress.host
-        rank = 2 if not host else 1 if host.startswith("*") else 0
-        depth = LONGEST_PATH - len(service.ingress.path.rstrip("/"))
-        start = (rank * (LONGEST_PATH + 1) + depth) * room + 1
-        offset = int.from_bytes(hashlib.sha256(service.name.encode()).digest()[:4], "big") % room
-        own = taken[service.ingress.scheme]
-        while start + offset in own:
-            offset = (offset + 1) % room
-        own.add(start + offset)
-        result[service.name] = start + offset
-    return result

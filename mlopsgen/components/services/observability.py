@@ -1,190 +1,115 @@
-"""What is watched of each service: its alarms, and a dashboard from its callers down to its model."""
+"""What is watched of each service: its alarms, and a dashboard from its callers down to its models."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from troposphere import Ref, Sub, cloudwatch
+from troposphere import cloudwatch
 
-from mlopsgen.components.base import Component, Site
-from mlopsgen.components.services import group_key, target_groups
-from mlopsgen.components.wiring import TOPIC_ARN, take
-from mlopsgen.ecs import metrics
-from mlopsgen.ecs.load_balancer import key
-from mlopsgen.plan import Edge, Part, Resource
-from mlopsgen.spec.services import ServiceSpec
-
-ALARMS = ("spec", "monitoring", "alarms")
-PARAMETERS = {"TargetGroup": "TargetGroupFullName", "AlternateTargetGroup": "AlternateTargetGroupFullName"}
-
-
-def stack_of(service: ServiceSpec) -> str:
-    """The stack of what is watched of one service."""
-    return f"observability-{service.name}"
+from mlopsgen.language.values import MINUTE
+from mlopsgen.model.plan import Declaration, StackDescription
+from mlopsgen.model.site import Site
+from mlopsgen.model.values import Published
+from mlopsgen.model.workload import Workload
+from mlopsgen.parts import metrics
+from mlopsgen.parts.alarms import Setting, declare_alarms, setting, usage_alarms
+from mlopsgen.parts.balancers import balancer_name, target_group_names
+from mlopsgen.parts.dashboard import HEIGHT, WIDTH, Line, dashboard, placeholder, usage_widgets, widget
+from mlopsgen.parts.resource import Scope
+from mlopsgen.parts.task import phase_of
 
 
-class Observability(Component):
-    """One stack for each service; what makes a deployment roll back lives with the service itself."""
-
-    def declare(self, site: Site) -> Iterator[Part]:
-        for service in site.services:
-            yield from _targets(site, service)
-            yield from _alarms(site, service)
-            if site.spec.monitoring.dashboard:
-                yield _dashboard(site, service)
-
-
-def _targets(site: Site, service: ServiceSpec) -> Iterator[Part]:
-    """The names that the load balancer's metrics go by."""
-    spec = site.spec.monitoring
-    if not service.ingress or not (spec.dashboard or spec.alarms.unhealthy_tasks):
-        return
-    stack, scheme = stack_of(service), service.ingress.scheme
-    what = "The load balancer, as metrics name it"
-    yield take(site, stack, "LoadBalancerFullName", key(scheme, "load-balancer-full-name"), "String", what)[1]
-    for group in target_groups(service):
-        what = "A target group, as metrics name it"
-        yield take(site, stack, PARAMETERS[group], group_key(service, group), "String", what)[1]
+def declare_observability(site: Site, service: Workload) -> Iterator[Declaration]:
+    """A stack of its own; what sends a deployment back lives with the service itself."""
+    stack = f"observability-{service.name}"
+    yield StackDescription(stack, f"what is watched of service {service.name}", phase_of(site, service))
+    scope = Scope(site, stack, ("spec", "monitoring", "dashboards"))
+    yield from declare_alarms(scope, service, _alarms(site, service))
+    if site.spec.monitoring.dashboards.enabled:
+        rows, references = _widgets(site, service), [each for pair in _targets(service) for each in pair]
+        body = dashboard(site.family(service.name), rows, dict.fromkeys(references))
+        yield scope.resource(body)
 
 
-def _alarms(site: Site, service: ServiceSpec) -> Iterator[Part]:
-    stack = stack_of(service)
-    topic, parameter = take(site, stack, "TopicArn", TOPIC_ARN, "String", "Who hears of alarms")
-    found = list(_alarm_bodies(site, service, topic))
-    if found:
-        yield parameter
-        yield Edge(service.name, "topic:alarms", "alarms")
-    yield from (Resource(stack, body.title, body, (*ALARMS, word)) for body, word in found)
+def _targets(service: Workload) -> list[tuple[Published, Published]]:
+    """All target groups of the service with their load balancers, as metrics in other stacks name them."""
+    return [
+        (balancer_name(route.spec.load_balancer), group)
+        for route in service.routes
+        for group in target_group_names(service, route)
+    ]
 
 
-def _alarm_bodies(site: Site, service: ServiceSpec, topic: Ref) -> Iterator[tuple[cloudwatch.Alarm, str]]:
-    """Each alarm with the word of the spec that sets it."""
-    spec = site.spec.monitoring.alarms
-    own = (("ClusterName", site.cluster("serving")), ("ServiceName", service.name))
-    for word, percent, name in (
-        ("cpu", spec.cpu, "CPUUtilization"),
-        ("memory", spec.memory, "MemoryUtilization"),
-    ):
-        if percent is not None:
-            yield (
-                metrics.alarm(
-                    f"{word.capitalize()}Alarm",
-                    f"{service.name} uses more than {percent:g}% of its {word}",
-                    topic=topic,
-                    threshold=percent,
-                    periods=5,
-                    # ECS reports every minute while a task runs; without any, MissingTasksAlarm speaks.
-                    queries=[metrics.query("used", "AWS/ECS", name, own, "Average", returns=True)],
-                ),
-                word,
-            )
-    if spec.unhealthy_tasks and service.ingress:
-        groups = [Ref(PARAMETERS[group]) for group in target_groups(service)]
-        unhealthy = metrics.over_targets(
-            "UnHealthyHostCount", "Maximum", Ref("LoadBalancerFullName"), groups, prefix="u"
-        )
+def _alarms(site: Site, service: Workload) -> Iterator[tuple[cloudwatch.Alarm, Setting]]:
+    yield from usage_alarms(site, service)
+    found = setting(site, service, "unhealthy_tasks")
+    if found and service.routes:
+        unhealthy = metrics.over_targets("UnHealthyHostCount", "Maximum", _targets(service), "u")
         sick = metrics.expression("unhealthy", metrics.added(unhealthy), "Unhealthy tasks")
         yield (
             metrics.alarm(
                 "UnhealthyTasksAlarm",
                 f"Tasks of {service.name} fail the load balancer's health check",
-                topic=topic,
+                found.alarm,
+                [*unhealthy, sick],
                 threshold=0,
-                periods=5,
-                queries=[*unhealthy, sick],
             ),
-            "unhealthyTasks",
-        )
-    if spec.missing_tasks and site.spec.monitoring.container_insights != "disabled":
-        wanted, running = (
-            metrics.query(word, "ECS/ContainerInsights", name, own, "Average")
-            for word, name in (("wanted", "DesiredTaskCount"), ("running", "RunningTaskCount"))
-        )
-        yield (
-            metrics.alarm(
-                "MissingTasksAlarm",
-                f"Fewer tasks of {service.name} run than are wanted",
-                topic=topic,
-                threshold=0,
-                periods=10,
-                queries=[
-                    wanted,
-                    running,
-                    metrics.expression("missing", "wanted - FILL(running, 0)", "Missing tasks"),
-                ],
-            ),
-            "missingTasks",
+            found,
         )
 
 
-def _dashboard(site: Site, service: ServiceSpec) -> Resource:
-    body = cloudwatch.Dashboard(
-        "Dashboard",
-        DashboardName=site.family(service.name),
-        DashboardBody=Sub(json.dumps({"widgets": list(_widgets(site, service))}, sort_keys=True, indent=1)),
-    )
-    return Resource(stack_of(service), "Dashboard", body, ("spec", "monitoring", "dashboard"))
-
-
-def _widgets(site: Site, service: ServiceSpec) -> Iterator[dict[str, Any]]:
+def _widgets(site: Site, service: Workload) -> Iterator[dict[str, Any]]:
     """From the callers down: traffic, errors, latency; CPU, memory, tasks; and what the program says."""
     row = 0
-    if service.ingress:
-        groups = [f"${{{PARAMETERS[group]}}}" for group in target_groups(service)]
+    if service.routes:
+        yield from _traffic(service)
+        row += HEIGHT
+    yield from usage_widgets(site.cluster, service.name, row)
+    for model in sorted(service.spec.loads):
+        yield from _model_widgets(site, model, row + HEIGHT)
+        row += 2 * HEIGHT
 
-        def targets(name: str, stat: str, label: str) -> list[Any]:
-            return [
-                [
-                    "AWS/ApplicationELB",
-                    name,
-                    "LoadBalancer",
-                    "${LoadBalancerFullName}",
-                    "TargetGroup",
-                    group,
-                    {"stat": stat, "label": label},
-                ]
-                for group in groups
+
+def _traffic(service: Workload) -> Iterator[dict[str, Any]]:
+    def lines(metric: str, stat: str, label: str) -> list[Line]:
+        return [
+            [
+                metrics.BALANCERS,
+                metric,
+                "LoadBalancer",
+                placeholder(balancer),
+                "TargetGroup",
+                placeholder(group),
+                {"stat": stat, "label": label},
             ]
+            for balancer, group in _targets(service)
+        ]
 
-        yield metrics.widget("Requests a minute", targets("RequestCount", "Sum", "requests"), (0, row))
-        errors = [
-            *targets("HTTPCode_Target_5XX_Count", "Sum", "5xx"),
-            *targets("HTTPCode_Target_4XX_Count", "Sum", "4xx"),
-        ]
-        yield metrics.widget("Errors a minute", errors, (8, row))
-        latency = [
-            line for stat in ("p50", "p95", "p99") for line in targets("TargetResponseTime", stat, stat)
-        ]
-        yield metrics.widget("Latency, seconds", latency, (16, row))
-        row += 6
-    own = ["ClusterName", site.cluster("serving"), "ServiceName", service.name]
-    for column, name, title in ((0, "CPUUtilization", "CPU, %"), (8, "MemoryUtilization", "Memory, %")):
-        lines = [["AWS/ECS", name, *own, {"stat": stat}] for stat in ("Average", "Maximum")]
-        yield metrics.widget(title, lines, (column, row), yAxis={"left": {"min": 0, "max": 100}})
-    counts = [
-        ["ECS/ContainerInsights", name, *own, {"stat": "Average", "label": label}]
-        for name, label in (("DesiredTaskCount", "wanted"), ("RunningTaskCount", "running"))
+    yield widget("Requests a minute", lines("RequestCount", "Sum", "requests"), (0, 0))
+    errors = [
+        *lines("HTTPCode_Target_5XX_Count", "Sum", "5xx"),
+        *lines("HTTPCode_Target_4XX_Count", "Sum", "4xx"),
+        *lines("TargetConnectionErrorCount", "Sum", "no connection"),
     ]
-    yield metrics.widget("Tasks", counts, (16, row), yAxis={"left": {"min": 0}})
-    if service.serves:
-        yield from _model_widgets(site, service.serves, row + 6)
+    yield widget("Errors a minute", errors, (WIDTH, 0))
+    latency = [line for stat in ("p50", "p95", "p99") for line in lines("TargetResponseTime", stat, stat)]
+    yield widget("Latency, seconds", latency, (2 * WIDTH, 0))
 
 
 def _model_widgets(site: Site, model: str, row: int) -> Iterator[dict[str, Any]]:
     """What the program measures itself, as docs/contracts.md names it."""
     space = site.metrics_namespace
 
-    def lines(name: str, *stats: str) -> list[Any]:
-        return [[space, name, "Model", model, {"stat": stat, "label": stat}] for stat in stats]
+    def lines(metric: str, *stats: str) -> list[Line]:
+        return [[space, metric, "Model", model, {"stat": stat, "label": stat}] for stat in stats]
 
-    yield metrics.widget("Prediction time, ms", lines("PredictionLatency", "p50", "p99"), (0, row))
-    yield metrics.widget("Waiting requests", lines("QueueDepth", "Average", "Maximum"), (8, row))
-    yield metrics.widget("Confidence", lines("Confidence", "Average", "p10"), (16, row))
+    yield widget("Prediction time, ms", lines("PredictionLatency", "p50", "p99"), (0, row))
+    yield widget("Waiting requests", lines("QueueDepth", "Average", "Maximum"), (WIDTH, row))
+    yield widget("Confidence", lines("Confidence", "Average", "p10"), (2 * WIDTH, row))
     # A drift shows here first; which labels there are, only the model knows.
     wanted = f'{{"{space}",Label,Model}} MetricName="PredictionShare" Model="{model}"'
-    search = f"SEARCH('{wanted}', 'Average', {5 * metrics.MINUTE})"
+    search = f"SEARCH('{wanted}', 'Average', {5 * MINUTE})"
     # `${!` is Fn::Sub's way to leave `${` to CloudWatch.
     shares = [[{"expression": search, "id": "shares", "label": "${!PROP('Dim.Label')}"}]]
-    yield metrics.widget("Share of each label", shares, (0, row + 6), yAxis={"left": {"min": 0, "max": 1}})
+    yield widget("Share of each label", shares, (0, row + HEIGHT), yAxis={"left": {"min": 0, "max": 1}})
