@@ -23,7 +23,7 @@ NAME = "checkpoint.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a run is: tensors by name, and the numbers that go with them."""
+    """The state of a run: tensors by name, and the numbers that go with them."""
 
     tensors: Mapping[str, np.ndarray]
     facts: Mapping[str, object]

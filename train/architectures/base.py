@@ -63,14 +63,14 @@ class Fitted:
 
 
 class Context(Protocol):
-    """What fitting may use beside the data."""
+    """The checkpoints that fitting uses, and the callback that it calls."""
 
     @property
     def checkpoints(self) -> Checkpoints:
         """Where the run's checkpoint is kept."""
 
     def epoch_done(self, epoch: Epoch) -> None:
-        """Tell whoever watches."""
+        """Report the metrics of an epoch that has ended."""
 
 
 class Architecture(Protocol):
