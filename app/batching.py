@@ -59,7 +59,7 @@ class Entry:
 
 
 class Run(NamedTuple):
-    """What ran together, its tokens, its rows or why there are none, and the seconds it took."""
+    """A batch that was computed: its tokens, its rows or why there are none, and the seconds it took."""
 
     batch: list[Entry]
     tokens: int
@@ -68,9 +68,9 @@ class Run(NamedTuple):
 
 
 class Batcher:
-    """Belongs to one event loop; computes on `lanes` threads of its own.
+    """The queue of one event loop, and the `lanes` threads that compute what waits in it.
 
-    They take what waits by themselves, so that none is idle until the loop has got round to it.
+    The threads take their batches by themselves, so that none is idle until the loop has got round to it.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ MAX_BODY = 1 << 20
 """Bytes that a request may carry."""
 
 MAX_RUNNING = 1024
-"""Requests with a body that may be under way at a time; further ones get 503 before their body is read."""
+"""Requests in progress at a time: while there are more, one with a body gets 503 before that is read."""
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -166,7 +166,7 @@ class Middleware:
 
 
 class Gone(Exception):
-    """Nobody waits for the answer any more."""
+    """The caller has left: nobody waits for the answer any more."""
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:

@@ -86,7 +86,7 @@ class Explanation(OneVerdict):
 
 
 class Status(BaseModel):
-    """How the process does."""
+    """The state of the process."""
 
     status: Annotated[str, Field(examples=["ok"])]
 

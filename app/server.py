@@ -84,7 +84,7 @@ async def _serve(settings: Settings, reloader: ModelReloader, first: Future[Mode
 
 
 class _Server(uvicorn.Server):
-    """Signals are ours: the server goes on for a while after one."""
+    """A server without signal handlers of its own, since it goes on for a while after SIGTERM."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -92,7 +92,7 @@ class _Server(uvicorn.Server):
 
 
 async def _drain(stop: asyncio.Event, middleware: Middleware, server: uvicorn.Server, seconds: float) -> None:
-    """After the signal: take what still comes, but ask each caller to connect anew, elsewhere; then end."""
+    """Drain after SIGTERM: answer for `seconds` more, but close each connection; then let the server end."""
     await stop.wait()
     log("stopping", seconds=seconds)
     middleware.draining = True

@@ -8,13 +8,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from train import log
 from train.code import code_digest
-from train.settings import Settings
+from train.settings import Settings, camel
 from train.store import Store, open_store
 
 IGNORED = ("data", "verify_rows", "int8_loss", "checkpoint_seconds", "tensorboard", "mlflow", "processes")
@@ -24,10 +23,10 @@ NAME = "checkpoint.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a run is: tensors by name, and the numbers that go with them."""
+    """The state of a run: tensors by name, and the numbers that go with them."""
 
     tensors: Mapping[str, np.ndarray]
-    facts: Mapping[str, Any]
+    facts: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +75,12 @@ def open_checkpoints(settings: Settings, prepared: str) -> Checkpoints:
     told = {
         key: value
         for key, value in settings.hyperparameters.to_json().items()
-        if key not in map(_camel, IGNORED)
+        if key not in map(camel, IGNORED)
     }
-    text = "\n".join(
-        (prepared, json.dumps(told, sort_keys=True), code_digest("architectures", "loop.py", "place.py"))
-    )
+    code = code_digest("architectures", "loop.py", "distributed.py")
+    text = "\n".join((prepared, json.dumps(told, sort_keys=True), code))
     run = hashlib.sha256(text.encode()).hexdigest()[:16]
     return Checkpoints(open_store(settings.checkpoint_uri) if settings.checkpoint_uri else None, run)
-
-
-def _camel(name: str) -> str:
-    from train.settings import camel
-
-    return camel(name)
 
 
 def _metadata(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What this program is made of."""
+"""The digest of this program's source, which tells what was made by another version of it."""
 
 from __future__ import annotations
 

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from train import log
-from train.tokens import Encoded
+from train.tokens import Encoded, Logits, Predict
 
-Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
 BINS = 10
 
 
-def predict(function: Predict, reviews: Encoded, title: str, tokens: int = 16384) -> np.ndarray:
+def predict(function: Predict, reviews: Encoded, title: str, tokens: int = 16384) -> Logits:
     """Logits of every review, float32, in the reviews' order.
 
     Batches hold reviews of like length and at most `tokens` tokens with padding.
     """
     order = np.argsort(reviews.lengths, kind="stable")
-    batches: list[np.ndarray] = []
+    batches: list[NDArray[np.int64]] = []
     start = 0
     while start < len(order):
         width = 1
@@ -33,7 +31,7 @@ def predict(function: Predict, reviews: Encoded, title: str, tokens: int = 16384
             stop += 1
         batches.append(order[start:stop])
         start = stop
-    logits: np.ndarray | None = None
+    logits: Logits | None = None
     for rows in log.progress(batches, title, len(batches)):
         answer = np.asarray(function(*reviews.padded(rows)), np.float32)
         if logits is None:
@@ -43,17 +41,32 @@ def predict(function: Predict, reviews: Encoded, title: str, tokens: int = 16384
     return logits
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What was measured on the test reviews."""
-
-    labels: np.ndarray
-    probabilities: np.ndarray
-    lengths: np.ndarray
-    metrics: dict[str, Any]
+Bin = TypedDict("Bin", {"from": float, "to": float, "reviews": int, "confidence": float, "accuracy": float})
+"""The answers whose confidence lies in a range: what they claim, and how often they are right."""
+Slice = TypedDict("Slice", {"from": int, "to": int, "reviews": int, "accuracy": float})
+"""The accuracy on reviews of so many tokens."""
 
 
-def evaluate(logits: np.ndarray, reviews: Encoded) -> Evaluation:
+class Scores(TypedDict):
+    """What was measured on the test reviews, as `metrics.json` has it."""
+
+    accuracy: float
+    f1: float
+    rocAuc: float
+    loss: float
+    calibrationError: float
+    confusion: list[list[int]]
+    calibration: list[Bin]
+    slices: list[Slice]
+
+
+class Evaluation(Scores):
+    """The scores, and what each epoch of the training measured before."""
+
+    history: list[dict[str, float | None]]
+
+
+def measure(logits: Logits, reviews: Encoded) -> Scores:
     """Accuracy, F1 and ROC AUC, what is confused with what, calibration, and accuracy by length."""
     from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
 
@@ -63,7 +76,7 @@ def evaluate(logits: np.ndarray, reviews: Encoded) -> Evaluation:
     right = labels == guesses
     calibration = _calibration(probabilities, labels)
     error = sum(each["reviews"] * abs(each["accuracy"] - each["confidence"]) for each in calibration)
-    metrics = {
+    return {
         "accuracy": float(right.mean()),
         "f1": float(f1_score(labels, guesses)),
         "rocAuc": float(roc_auc_score(labels, scores)),
@@ -73,10 +86,9 @@ def evaluate(logits: np.ndarray, reviews: Encoded) -> Evaluation:
         "calibration": calibration,
         "slices": _slices(reviews.lengths, right),
     }
-    return Evaluation(labels, probabilities, reviews.lengths, metrics)
 
 
-def _calibration(probabilities: np.ndarray, labels: np.ndarray) -> list[dict[str, Any]]:
+def _calibration(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> list[Bin]:
     """By confidence from 0.5 to 1: how often an answer of that confidence is right."""
     confidence = np.maximum(probabilities, 1 - probabilities)
     right = (probabilities > 0.5) == (labels == 1)
@@ -95,7 +107,7 @@ def _calibration(probabilities: np.ndarray, labels: np.ndarray) -> list[dict[str
     ]
 
 
-def _slices(lengths: np.ndarray, right: np.ndarray) -> list[dict[str, Any]]:
+def _slices(lengths: NDArray[np.int64], right: NDArray[np.bool_]) -> list[Slice]:
     """Accuracy in five parts of equal size, from the shortest reviews to the longest."""
     order = np.argsort(lengths, kind="stable")
     return [

@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from train import architectures, log
 from train.architectures.base import INPUTS, Fitted
 from train.errors import Fault
-from train.evaluate import Predict, predict
+from train.evaluate import predict
 from train.settings import Hyperparameters
-from train.tokens import Encoded
+from train.tokens import Encoded, Ids, Logits, Predict
 
 AGREEMENT = 0.999
 """The least share of reviews that ONNX has to label as the trained model does."""
+
+
+class Int8(TypedDict):
+    """What the int8 model loses in accuracy, what it may lose, and whether it is kept."""
+
+    loss: float
+    bound: float
+    kept: bool
+
+
+class Checked(TypedDict):
+    """How the ONNX model does on the test reviews it was checked on."""
+
+    rows: int
+    agreement: float
+    accuracy: float
+    int8: NotRequired[Int8]
 
 
 def session(path: Path) -> Predict:
@@ -27,16 +45,16 @@ def session(path: Path) -> Predict:
     options.log_severity_level = 3
     runtime = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
-    def run(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        logits: np.ndarray = runtime.run(["logits"], dict(zip(INPUTS, (ids, mask), strict=True)))[0]
+    def run(ids: Ids, mask: Ids) -> Logits:
+        logits: Logits = runtime.run(["logits"], dict(zip(INPUTS, (ids, mask), strict=True)))[0]
         return logits
 
     return run
 
 
-def export(
-    fitted: Fitted, reference: np.ndarray, test: Encoded, settings: Hyperparameters, folder: Path
-) -> dict[str, Any]:
+def export_onnx(
+    fitted: Fitted, reference: Logits, test: Encoded, settings: Hyperparameters, folder: Path
+) -> Checked:
     """Write `model.onnx`, and `model.int8.onnx` if it stays within `int8_loss`; say what was measured.
 
     `reference` has the trained model's logits of `test`. Raises `Fault` if ONNX answers differently.
@@ -55,16 +73,17 @@ def export(
             f"model.onnx labels only {agreement:.2%} of {len(rows)} reviews as the trained model does",
             f"at least {AGREEMENT:.1%} is asked for; report this with the settings of the run",
         )
-    measured: dict[str, Any] = {"rows": len(rows), "agreement": agreement, "accuracy": accuracy}
+    measured: Checked = {"rows": len(rows), "agreement": agreement, "accuracy": accuracy}
     if architecture.quantizable:
-        measured["int8"] = _quantize(target, folder / "model.int8.onnx", part, accuracy, settings)
-    log.say("exported", agreement=agreement, **{f"int8_{k}": v for k, v in measured.get("int8", {}).items()})
+        int8 = _quantize(target, folder / "model.int8.onnx", part, accuracy, settings)
+        log.say("exported", agreement=agreement, int8_loss=int8["loss"], int8_bound=int8["bound"],
+                int8_kept=int8["kept"])  # fmt: skip
+        return measured | {"int8": int8}
+    log.say("exported", agreement=agreement)
     return measured
 
 
-def _quantize(
-    source: Path, target: Path, part: Encoded, accuracy: float, settings: Hyperparameters
-) -> dict[str, Any]:
+def _quantize(source: Path, target: Path, part: Encoded, accuracy: float, settings: Hyperparameters) -> Int8:
     from onnx import TensorProto
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -84,7 +103,7 @@ def _quantize(
     return {"loss": loss, "bound": settings.int8_loss, "kept": kept}
 
 
-def _some(count: int, settings: Hyperparameters) -> np.ndarray:
+def _some(count: int, settings: Hyperparameters) -> NDArray[np.int64]:
     if not settings.verify_rows or settings.verify_rows >= count:
         return np.arange(count)
     chosen = np.random.default_rng(settings.seed).choice(count, settings.verify_rows, replace=False)

@@ -1,4 +1,4 @@
-"""The training loop that the neural architectures share: one process or several, resumable, repeatable.
+"""The training loop of the neural architectures: on one worker or several, resumable, reproducible.
 
 Whatever is random in a step follows from (seed, step, rank), and the order of an epoch from (seed, epoch).
 So a checkpoint needs no random state, and a run that was killed ends with the numbers of one that was not.
@@ -11,24 +11,25 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from types import FrameType
-from typing import Any
+from typing import TypedDict, cast
 
 import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from train import log
 from train.architectures.base import Context, Epoch
 from train.checkpoint import Checkpoint
+from train.distributed import Worker
 from train.errors import Fault, Stopped
-from train.place import Place
 from train.settings import Hyperparameters
-from train.tokens import Encoded
+from train.tokens import Encoded, Ids, Logits, Predict
 
 POOL = 50
 """Batches that are sorted by length together: enough for little padding, and few enough to stay shuffled."""
@@ -36,12 +37,42 @@ POOL = 50
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Reviews of like length: ids and mask are reviews x tokens; `total` counts all processes' reviews."""
+    """A worker's share of a batch: reviews of like length; ids and mask are reviews x tokens."""
 
     ids: Tensor
     mask: Tensor
     labels: Tensor
-    total: int
+    reviews: int
+    """Reviews of the whole batch, which the workers share."""
+    tokens: int
+    """Tokens of the whole batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What one training step measured."""
+
+    loss: float
+    """Mean cross entropy of this worker's reviews."""
+    reviews: int
+    """Reviews that all workers trained on."""
+    tokens: int
+    """Tokens that all workers trained on."""
+
+
+class Saved(TypedDict):
+    """The progress as a checkpoint has it; null stands for what is not a finite number."""
+
+    epoch: int
+    step: int
+    loss_sum: float
+    reviews: int
+    tokens: int
+    seconds: float
+    best_loss: float | None
+    best_epoch: int
+    done: bool
+    history: list[dict[str, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +90,42 @@ class Progress:
     done: bool = False
     history: tuple[Epoch, ...] = ()
 
+    @classmethod
+    def of(cls, saved: Saved) -> Progress:
+        """The progress that a checkpoint tells of."""
+        return cls(
+            epoch=saved["epoch"],
+            step=saved["step"],
+            loss_sum=saved["loss_sum"],
+            reviews=saved["reviews"],
+            tokens=saved["tokens"],
+            seconds=saved["seconds"],
+            best_loss=math.inf if saved["best_loss"] is None else saved["best_loss"],
+            best_epoch=saved["best_epoch"],
+            done=saved["done"],
+            history=tuple(map(Epoch.of, saved["history"])),
+        )
+
+    def to_json(self) -> Mapping[str, object]:
+        """The progress as a checkpoint keeps it."""
+        history = [
+            {name: None if math.isnan(value) else value for name, value in asdict(epoch).items()}
+            for epoch in self.history
+        ]
+        best_loss = self.best_loss if math.isfinite(self.best_loss) else None
+        return asdict(self) | {"history": history, "best_loss": best_loss}
+
+    def after(self, metrics: Metrics, seconds: float) -> Progress:
+        """The progress once a further step is done, which took so many seconds."""
+        return replace(
+            self,
+            step=self.step + 1,
+            loss_sum=self.loss_sum + metrics.loss * metrics.reviews,
+            reviews=self.reviews + metrics.reviews,
+            tokens=self.tokens + metrics.tokens,
+            seconds=self.seconds + seconds,
+        )
+
 
 def train(
     model: nn.Module,
@@ -66,17 +133,17 @@ def train(
     validation: Encoded,
     settings: Hyperparameters,
     context: Context,
-    at: Place,
+    worker: Worker,
 ) -> tuple[dict[str, np.ndarray], tuple[Epoch, ...]]:
     """Fit `model` to `data`; return the weights of the epoch with the least validation loss, and the history.
 
     Without validation reviews the last epoch's weights are returned. Raises `Stopped` after SIGTERM, once the
     checkpoint is saved.
     """
-    model.to(at.device)
+    model.to(worker.device)
     optimizer = torch.optim.AdamW(_groups(model, settings), lr=settings.learning_rate, fused=True)
-    progress, best = _resume(model, optimizer, context, at)
-    parallel = nn.parallel.DistributedDataParallel(model) if at.world > 1 else model
+    progress, best = _resume(model, optimizer, context, worker)
+    parallel = nn.parallel.DistributedDataParallel(model) if worker.world_size > 1 else model
     steps = -(-len(data) // settings.batch_size)
     saved = time.monotonic()
     with _sigterm() as stop:
@@ -86,55 +153,54 @@ def train(
             for rows in log.progress(batches[progress.step :], title, len(batches) - progress.step):
                 begun = time.monotonic()
                 number = progress.epoch * steps + progress.step
-                _reseed(settings.seed, number, at)
+                _reseed(settings.seed, number, worker)
                 for group in optimizer.param_groups:
                     group["lr"] = settings.learning_rate * _rate(
                         number, steps * settings.epochs, settings.warmup
                     )
-                batch = _batch(data, rows, at)
-                loss = _step(parallel, batch, optimizer, settings, at)
-                if not math.isfinite(loss):
-                    raise Fault(f"the loss is {loss} at step {number + 1}", "lower `learningRate` or `clip`")
-                progress = replace(
-                    progress,
-                    step=progress.step + 1,
-                    loss_sum=progress.loss_sum + loss * len(rows),
-                    reviews=progress.reviews + len(rows),
-                    tokens=progress.tokens + int(data.lengths[rows].sum()),
-                    seconds=progress.seconds + time.monotonic() - begun,
-                )
-                stopping, due = at.agree(
+                batch = _batch(data, rows, worker)
+                metrics = train_step(parallel, batch, optimizer, settings, worker)
+                if not math.isfinite(metrics.loss):
+                    raise Fault(
+                        f"the loss is {metrics.loss} at step {number + 1}", "lower `learningRate` or `clip`"
+                    )
+                progress = progress.after(metrics, time.monotonic() - begun)
+                stopping, due = worker.agree(
                     stop.is_set(), time.monotonic() - saved > settings.checkpoint_seconds
                 )
                 if stopping or due:
-                    _save(model, optimizer, progress, best, context, at)
+                    _save(model, optimizer, progress, best, context, worker)
                     saved = time.monotonic()
                 if stopping:
                     raise _stopped(progress, steps)
-            progress, better = _close(model, validation, settings, progress, context, at)
+            progress, better = _close(model, validation, settings, progress, context, worker)
             if better:
                 best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-            _save(model, optimizer, progress, best, context, at)
+            _save(model, optimizer, progress, best, context, worker)
             saved = time.monotonic()
     if stop.is_set():  # during the last epoch's end
         raise _stopped(progress, steps)
     return {name: _numpy(value) for name, value in best.items()}, progress.history
 
 
-def _step(
-    model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, settings: Hyperparameters, at: Place
-) -> float:
-    """One step; return the mean loss of this process's reviews."""
+def train_step(
+    model: nn.Module,
+    batch: Batch,
+    optimizer: torch.optim.Optimizer,
+    settings: Hyperparameters,
+    worker: Worker,
+) -> Metrics:
+    """Make one step of the optimizer on `batch`, and return what it measured."""
     model.train()
-    with torch.autocast(at.device.type, torch.bfloat16, enabled=at.dtype == torch.bfloat16):
+    with torch.autocast(worker.device.type, torch.bfloat16, enabled=worker.dtype == torch.bfloat16):
         logits = model(batch.ids, batch.mask)
-    # Processes may have unlike numbers of reviews; their gradients are averaged. This is the mean over all.
+    # Workers may have unlike numbers of reviews; their gradients are averaged. This is the mean over all.
     loss = cross_entropy(logits.float(), batch.labels, reduction="sum")
     optimizer.zero_grad()
-    torch.autograd.backward(loss * (at.world / batch.total))
+    torch.autograd.backward(loss * (worker.world_size / batch.reviews))
     nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     optimizer.step()
-    return float(loss.detach()) / max(1, len(batch.labels))
+    return Metrics(float(loss.detach()) / max(1, len(batch.labels)), batch.reviews, batch.tokens)
 
 
 def _close(
@@ -143,13 +209,13 @@ def _close(
     settings: Hyperparameters,
     progress: Progress,
     context: Context,
-    at: Place,
+    worker: Worker,
 ) -> tuple[Progress, bool]:
     """End an epoch: measure, tell, decide whether it is the best so far and whether it was the last."""
-    loss, accuracy = _validate(model, validation, at)
+    loss, accuracy = _validate(model, validation, worker)
     epoch = Epoch(
         number=progress.epoch + 1,
-        train_loss=at.total(progress.loss_sum) / max(1.0, at.total(progress.reviews)),
+        train_loss=worker.total(progress.loss_sum) / max(1.0, worker.total(progress.reviews)),
         validation_loss=loss,
         validation_accuracy=accuracy,
         seconds=progress.seconds,
@@ -171,42 +237,42 @@ def _close(
     return closed, better
 
 
-def predictor(model: nn.Module, at: Place) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """A function from `input_ids` and `attention_mask` to logits, as numpy arrays."""
-    model.to(at.device).eval()
+def predictor(model: nn.Module, worker: Worker) -> Predict:
+    """The model as a function of numpy arrays."""
+    model.to(worker.device).eval()
 
-    def predict(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def predict(ids: Ids, mask: Ids) -> Logits:
         with (
             torch.inference_mode(),
-            torch.autocast(at.device.type, torch.bfloat16, enabled=at.dtype == torch.bfloat16),
+            torch.autocast(worker.device.type, torch.bfloat16, enabled=worker.dtype == torch.bfloat16),
         ):
-            logits = model(torch.from_numpy(ids).to(at.device), torch.from_numpy(mask).to(at.device))
+            logits = model(torch.from_numpy(ids).to(worker.device), torch.from_numpy(mask).to(worker.device))
         return np.asarray(logits.float().cpu().numpy())
 
     return predict
 
 
-def _validate(model: nn.Module, validation: Encoded, at: Place) -> tuple[float, float]:
-    """Mean cross entropy and accuracy; every process computes the same numbers."""
+def _validate(model: nn.Module, validation: Encoded, worker: Worker) -> tuple[float, float]:
+    """Mean cross entropy and accuracy; every worker computes the same numbers."""
     from train.evaluate import predict
 
     if not len(validation):
         return math.nan, math.nan
-    logits = torch.from_numpy(predict(predictor(model, at), validation, "validate"))
+    logits = torch.from_numpy(predict(predictor(model, worker), validation, "validate"))
     labels = torch.from_numpy(validation.labels)
     found = torch.stack([cross_entropy(logits, labels), (logits.argmax(1) == labels).float().mean()]).to(
-        at.device
+        worker.device
     )
-    if at.world > 1:  # all go by the first one's numbers, or they could disagree about when to stop
+    if worker.world_size > 1:  # all go by the first one's numbers, or they could disagree about when to stop
         dist.broadcast(found, 0)
     return float(found[0]), float(found[1])
 
 
-def _order(data: Encoded, settings: Hyperparameters, epoch: int) -> list[np.ndarray]:
+def _order(data: Encoded, settings: Hyperparameters, epoch: int) -> list[NDArray[np.int64]]:
     """The rows of each batch of an epoch: shuffled, sorted by length within pools, and shuffled again."""
     dice = np.random.default_rng((settings.seed, epoch))
     rows, lengths, size = dice.permutation(len(data)), data.lengths, settings.batch_size
-    batches: list[np.ndarray] = []
+    batches: list[NDArray[np.int64]] = []
     for start in range(0, len(rows), size * POOL):
         pool = rows[start : start + size * POOL]
         pool = pool[np.argsort(lengths[pool], kind="stable")]
@@ -214,18 +280,19 @@ def _order(data: Encoded, settings: Hyperparameters, epoch: int) -> list[np.ndar
     return [batches[index] for index in dice.permutation(len(batches))]
 
 
-def _batch(data: Encoded, rows: np.ndarray, at: Place) -> Batch:
-    """This process's share of the reviews; one at least, so that all processes take part in each step."""
-    own = rows[at.rank :: at.world]
+def _batch(data: Encoded, rows: NDArray[np.int64], worker: Worker) -> Batch:
+    """This worker's share of the reviews; one at least, so that all workers take part in each step."""
+    own = rows[worker.rank :: worker.world_size]
     counted = len(own) > 0
     own = own if counted else rows[:1]
     ids, mask = data.padded(own)
     labels = torch.from_numpy(data.labels[own] if counted else np.full(1, -100))
     return Batch(
-        torch.from_numpy(ids).to(at.device, non_blocking=True),
-        torch.from_numpy(mask).to(at.device, non_blocking=True),
-        labels.to(at.device, non_blocking=True),
+        torch.from_numpy(ids).to(worker.device, non_blocking=True),
+        torch.from_numpy(mask).to(worker.device, non_blocking=True),
+        labels.to(worker.device, non_blocking=True),
         len(rows),
+        int(data.lengths[rows].sum()),
     )
 
 
@@ -235,7 +302,7 @@ def _rate(step: int, steps: int, warmup: float) -> float:
     return min((step + 1) / rising, max(0.0, (steps - step) / max(1, steps - rising)))
 
 
-def _groups(model: nn.Module, settings: Hyperparameters) -> list[dict[str, Any]]:
+def _groups(model: nn.Module, settings: Hyperparameters) -> list[dict[str, object]]:
     """Weights decay; biases and norms do not."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return [
@@ -244,12 +311,12 @@ def _groups(model: nn.Module, settings: Hyperparameters) -> list[dict[str, Any]]
     ]
 
 
-def _reseed(seed: int, step: int, at: Place) -> None:
-    torch.manual_seed((seed * 1_000_003 + step) * at.world + at.rank)
+def _reseed(seed: int, step: int, worker: Worker) -> None:
+    torch.manual_seed((seed * 1_000_003 + step) * worker.world_size + worker.rank)
 
 
 def _resume(
-    model: nn.Module, optimizer: torch.optim.Optimizer, context: Context, at: Place
+    model: nn.Module, optimizer: torch.optim.Optimizer, context: Context, worker: Worker
 ) -> tuple[Progress, dict[str, Tensor]]:
     """Take up the last checkpoint, if there is one."""
     checkpoint = context.checkpoints.load()
@@ -264,10 +331,7 @@ def _resume(
         if f"optimizer.{name}.step" in tensors
     }
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    facts: dict[str, Any] = dict(checkpoint.facts)
-    history = tuple(Epoch.of(each) for each in facts["history"])
-    facts["best_loss"] = math.inf if facts["best_loss"] is None else facts["best_loss"]
-    progress = Progress(**{**facts, "history": history})
+    progress = Progress.of(cast(Saved, checkpoint.facts))
     log.say("resumed", epoch=_epoch(progress), step=progress.step, run=context.checkpoints.run)
     return progress, _below(tensors, "best.")
 
@@ -278,10 +342,10 @@ def _save(
     progress: Progress,
     best: Mapping[str, Tensor],
     context: Context,
-    at: Place,
+    worker: Worker,
 ) -> None:
-    """Save a checkpoint; the processes go on together."""
-    if at.rank == 0:
+    """Save a checkpoint; the workers go on together."""
+    if worker.rank == 0:
         states = optimizer.state_dict()["state"]
         tensors = {f"model.{name}": _numpy(value) for name, value in model.state_dict().items()}
         tensors |= {f"best.{name}": _numpy(value) for name, value in best.items()}
@@ -289,14 +353,8 @@ def _save(
             tensors |= {
                 f"optimizer.{name}.{key}": _numpy(value) for key, value in states.get(index, {}).items()
             }
-        facts = asdict(progress)
-        facts["history"] = [
-            {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in asdict(each).items()}
-            for each in progress.history
-        ]
-        facts["best_loss"] = progress.best_loss if math.isfinite(progress.best_loss) else None
-        context.checkpoints.save(Checkpoint(tensors, facts))
-    if at.world > 1:
+        context.checkpoints.save(Checkpoint(tensors, progress.to_json()))
+    if worker.world_size > 1:
         dist.barrier()
 
 

@@ -1,4 +1,4 @@
-"""From reviews to token ids, kept in the store as long as inputs and settings stay the same."""
+"""The data set: reviews as token ids, cached in the store as long as inputs and settings stay the same."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class Prepared:
     test: Encoded
 
 
-def key_of(fingerprint: str, settings: Hyperparameters) -> str:
+def cache_key(fingerprint: str, settings: Hyperparameters) -> str:
     """Sixteen hex digits that change when anything does that the prepared files depend on."""
     used = {name: getattr(settings, name) for name in USED}
     parts = [fingerprint, json.dumps(used, sort_keys=True), code_digest(*CODE)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def prepare(reviews: Reviews, source: str, key: str, settings: Hyperparameters, folder: Path) -> Prepared:
-    """Make the tokenizer from the training texts, encode all reviews, and write both to `folder`."""
+def tokenize(reviews: Reviews, source: str, key: str, settings: Hyperparameters, folder: Path) -> Prepared:
+    """The tokenizer made from the training texts and all reviews encoded with it, written to `folder` too."""
     texts = [review.text for review in reviews.train]
     tokenizer = architectures.load(settings.architecture).tokenizer(texts, settings)
     tokenizer.enable_truncation(settings.max_tokens)
@@ -76,8 +76,8 @@ def _write(prepared: Prepared, folder: Path) -> None:
             tokens=len(prepared.train.ids), vocabulary=prepared.tokenizer.get_vocab_size())  # fmt: skip
 
 
-def load(folder: Path) -> Prepared:
-    """Read what `prepare` wrote."""
+def load_prepared(folder: Path) -> Prepared:
+    """The data set that `tokenize` wrote to `folder`."""
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
@@ -96,17 +96,17 @@ def load(folder: Path) -> Prepared:
     return Prepared(facts["key"], facts["digest"], facts["source"], tokenizer, parts["train"], parts["test"])
 
 
-def keep(store: Store, folder: Path, key: str) -> None:
-    """Put the prepared files into the store; the one that is looked for comes last."""
+def write_cache(store: Store, folder: Path, key: str) -> None:
+    """Copy the prepared files from `folder` to the store; the one that is looked for comes last."""
     for name in FILES:
         store.write(f"{key}/{name}", folder / name)
 
 
-def reuse(store: Store, folder: Path, key: str) -> Prepared | None:
-    """What an earlier run prepared under this key, if it did."""
+def read_cache(store: Store, folder: Path, key: str) -> bool:
+    """Copy what an earlier run prepared under this key to `folder`; say whether it did."""
     if store.read(f"{key}/{FILES[2]}") is None:
-        return None
+        return False
     for name in FILES:
         store.fetch(f"{key}/{name}", folder / name)
     log.say("reused", key=key, of=store.uri)
-    return load(folder)
+    return True

@@ -71,7 +71,7 @@ def start(count: int, arguments: Sequence[str], work: Path) -> None:
 
 @contextlib.contextmanager
 def _held() -> Iterator[None]:
-    """SIGTERM waits. Processes started here keep it waiting until they train: see `hold`."""
+    """A context that blocks SIGTERM. Processes started in it keep it blocked until they train: see `hold`."""
     hold()
     try:
         yield
@@ -80,7 +80,7 @@ def _held() -> Iterator[None]:
 
 
 def hold() -> None:
-    """Let SIGTERM wait until `train.loop` asks for it, or one of several would die while others train."""
+    """Block SIGTERM until `train.loop` unblocks it, or one of several would die while others train."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import train
 from train import log
@@ -21,35 +20,42 @@ SCHEMA = "mlopsgen.io/model/v1"
 RUNTIMES = {"onnx": "model.onnx", "onnxInt8": "model.int8.onnx", "torch": "model.safetensors"}
 
 
-def publish(settings: Settings, prepared: Prepared, metrics: Mapping[str, Any], folder: Path) -> str:
+def publish_version(
+    settings: Settings, prepared: Prepared, metrics: Mapping[str, object], folder: Path
+) -> str:
     """Write the files in `folder` as a new version, the manifest last; return the version's name."""
-    manifest = _manifest(settings, prepared, metrics, folder)
-    version = manifest["version"]
-    store = open_store(settings.model_uri)
-    for name in log.progress(manifest["files"], "publish", len(manifest["files"])):
-        store.write(f"{version}/{name}", folder / name)
-    store.write(f"{version}/manifest.json", _json(manifest))
-    log.say("published", version=version, uri=f"{settings.model_uri}{version}/")
-    _promote(settings.promotion, manifest, store)
-    return str(version)
-
-
-def _manifest(
-    settings: Settings, prepared: Prepared, metrics: Mapping[str, Any], folder: Path
-) -> dict[str, Any]:
-    hyperparameters = settings.hyperparameters
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    numbers = {key: value for key, value in metrics.items() if isinstance(value, (int, float))}
+    content = _content(settings, prepared, numbers, {name: folder / name for name in names})
     now = datetime.now(UTC).replace(microsecond=0)
-    content = {
+    version = f"{now:%Y%m%dT%H%M%SZ}-{hashlib.sha256(_json(content)).hexdigest()[:8]}"
+    stamp = {"version": version, "createdAt": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
+    store = open_store(settings.model_uri)
+    for name in log.progress(names, "publish", len(names)):
+        store.write(f"{version}/{name}", folder / name)
+    store.write(
+        f"{version}/manifest.json", _json({"schema": SCHEMA, "name": settings.name, **stamp, **content})
+    )
+    log.say("published", version=version, uri=f"{settings.model_uri}{version}/")
+    _promote(settings.promotion, version, numbers, prepared.source, store)
+    return version
+
+
+def _content(
+    settings: Settings, prepared: Prepared, metrics: Mapping[str, float], files: Mapping[str, Path]
+) -> dict[str, object]:
+    """The manifest but for what says when it was published."""
+    hyperparameters = settings.hyperparameters
+    return {
         "schema": SCHEMA,
         "name": settings.name,
         "architecture": hyperparameters.architecture,
         "labels": list(LABELS),
         "maxTokens": hyperparameters.max_tokens,
         "tokenizer": "tokenizer.json",
-        "runtime": {key: name for key, name in RUNTIMES.items() if name in names},
+        "runtime": {key: name for key, name in RUNTIMES.items() if name in files},
         "inputs": ["input_ids", "attention_mask"],
-        "metrics": {key: value for key, value in metrics.items() if isinstance(value, (int, float))},
+        "metrics": metrics,
         "data": {
             "digest": prepared.digest,
             "source": prepared.source,
@@ -58,14 +64,11 @@ def _manifest(
         },
         "code": {"version": train.__version__, "digest": f"sha256:{code_digest()}"},
         "hyperparameters": hyperparameters.to_json(),
-        "files": {name: _facts(folder / name) for name in names},
+        "files": {name: _facts(path) for name, path in files.items()},
     }
-    digest = hashlib.sha256(_json(content)).hexdigest()[:8]
-    stamp = {"version": f"{now:%Y%m%dT%H%M%SZ}-{digest}", "createdAt": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
-    return {"schema": SCHEMA, "name": settings.name, **stamp, **content}
 
 
-def _facts(path: Path) -> dict[str, Any]:
+def _facts(path: Path) -> dict[str, str | int]:
     with path.open("rb") as file:
         return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": path.stat().st_size}
 
@@ -86,14 +89,14 @@ def _shortfalls(name: str, gate: Gate, value: float | None) -> Iterator[str]:
         yield f"{name} {value:.4f} is above {gate.at_most:g}"
 
 
-def _promote(promotion: Promotion, manifest: Mapping[str, Any], store: Store) -> None:
-    version = manifest["version"]
-    missed = shortfalls(promotion, manifest["metrics"])
-    if missed:
+def _promote(
+    promotion: Promotion, version: str, metrics: Mapping[str, float], source: str, store: Store
+) -> None:
+    if missed := shortfalls(promotion, metrics):
         log.warn("not promoted", version=version, because="; ".join(missed))
     elif promotion.policy == "manual":
         log.say("not promoted", version=version, because="promotion is manual; every gate is passed")
-    elif manifest["data"]["source"] == "synthetic" and _current_is_real(store):
+    elif source == "synthetic" and _current_is_real(store):
         log.warn("not promoted", version=version, because="a model of real reviews is current")
     else:
         store.write("current.json", _json({"version": version}))
@@ -113,5 +116,5 @@ def _current_is_real(store: Store) -> bool:
         return False
 
 
-def _json(value: Any) -> bytes:
+def _json(value: Mapping[str, object]) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -6,8 +6,9 @@ import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from train.evaluate import Evaluation
 from train.sources.reviews import LABELS
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ figure { margin: 1.5rem 0 } img { max-width: 100%; height: auto } figcaption { c
 """
 
 
-def write(metrics: Mapping[str, Any], facts: Mapping[str, Any], folder: Path) -> None:
+def write(metrics: Evaluation, facts: Mapping[str, str], folder: Path) -> None:
     """Write `report.html` and its plots into `folder`; `facts` stand at the top of the page."""
     import matplotlib
 
@@ -54,7 +55,7 @@ def write(metrics: Mapping[str, Any], facts: Mapping[str, Any], folder: Path) ->
     (folder / "report.html").write_text(_page(metrics, facts, figures), encoding="utf-8")
 
 
-def _page(metrics: Mapping[str, Any], facts: Mapping[str, Any], figures: Sequence[str]) -> str:
+def _page(metrics: Evaluation, facts: Mapping[str, str], figures: Sequence[str]) -> str:
     shown = {key: f"{value:.4f}" for key, value in metrics.items() if isinstance(value, float)}
     title = f"Evaluation of {facts.get('model', 'a model')}"
     slices = [
@@ -79,7 +80,7 @@ def _page(metrics: Mapping[str, Any], facts: Mapping[str, Any], figures: Sequenc
     )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head) if any(head) else ""
     lines = []
     for first, *rest in rows:
@@ -89,7 +90,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return f"<table>{start}<tbody>{''.join(lines)}</tbody></table>"
 
 
-def _confusion(axes: Axes, metrics: Mapping[str, Any]) -> None:
+def _confusion(axes: Axes, metrics: Evaluation) -> None:
     matrix = metrics["confusion"]
     axes.imshow(matrix, cmap="Blues", vmin=0)
     half = max(map(max, matrix)) / 2
@@ -107,7 +108,7 @@ def _confusion(axes: Axes, metrics: Mapping[str, Any]) -> None:
     )
 
 
-def _calibration(axes: Axes, metrics: Mapping[str, Any]) -> None:
+def _calibration(axes: Axes, metrics: Evaluation) -> None:
     points = metrics["calibration"]
     axes.plot([0.5, 1], [0.5, 1], color="grey", linestyle="--", label="perfect")
     axes.plot([p["confidence"] for p in points], [p["accuracy"] for p in points], marker="o", label="model")
@@ -115,14 +116,14 @@ def _calibration(axes: Axes, metrics: Mapping[str, Any]) -> None:
     axes.legend()
 
 
-def _slices(axes: Axes, metrics: Mapping[str, Any]) -> None:
+def _slices(axes: Axes, metrics: Evaluation) -> None:
     parts = metrics["slices"]
     names = [f"{part['from']} to {part['to']}" for part in parts]
     axes.bar(range(len(parts)), [part["accuracy"] for part in parts])
     axes.set(xticks=range(len(parts)), xticklabels=names, xlabel="tokens", ylabel="accuracy", ylim=(0, 1))
 
 
-def _history(axes: Axes, metrics: Mapping[str, Any]) -> None:
+def _history(axes: Axes, metrics: Evaluation) -> None:
     epochs = metrics["history"]
     for key, name in (("train_loss", "train"), ("validation_loss", "validation")):
         points = [(epoch["number"], epoch[key]) for epoch in epochs if epoch[key] is not None]

@@ -9,17 +9,21 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 
-from train import architectures, evaluate, export, log, prepare, publish, report, sources, tracking
+from train import architectures, log, report, sources, tracking
 from train.architectures.base import Epoch, Fitted
 from train.checkpoint import Checkpoints, open_checkpoints
 from train.errors import Fault
-from train.prepare import Prepared
+from train.evaluate import Evaluation, measure, predict
+from train.export import export_onnx
+from train.prepare import Prepared, cache_key, load_prepared, read_cache, tokenize, write_cache
+from train.publish import publish_version
 from train.settings import Settings
 from train.store import open_store
+from train.tokens import Encoded
 
 EPOCH_METRICS = {
     "train_loss": "TrainLoss",
@@ -51,38 +55,38 @@ class Run:
 def fetch(run: Run) -> None:
     """Read the reviews, clean and split them; nothing is read if they were prepared before."""
     source = run.source()
-    key = prepare.key_of(source.fingerprint(), run.settings.hyperparameters)
-    folder = run.work / "prepared"
-    if (uri := run.settings.processed_uri) and prepare.reuse(
-        open_store(f"{uri}{run.settings.name}/"), folder, key
-    ):
+    key = cache_key(source.fingerprint(), run.settings.hyperparameters)
+    uri = run.settings.processed_uri
+    if uri and read_cache(open_store(f"{uri}{run.settings.name}/"), run.work / "prepared", key):
         return
     reviews = source.read()
     log.say("fetched", source=source.name, train=len(reviews.train), test=len(reviews.test))
     sources.save(reviews, source.name, key, run.work / "fetched")
 
 
-def tokenise(run: Run) -> None:
+def prepare(run: Run) -> None:
     """Make the tokenizer and the token ids, and keep them in PROCESSED_URI."""
     folder = run.work / "prepared"
     if not (run.work / "fetched").exists() and folder.exists():
         return
     reviews, source, key = sources.load(run.work / "fetched")
-    prepare.prepare(reviews, source, key, run.settings.hyperparameters, folder)
+    tokenize(reviews, source, key, run.settings.hyperparameters, folder)
     if uri := run.settings.processed_uri:
-        prepare.keep(open_store(f"{uri}{run.settings.name}/"), folder, key)
+        write_cache(open_store(f"{uri}{run.settings.name}/"), folder, key)
 
 
 @dataclass(frozen=True, slots=True)
-class _Watch:
-    """What fitting tells, and where its checkpoints go."""
+class _Callbacks:
+    """What fitting calls: it logs each epoch, and says where the checkpoints are."""
 
     settings: Settings
     checkpoints: Checkpoints
 
     def epoch_done(self, epoch: Epoch) -> None:
-        told: dict[str, Any] = {key: value for key, value in asdict(epoch).items() if not math.isnan(value)}
-        log.say("epoch", **told)
+        told: dict[str, int | float] = {
+            key: value for key, value in asdict(epoch).items() if not math.isnan(value)
+        }
+        log.say("epoch", level="info", **told)
         values = {EPOCH_METRICS[key]: value for key, value in told.items() if key in EPOCH_METRICS}
         log.metrics(self.settings.namespace, self.settings.name, values, {"TokensPerSecond": "Count/Second"})
 
@@ -91,12 +95,12 @@ def fit(run: Run) -> None:
     """Train the model, from its last checkpoint if there is one."""
     from safetensors.numpy import save_file
 
-    prepared = prepare.load(run.work / "prepared")
+    prepared = load_prepared(run.work / "prepared")
     given = run.settings.hyperparameters
     train, validation = _split(prepared, given.validation, given.seed)
-    watch = _Watch(run.settings, open_checkpoints(run.settings, prepared.key))
+    callbacks = _Callbacks(run.settings, open_checkpoints(run.settings, prepared.key))
     architecture = architectures.load(given.architecture)
-    fitted = architecture.fit(train, validation, prepared.tokenizer, given, watch)
+    fitted = architecture.fit(train, validation, prepared.tokenizer, given, callbacks)
     if os.environ.get("RANK", "0") != "0":  # all processes have the same model; the first one writes it
         return
     folder = run.work / "fitted"
@@ -107,47 +111,46 @@ def fit(run: Run) -> None:
     (folder / "fitted.json").write_text(json.dumps(facts, indent=2) + "\n")
 
 
-def measure(run: Run) -> None:
+def evaluate(run: Run) -> None:
     """Predict the test reviews, and write metrics and report."""
-    prepared, fitted = prepare.load(run.work / "prepared"), _fitted(run)
+    prepared, fitted = load_prepared(run.work / "prepared"), _fitted(run)
     given = run.settings.hyperparameters
     predictor = architectures.load(given.architecture).predictor(fitted, given)
-    logits = evaluate.predict(predictor, prepared.test, "evaluate")
-    result = evaluate.evaluate(logits, prepared.test)
+    logits = predict(predictor, prepared.test, "evaluate")
+    scores = measure(logits, prepared.test)
     folder = run.work / "evaluated"
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "logits.npy", logits)
-    history = [_finite(asdict(epoch)) for epoch in fitted.history]
-    metrics = {**result.metrics, "history": history}
+    metrics: Evaluation = {**scores, "history": [_finite(asdict(epoch)) for epoch in fitted.history]}
     _write(folder / "metrics.json", metrics)
     report.write(metrics, _facts(run, prepared), folder)
-    tracking.track(run.settings, fitted.history, result.metrics, prepared.key)
-    shown: dict[str, Any] = {key: value for key, value in result.metrics.items() if isinstance(value, float)}
-    log.say("evaluated", reviews=len(prepared.test), **shown)
+    tracking.track(run.settings, fitted.history, scores, prepared.key)
+    shown = {key: value for key, value in scores.items() if isinstance(value, float)}
+    log.say("evaluated", level="info", reviews=len(prepared.test), **shown)
     values = {name: shown[key] for key, name in TEST_METRICS.items()}
     log.metrics(run.settings.namespace, run.settings.name, values, {})
 
 
-def convert(run: Run) -> None:
+def export(run: Run) -> None:
     """Write the files of the version."""
-    prepared, fitted = prepare.load(run.work / "prepared"), _fitted(run)
+    prepared, fitted = load_prepared(run.work / "prepared"), _fitted(run)
     metrics, logits = _metrics(run), np.load(run.work / "evaluated" / "logits.npy", allow_pickle=False)
     folder = run.work / "exported"
-    measured = export.export(fitted, logits, prepared.test, run.settings.hyperparameters, folder)
+    checked = export_onnx(fitted, logits, prepared.test, run.settings.hyperparameters, folder)
     shutil.copyfile(run.work / "fitted" / "model.safetensors", folder / "model.safetensors")
     _write(folder / "model.json", fitted.config)
     prepared.tokenizer.save(str(folder / "tokenizer.json"))
-    _write(folder / "metrics.json", {**metrics, "onnx": measured})
+    _write(folder / "metrics.json", {**metrics, "onnx": checked})
     shutil.copyfile(run.work / "evaluated" / "report.html", folder / "report.html")
 
 
-def put(run: Run) -> None:
+def publish(run: Run) -> None:
     """Publish the version, and promote it if it may be."""
     folder = run.work / "exported"
     if not (folder / "metrics.json").exists():
         raise Fault(f"there is no exported model in {run.work}", "run the stage export first")
-    metrics = json.loads((folder / "metrics.json").read_text())
-    version = publish.publish(run.settings, prepare.load(run.work / "prepared"), metrics, folder)
+    metrics: dict[str, object] = json.loads((folder / "metrics.json").read_text())
+    version = publish_version(run.settings, load_prepared(run.work / "prepared"), metrics, folder)
     if uri := run.settings.logs_uri:
         store = open_store(f"{uri}{run.settings.name}/{version}/")
         for path in sorted((run.work / "evaluated").glob("*.png")):
@@ -156,15 +159,15 @@ def put(run: Run) -> None:
 
 STAGES: Mapping[str, Callable[[Run], None]] = {
     "fetch": fetch,
-    "prepare": tokenise,
+    "prepare": prepare,
     "fit": fit,
-    "evaluate": measure,
-    "export": convert,
-    "publish": put,
+    "evaluate": evaluate,
+    "export": export,
+    "publish": publish,
 }
 
 
-def _split(prepared: Prepared, share: float, seed: int) -> tuple[Any, Any]:
+def _split(prepared: Prepared, share: float, seed: int) -> tuple[Encoded, Encoded]:
     """Training and validation reviews; the same ones for the same seed."""
     order = np.random.default_rng(seed).permutation(len(prepared.train))
     held = round(share * len(order))
@@ -182,7 +185,7 @@ def _fitted(run: Run) -> Fitted:
     return Fitted(load_file(folder / "model.safetensors"), facts["config"], history)
 
 
-def _facts(run: Run, prepared: Prepared) -> dict[str, Any]:
+def _facts(run: Run, prepared: Prepared) -> dict[str, str]:
     """What the report says about the run."""
     return {
         "model": run.settings.name,
@@ -193,21 +196,17 @@ def _facts(run: Run, prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _metrics(run: Run) -> dict[str, Any]:
+def _metrics(run: Run) -> Evaluation:
     path = run.work / "evaluated" / "metrics.json"
     if not path.exists():
         raise Fault(f"there is no evaluation in {run.work}", "run the stage evaluate first")
-    metrics: dict[str, Any] = json.loads(path.read_text())
-    return metrics
+    return cast(Evaluation, json.loads(path.read_text()))
 
 
-def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no word for "not a number": null stands for it."""
-    return {
-        key: None if isinstance(value, float) and math.isnan(value) else value
-        for key, value in values.items()
-    }
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """The values with None in place of NaN, which JSON cannot say."""
+    return {key: None if math.isnan(value) else value for key, value in values.items()}
 
 
-def _write(path: Path, value: Any) -> None:
+def _write(path: Path, value: Mapping[str, object]) -> None:
     path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")

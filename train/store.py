@@ -121,6 +121,7 @@ class S3:
 
     @cached_property
     def client(self) -> Any:
+        """boto3's S3 client, which has no types."""
         import boto3
         from botocore.config import Config
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from train import log
 from train.architectures.base import Epoch
@@ -35,7 +34,7 @@ def check(settings: Settings) -> None:
             raise Fault(f"`{module}` is asked for and not installed", f"pip install {package}")
 
 
-def track(settings: Settings, history: tuple[Epoch, ...], metrics: Mapping[str, Any], run: str) -> None:
+def track(settings: Settings, history: tuple[Epoch, ...], metrics: Mapping[str, object], run: str) -> None:
     """Tell what each epoch and the evaluation measured to whoever `settings` names."""
     points = [(epoch.number, _numbers(asdict(epoch))) for epoch in history]
     final = _numbers(metrics)
@@ -76,7 +75,7 @@ def _mlflow(settings: Settings, points: list[tuple[int, dict[str, float]]], fina
         log.warn("mlflow", message=f"MLflow does not take the run: {error}"[:500])
 
 
-def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+def _numbers(values: Mapping[str, object]) -> dict[str, float]:
     return {
         key: float(value)
         for key, value in values.items()

@@ -92,10 +92,11 @@ def _published(work: Path) -> dict[str, float]:
     """What the ONNX files say about every test review, beside the trained model."""
     import numpy as np
 
-    from train import export, prepare
+    from train import export
     from train.evaluate import predict
+    from train.prepare import load_prepared
 
-    test = prepare.load(work / "prepared").test
+    test = load_prepared(work / "prepared").test
     trained = np.load(work / "evaluated" / "logits.npy").argmax(1)
     found: dict[str, float] = {"reviews": len(test)}
     fp32 = predict(export.session(work / "exported" / "model.onnx"), test, "fp32").argmax(1)

@@ -148,7 +148,7 @@ def test_too_long_for_a_checkpoint_is_told(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_no_number_ends_training(tmp_path: Path) -> None:
     """Training that diverges says so, instead of publishing nonsense."""
-    from train import loop, place
+    from train import distributed, loop
 
     model = lstm.Network(50, 4, 4, 1, 0.0)
     model.classifier.bias.data.fill_(float("nan"))
@@ -157,4 +157,4 @@ def test_a_loss_that_is_no_number_ends_training(tmp_path: Path) -> None:
     context = type("Context", (), {"checkpoints": type("None_", (), {"load": lambda self: None})()})()
     given = hyperparameters({"precision": "fp32"}, {})
     with pytest.raises(Fault, match="the loss is nan at step 1"):
-        loop.train(model, data, data, given, context, place.single())
+        loop.train(model, data, data, given, context, distributed.alone())

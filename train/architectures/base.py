@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from train.settings import Hyperparameters
-from train.tokens import Encoded
+from train.tokens import Encoded, Predict
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -33,9 +33,17 @@ class Epoch:
     tokens_per_second: float
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> Epoch:
+    def of(cls, facts: Mapping[str, float | None]) -> Epoch:
         """An epoch as JSON has it, where null stands for what is not a number."""
-        return cls(**{name: math.nan if value is None else value for name, value in facts.items()})
+        known = {name: math.nan if value is None else value for name, value in facts.items()}
+        return cls(
+            number=int(known["number"]),
+            train_loss=known["train_loss"],
+            validation_loss=known["validation_loss"],
+            validation_accuracy=known["validation_accuracy"],
+            seconds=known["seconds"],
+            tokens_per_second=known["tokens_per_second"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +51,26 @@ class Fitted:
     """A trained model: named tensors, and what is needed beside them to build it again."""
 
     tensors: Mapping[str, np.ndarray]
-    config: Mapping[str, Any]
+    config: Mapping[str, object]
     history: tuple[Epoch, ...] = ()
+
+    def size(self, name: str) -> int:
+        """A whole number of the configuration."""
+        value = self.config[name]
+        if not isinstance(value, int):
+            raise TypeError(f"`{name}` of the model's configuration is no whole number")
+        return value
 
 
 class Context(Protocol):
-    """What fitting may use beside the data."""
+    """The checkpoints that fitting uses, and the callback that it calls."""
 
     @property
     def checkpoints(self) -> Checkpoints:
         """Where the run's checkpoint is kept."""
 
     def epoch_done(self, epoch: Epoch) -> None:
-        """Tell whoever watches."""
+        """Report the metrics of an epoch that has ended."""
 
 
 class Architecture(Protocol):
@@ -74,10 +89,8 @@ class Architecture(Protocol):
     ) -> Fitted:
         """Train a model. Raises `Stopped` when it was told to end and the checkpoint is saved."""
 
-    def predictor(
-        self, fitted: Fitted, settings: Hyperparameters
-    ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        """A function from `input_ids` and `attention_mask` to logits, float32, in this framework."""
+    def predictor(self, fitted: Fitted, settings: Hyperparameters) -> Predict:
+        """The model as a function, in the framework that it was trained with."""
 
     def export(self, fitted: Fitted, target: Path) -> None:
         """Write the model as ONNX, fp32."""

@@ -9,18 +9,21 @@ by a hash of their token ids. So no dictionary of n-grams is kept, and the model
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from train import log
 from train.architectures.base import INPUTS, Context, Epoch, Fitted
 from train.settings import Hyperparameters
-from train.tokens import Encoded, word_tokenizer
+from train.tokens import Encoded, Ids, Logits, Predict, word_tokenizer
 
 if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+    from scipy.sparse import csr_matrix
     from tokenizers import Tokenizer
 
 PRIMES = (1_000_003, 998_244_353, 1_610_612_741)
@@ -72,15 +75,14 @@ class Bow:
         context.epoch_done(epoch)
         return Fitted(fitted.tensors, fitted.config, (epoch,))
 
-    def predictor(
-        self, fitted: Fitted, settings: Hyperparameters
-    ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    def predictor(self, fitted: Fitted, settings: Hyperparameters) -> Predict:
         weights = fitted.tensors["weights"].astype(np.float32)
         bias = fitted.tensors["bias"][0]
-        config = fitted.config
+        words, table, ngrams = (fitted.size(name) for name in ("words", "table", "ngrams"))
 
-        def predict(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
-            rows = [_unique(row[keep.astype(bool)], **config) for row, keep in zip(ids, mask, strict=True)]
+        def predict(ids: Ids, mask: Ids) -> Logits:
+            kept = (row[keep.astype(bool)] for row, keep in zip(ids, mask, strict=True))
+            rows = [_unique(row, words, table, ngrams) for row in kept]
             half = np.array([weights[row].sum() + bias for row in rows], np.float32) / 2
             return np.stack([-half, half], axis=1)
 
@@ -92,9 +94,11 @@ class Bow:
         onnx.save(_graph(fitted), target)
 
 
-def _unique(ids: np.ndarray, words: int, table: int, ngrams: int) -> np.ndarray:
+def _unique(
+    review: NDArray[np.int32] | NDArray[np.int64], words: int, table: int, ngrams: int
+) -> NDArray[np.int64]:
     """The columns of the n-grams in a review, each once."""
-    ids = ids.astype(np.int64)
+    ids = review.astype(np.int64)
     parts = [ids]
     for length in range(2, min(ngrams, len(ids)) + 1):
         windows = [ids[at : len(ids) - length + 1 + at] * PRIMES[at] for at in range(length)]
@@ -102,9 +106,9 @@ def _unique(ids: np.ndarray, words: int, table: int, ngrams: int) -> np.ndarray:
     return np.unique(np.concatenate(parts))
 
 
-def _presence(reviews: Encoded, words: int, table: int, ngrams: int) -> Any:
+def _presence(reviews: Encoded, words: int, table: int, ngrams: int) -> csr_matrix:
     """A sparse matrix, reviews by columns, of ones."""
-    from scipy.sparse import csr_matrix
+    from scipy import sparse
 
     rows = [
         _unique(reviews.row(index), words, table, ngrams).astype(np.int32)
@@ -113,10 +117,12 @@ def _presence(reviews: Encoded, words: int, table: int, ngrams: int) -> Any:
     starts = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
     columns = np.concatenate(rows)
     shape = (len(reviews), words + table)
-    return csr_matrix((np.ones(len(columns), np.float64), columns, starts), shape=shape)
+    return sparse.csr_matrix((np.ones(len(columns), np.float64), columns, starts), shape=shape)
 
 
-def _linear(features: Any, labels: np.ndarray, settings: Hyperparameters) -> tuple[np.ndarray, float]:
+def _linear(
+    features: csr_matrix, labels: NDArray[np.int64], settings: Hyperparameters
+) -> tuple[NDArray[np.float64], float]:
     """A weight for each column, and the bias: log-count ratio times what logistic regression makes of it."""
     from sklearn.linear_model import LogisticRegression
 
@@ -134,7 +140,7 @@ def _linear(features: Any, labels: np.ndarray, settings: Hyperparameters) -> tup
     return model.coef_[0] * ratio, float(model.intercept_[0])
 
 
-def _temperature(scores: np.ndarray, labels: np.ndarray) -> float:
+def _temperature(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     """What to divide scores by so that their probabilities are honest on reviews that were not trained on."""
     if len(np.unique(labels)) < 2:
         return 1.0
@@ -147,12 +153,12 @@ def _temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     return float(np.exp(found.x))
 
 
-def _graph(fitted: Fitted) -> Any:
+def _graph(fitted: Fitted) -> ModelProto:
     """The model as ONNX: hash the n-grams, sort them to count each once, gather their weights and add."""
     from onnx import TensorProto, checker, helper, numpy_helper
 
-    words, table = fitted.config["words"], fitted.config["table"]
-    constants = {
+    words, table = fitted.size("words"), fitted.size("table")
+    constants: dict[str, np.ndarray] = {
         "weights": fitted.tensors["weights"],
         "bias": fitted.tensors["bias"].reshape(1, 1),
         "zero": np.array([0], np.int64),
@@ -168,7 +174,7 @@ def _graph(fitted: Fitted) -> Any:
         **{f"offset{at}": np.array([at], np.int64) for at in (1, 2)},
         **{f"end{at}": np.array([-at], np.int64) for at in (1, 2)},
     }
-    nodes: list[Any] = []
+    nodes: list[NodeProto] = []
 
     def node(kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
         nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
@@ -181,7 +187,7 @@ def _graph(fitted: Fitted) -> Any:
     node("Constant", [], "two_more", value=numpy_helper.from_array(np.array([0, 0, 0, 2], np.int64)))
     node("Pad", ["columns1", "two_more", "no_id"], "wide")
     constants["no_id"] = np.array(-1, np.int64)
-    for length in range(2, fitted.config["ngrams"] + 1):
+    for length in range(2, fitted.size("ngrams") + 1):
         parts = []
         for at in range(length):
             stop = at - 2

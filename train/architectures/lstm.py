@@ -7,7 +7,7 @@ length have little padding anyway.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from train import loop, place
+from train import distributed, loop
 from train.architectures.base import INPUTS, Context, Fitted
 from train.settings import Hyperparameters
-from train.tokens import Encoded, word_tokenizer
+from train.tokens import Encoded, Predict, word_tokenizer
 
 if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
     from tokenizers import Tokenizer
 
 UNKNOWN_ID = 1
@@ -87,21 +88,20 @@ class Lstm:
         }
         torch.manual_seed(settings.seed)
         model = Network(**config, dropout=settings.dropout)
-        with place.shared(settings) as at:
-            tensors, history = loop.train(model, train, validation, settings, context, at)
+        with distributed.join(settings) as worker:
+            tensors, history = loop.train(model, train, validation, settings, context, worker)
         return Fitted(tensors, config, history)
 
-    def predictor(
-        self, fitted: Fitted, settings: Hyperparameters
-    ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        model = Network(**fitted.config, dropout=0.0)
+    def predictor(self, fitted: Fitted, settings: Hyperparameters) -> Predict:
+        sizes = {name: fitted.size(name) for name in ("words", "embedding", "hidden", "layers")}
+        model = Network(**sizes, dropout=0.0)
         model.load_state_dict({name: torch.tensor(value) for name, value in fitted.tensors.items()})
-        return loop.predictor(model, place.single())
+        return loop.predictor(model, distributed.alone())
 
     def export(self, fitted: Fitted, target: Path) -> None:
         import onnx
 
-        onnx.save(_graph(fitted.tensors, fitted.config), target)
+        onnx.save(_graph(fitted), target)
 
 
 def _gates(value: np.ndarray) -> np.ndarray:
@@ -110,11 +110,11 @@ def _gates(value: np.ndarray) -> np.ndarray:
     return np.concatenate([i, o, f, g])
 
 
-def _graph(tensors: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> Any:
+def _graph(fitted: Fitted) -> ModelProto:
     """The network as ONNX, whose LSTM knows both directions and each review's length."""
     from onnx import TensorProto, checker, helper, numpy_helper
 
-    hidden = config["hidden"]
+    tensors, hidden = fitted.tensors, fitted.size("hidden")
     constants: dict[str, np.ndarray] = {
         "embedding": tensors["embedding.weight"],
         "classifier": tensors["classifier.weight"],
@@ -126,7 +126,7 @@ def _graph(tensors: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> Any:
         "nothing": np.array(0.0, np.float32),
         "flat": np.array([0, 0, -1], np.int64),
     }
-    nodes: list[Any] = []
+    nodes: list[NodeProto] = []
 
     def node(kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
         nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
@@ -136,7 +136,7 @@ def _graph(tensors: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> Any:
     node("Cast", ["lengths"], "lengths32", to=TensorProto.INT32)
     node("Gather", ["embedding", "input_ids"], "vectors")
     states = node("Transpose", ["vectors"], "states0", perm=[1, 0, 2])
-    for layer in range(config["layers"]):
+    for layer in range(fitted.size("layers")):
         ways = [f"{way}.{layer}" for way in ("forwards", "backwards")]
         for name, keys in (
             ("W", ("weight_ih_l0",)),

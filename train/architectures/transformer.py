@@ -9,22 +9,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from train import loop, place
+from train import distributed, loop
 from train.architectures.base import INPUTS, Context, Fitted
 from train.errors import Fault
 from train.settings import Hyperparameters
 from train.sources.reviews import LABELS
-from train.tokens import MARKUP, Encoded
+from train.tokens import MARKUP, Encoded, Predict
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel
+
+T = TypeVar("T")
 
 SCRATCH = "scratch"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -77,24 +78,22 @@ class Transformer:
     ) -> Fitted:
         torch.manual_seed(settings.seed)
         inner = _model(tokenizer, settings)
-        with place.shared(settings) as at:
-            tensors, history = loop.train(Network(inner), train, validation, settings, context, at)
+        with distributed.join(settings) as worker:
+            tensors, history = loop.train(Network(inner), train, validation, settings, context, worker)
         own = {name.removeprefix("inner."): value for name, value in tensors.items()}
         return Fitted(own, inner.config.to_dict(), history)
 
-    def predictor(
-        self, fitted: Fitted, settings: Hyperparameters
-    ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        return loop.predictor(Network(_again(fitted)), place.single())
+    def predictor(self, fitted: Fitted, settings: Hyperparameters) -> Predict:
+        return loop.predictor(Network(_again(fitted)), distributed.alone())
 
     def export(self, fitted: Fitted, target: Path) -> None:
-        inner = _again(fitted, attention="eager").eval()
+        inner = _again(fitted, attention="eager")
         inner.config.save_pretrained(target.parent)
         _trace(inner, target)
         _fuse(target, inner)
 
 
-def _ask(name: str, load: Callable[[str], Any]) -> Any:
+def _ask(name: str, load: Callable[[str], T]) -> T:
     """Load something by hub id or folder, or say why it cannot be had."""
     try:
         return load(name)
@@ -111,7 +110,8 @@ def _model(tokenizer: Tokenizer, settings: Hyperparameters) -> PreTrainedModel:
     from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification
 
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    names = {"id2label": dict(enumerate(LABELS)), "label2id": {label: i for i, label in enumerate(LABELS)}}
+    labels: dict[int, str] = dict(enumerate(LABELS))
+    numbers: dict[str, int] = {label: number for number, label in labels.items()}
     if settings.model == SCRATCH:
         if settings.hidden % settings.heads:
             raise Fault(
@@ -126,7 +126,8 @@ def _model(tokenizer: Tokenizer, settings: Hyperparameters) -> PreTrainedModel:
             max_position_embeddings=max(512, settings.max_tokens),
             hidden_dropout_prob=settings.dropout,
             attention_probs_dropout_prob=settings.dropout,
-            **names,
+            id2label=labels,
+            label2id=numbers,
         )
         return BertForSequenceClassification(config)
     model: PreTrainedModel = _ask(
@@ -137,7 +138,8 @@ def _model(tokenizer: Tokenizer, settings: Hyperparameters) -> PreTrainedModel:
             trust_remote_code=False,
             dtype=torch.float32,
             ignore_mismatched_sizes=True,
-            **names,
+            id2label=labels,
+            label2id=numbers,
         ),
     )
     most = getattr(model.config, "max_position_embeddings", settings.max_tokens)
@@ -153,8 +155,9 @@ def _again(fitted: Fitted, attention: str = "sdpa") -> PreTrainedModel:
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     given = dict(fitted.config)
-    config = AutoConfig.for_model(given.pop("model_type"), **given)
-    model: PreTrainedModel = AutoModelForSequenceClassification.from_config(
+    config = AutoConfig.for_model(str(given.pop("model_type")), **given)
+    # transformers has types in part; this function has none.
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
         config, attn_implementation=attention
     )
     model.load_state_dict({name: torch.tensor(value) for name, value in fitted.tensors.items()})
