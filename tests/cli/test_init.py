@@ -24,7 +24,7 @@ from mlopsgen.cli import main
 from mlopsgen.cli.init import TEMPLATES
 from mlopsgen.source.node import plain
 from mlopsgen.source.parse import parse
-from tests.cli.commands import BIN
+from tests.tools import BIN, needs, needs_extra
 
 NO_ACCOUNT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -84,7 +84,7 @@ def test_code_is_clean(project: Path):
         ["ruff", "check", "--isolated", "--line-length=110"],
         ["ruff", "format", "--check", "--line-length=110"],
     ):
-        subprocess.run([BIN / tool[0], *tool[1:], "."], cwd=project, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([needs(tool[0]), *tool[1:], "."], cwd=project, check=True, stdout=subprocess.DEVNULL)
 
 
 def test_locked_requirements_hold_what_is_imported(project: Path):
@@ -342,6 +342,7 @@ def test_a_changed_model_is_not_served(pipeline: Path):
 
 def test_runs_whole_on_one_machine(pipeline: Path):
     """The embedded AWS takes its stacks, its trainer publishes to the bucket, its service loads that."""
+    needs_extra("local")
     done = subprocess.run(
         [BIN / "mlopsgen", "local", "up", "--data", "data/raw", "--once", "--port", "0"],
         cwd=pipeline,

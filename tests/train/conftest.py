@@ -16,6 +16,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+from tests.tools import needs_extra
+
 ROOT = Path(__file__).parent.parent.parent
 SMALL = {
     "bow": {"architecture": "bow", "syntheticTrain": 400, "syntheticTest": 100, "tensorboard": True},
@@ -68,6 +70,7 @@ def environment(folder: Path, hyperparameters: dict[str, Any], **more: str) -> d
 
 def start(variables: dict[str, str], *options: str, **popen: Any) -> subprocess.Popen[str]:
     """Start the trainer as its image does."""
+    needs_extra("train")
     command = [sys.executable, "-m", "train", *options]
     kept = {
         key: value
