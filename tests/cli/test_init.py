@@ -24,6 +24,7 @@ from mlopsgen.cli import main
 from mlopsgen.cli.init import TEMPLATES
 from mlopsgen.source.node import plain
 from mlopsgen.source.parse import parse
+from tests.embedded import empty_aws
 from tests.tools import BIN, needs, needs_extra
 
 NO_ACCOUNT = {
@@ -272,12 +273,8 @@ def test_service_alone_brings_its_model(folder: Path):
 def test_bucket_is_as_good_as_a_folder(pipeline: Path):
     """The same programs on S3: train from a prefix, publish to another, serve from there."""
     import boto3
-    from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    try:
-        endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    with empty_aws() as endpoint:
         keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
         s3 = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)
         s3.create_bucket(Bucket="data")
@@ -292,8 +289,6 @@ def test_bucket_is_as_good_as_a_folder(pipeline: Path):
         assert done.returncode == 0, done.stderr
         with served(pipeline, **aws) as (url, _):
             assert ask(url, COOL)[1]["label"] == "normal"
-    finally:
-        server.stop()
 
 
 def test_a_version_below_the_minimum_is_not_promoted(pipeline: Path):

@@ -16,6 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+from tests.embedded import empty_aws
 from tests.tools import needs_extra
 
 ROOT = Path(__file__).parent.parent.parent
@@ -124,16 +125,11 @@ def published(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return Published(ended, folder, version, json.loads((version / "manifest.json").read_text()))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def s3() -> Iterator[str]:
     """The address of an S3 that accepts anybody."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with empty_aws() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture
