@@ -22,8 +22,11 @@ demo: $(VENV)/.demo
 	$(BIN)/mlopsgen build pipeline.yaml
 	$(BIN)/mlopsgen local up --env dev
 
+# With everything installed, no test may leave itself out.
+test: export MLOPSGEN_ALL_TOOLS = 1
+test: export MLOPSGEN_CHECKOV = $(CURDIR)/$(CHECKOV)
 test: $(VENV)/.dev $(CHECKOV)/.installed
-	bash tests/browser.sh
+	bash tests/system.sh
 	$(BIN)/pytest -n 2 --dist loadfile
 
 # The tests, on what the package index has today.

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from tests import tools
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bless", action="store_true", help="accept what is built now as what is expected")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # As a plugin: a folder's conftest.py is imported before what stands in that of the folder above is asked.
+    config.pluginmanager.register(tools)
 
 
 @pytest.fixture

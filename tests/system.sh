@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# Chromium for the tests of the service's page: Debian's own package, installed if it is missing.
+# What the tests need of the system's own packages: a Chromium for the service's page, and the shells for which
+# there is completion. Debian's packages are installed if something is missing.
 set -euo pipefail
-if command -v chromium >/dev/null; then
+missing=()
+for program in chromium fish zsh; do
+  command -v "$program" >/dev/null || missing+=("$program")
+done
+if [ "${#missing[@]}" -eq 0 ]; then
   exit 0
 fi
 if ! command -v apt-get >/dev/null; then
-  echo 'chromium is missing, and there is no apt-get: install Chromium so that "chromium" is on the PATH' >&2
+  echo "install ${missing[*]}, so that they are on the PATH: there is no apt-get to do it" >&2
   exit 1
 fi
 as_root=()
@@ -14,5 +19,5 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
-"${as_root[@]}" apt-get install --yes --no-install-recommends -qq chromium fonts-dejavu-core >/dev/null
-command -v chromium >/dev/null
+"${as_root[@]}" apt-get install --yes --no-install-recommends -qq "${missing[@]}" fonts-dejavu-core >/dev/null
+command -v "${missing[@]}" >/dev/null

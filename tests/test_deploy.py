@@ -14,6 +14,7 @@ from mlopsgen.local.deploy import deploy
 from mlopsgen.local.embedded import EmbeddedAws, embedded_aws
 from mlopsgen.manifest import read_manifest
 from tests.cases import CASES
+from tests.tools import needs_extra
 
 ENVIRONMENTS = {
     f"{case.name}/{environment}": (case.expected, environment)
@@ -37,6 +38,7 @@ class Account:
 
 def account(region: str, environment: Path) -> Iterator[Account]:
     """A fresh account that holds what the templates in `environment` take as given."""
+    needs_extra("local")
     with embedded_aws(region, environment) as aws:
         yield Account(aws)
 

@@ -12,9 +12,8 @@ from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 from cloudformation_validate import CompositeEngine
 
-from tests.cases import CASE_IDS, CASES, ROOT, Case
-
-CHECKOV = ROOT / ".tools" / "checkov" / "bin" / "checkov"
+from tests.cases import CASE_IDS, CASES, Case
+from tests.tools import needs
 
 
 def templates() -> Iterator[tuple[str, Path]]:
@@ -62,8 +61,8 @@ def test_checkov_finds_nothing_that_is_not_waived(tmp_path: Path):
     for number, path in enumerate(TEMPLATES.values()):
         (tmp_path / f"{number:03}-{path.name}").write_text(path.read_text())
     run = subprocess.run(
-        [CHECKOV, "--directory", tmp_path, "--framework", "cloudformation", "--output", "json", "--compact",
-         "--quiet", "--skip-download"],
+        [needs("checkov"), "--directory", tmp_path, "--framework", "cloudformation", "--output", "json",
+         "--compact", "--quiet", "--skip-download"],
         capture_output=True, text=True,
     )  # fmt: skip
     report = json.loads(run.stdout)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from moto.server import ThreadedMotoServer
+from tests.embedded import empty_aws
 
 BUCKET = "imdb-data"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "eu-west-1"}
@@ -76,22 +76,19 @@ def _order(path: Path) -> tuple[int, str]:
 @contextmanager
 def bucket() -> Iterator[Bucket]:
     """An empty bucket on a server of its own."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
     weather = Weather()
-    proxy = ThreadingHTTPServer(("127.0.0.1", 0), _proxy(f"{host}:{port}", weather))
-    threading.Thread(target=proxy.serve_forever, daemon=True).start()
-    try:
-        made = Bucket(f"http://127.0.0.1:{proxy.server_port}", weather)
-        made._client().create_bucket(
-            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-        )
-        yield made
-    finally:
-        proxy.shutdown()
-        proxy.server_close()
-        server.stop()
+    with empty_aws() as endpoint:
+        proxy = ThreadingHTTPServer(("127.0.0.1", 0), _proxy(endpoint.removeprefix("http://"), weather))
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        try:
+            made = Bucket(f"http://127.0.0.1:{proxy.server_port}", weather)
+            made._client().create_bucket(
+                Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+            )
+            yield made
+        finally:
+            proxy.shutdown()
+            proxy.server_close()
 
 
 def _proxy(behind: str, weather: Weather) -> type[BaseHTTPRequestHandler]:

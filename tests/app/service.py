@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx
 
+from tests.tools import needs_extra
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -61,6 +63,7 @@ def serving(store: Path | str, folder: Path, *, ready: bool = True, **variables:
         "THREADS": "1",
         "TMPDIR": str(folder),
     } | variables
+    needs_extra("serve")
     output = folder / f"{port}.log"
     with output.open("wb") as file, (folder / f"{port}.err").open("wb") as errors:
         process = subprocess.Popen(

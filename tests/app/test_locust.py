@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.app.service import ROOT, Running
+from tests.tools import needs
 
 FILE = ROOT / "generated" / "load-tests" / "sentiment-api.py"
-BIN = Path(sys.executable).parent
 
 
 def locust(host: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Two seconds of four users."""
-    command = [BIN / "locust", "--headless", "--users", "4", "--spawn-rate", "4", "--run-time", "2s"]
+    command = [needs("locust"), "--headless", "--users", "4", "--spawn-rate", "4", "--run-time", "2s"]
     quiet = {"PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         [*command, "--only-summary", "--host", host, "--locustfile", FILE],
@@ -29,7 +28,7 @@ def locust(host: str, **variables: str) -> subprocess.CompletedProcess[str]:
 def test_it_passes_the_linter() -> None:
     """Whoever edits a copy begins with a clean file."""
     checked = subprocess.run(
-        [BIN / "ruff", "check", "--config", ROOT / "pyproject.toml", FILE], capture_output=True, text=True
+        [needs("ruff"), "check", "--config", ROOT / "pyproject.toml", FILE], capture_output=True, text=True
     )
     assert checked.returncode == 0, checked.stdout
 

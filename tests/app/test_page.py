@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.app.conftest import FIRST
 from tests.app.service import Running
+from tests.tools import needs
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
@@ -36,8 +36,7 @@ LUMINANCE = """
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
-    path = shutil.which("chromium")
-    assert path, "chromium is missing: run tests/browser.sh"
+    path = needs("chromium")
     with sync_playwright() as playwright:
         # Without its own sandbox: Chromium refuses to start as root with one.
         launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

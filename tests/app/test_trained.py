@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.service import ROOT, Running, serving, until
+from tests.tools import needs_extra
 
 TEXTS = (
     "A wonderful film with a great cast.",
@@ -40,6 +41,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         f"--architecture={request.param}",
     ]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder)}
+    needs_extra("train")
     done = subprocess.run(
         [*command, *SMALL, *ARCHITECTURES[request.param]],
         cwd=folder, env=environment, capture_output=True, text=True, timeout=300,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-BIN = Path(sys.executable).parent
+from tests.tools import BIN
+
 MLOPSGEN = str(BIN / "mlopsgen")
 
 

@@ -6,9 +6,7 @@ import os
 import pty
 import re
 import select
-import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,9 +14,9 @@ import pytest
 
 from mlopsgen.cli import COMMANDS
 from mlopsgen.cli.completion import candidates
+from tests.tools import BIN, needs
 
-SHELLS = [shell for shell in ("bash", "zsh", "fish") if shutil.which(shell)]
-BIN = Path(sys.executable).parent
+SHELLS = ("bash", "fish", "zsh")
 
 START = {
     "bash": ["bash", "--norc", "--noprofile", "-i"],
@@ -40,14 +38,14 @@ LOAD = {
 class Terminal:
     """A shell on a terminal of its own."""
 
-    def __init__(self, shell: str, folder: Path) -> None:
+    def __init__(self, program: str, shell: str, folder: Path) -> None:
         environment = {
             "HOME": str(folder), "LANG": "C.UTF-8", "PATH": f"{BIN}:{os.environ['PATH']}", "TERM": "dumb",
         }  # fmt: skip
         self.process, self.terminal = pty.fork()
         if self.process == 0:
             os.chdir(folder)
-            os.execvpe(START[shell][0], START[shell], environment)
+            os.execve(program, START[shell], environment)
         self.seen = ""
         for line in (READY[shell], LOAD[shell]):
             self.type(line + "\n")
@@ -111,7 +109,7 @@ def project(tmp_path: Path) -> Path:
 )
 def test_tab_completes(shell: str, typed: str, shown: str, project: Path):
     """On a real terminal, what TAB writes is a command that runs."""
-    terminal = Terminal(shell, project)
+    terminal = Terminal(needs(shell), shell, project)
     terminal.type(typed)
     try:
         terminal.wait(re.escape(shown))
@@ -125,7 +123,9 @@ def test_scripts_are_sound(shell: str):
     script = subprocess.run(
         [BIN / "mlopsgen", "completion", shell], capture_output=True, text=True, check=True
     )
-    checked = subprocess.run([shell, "-n"], input=script.stdout, capture_output=True, text=True, check=True)
+    checked = subprocess.run(
+        [needs(shell), "-n"], input=script.stdout, capture_output=True, text=True, check=True
+    )
     assert checked.stderr == ""
 
 

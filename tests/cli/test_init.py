@@ -24,7 +24,8 @@ from mlopsgen.cli import main
 from mlopsgen.cli.init import TEMPLATES
 from mlopsgen.source.node import plain
 from mlopsgen.source.parse import parse
-from tests.cli.commands import BIN
+from tests.embedded import empty_aws
+from tests.tools import BIN, needs, needs_extra
 
 NO_ACCOUNT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -84,7 +85,7 @@ def test_code_is_clean(project: Path):
         ["ruff", "check", "--isolated", "--line-length=110"],
         ["ruff", "format", "--check", "--line-length=110"],
     ):
-        subprocess.run([BIN / tool[0], *tool[1:], "."], cwd=project, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([needs(tool[0]), *tool[1:], "."], cwd=project, check=True, stdout=subprocess.DEVNULL)
 
 
 def test_locked_requirements_hold_what_is_imported(project: Path):
@@ -272,12 +273,8 @@ def test_service_alone_brings_its_model(folder: Path):
 def test_bucket_is_as_good_as_a_folder(pipeline: Path):
     """The same programs on S3: train from a prefix, publish to another, serve from there."""
     import boto3
-    from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    try:
-        endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    with empty_aws() as endpoint:
         keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
         s3 = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)
         s3.create_bucket(Bucket="data")
@@ -292,8 +289,6 @@ def test_bucket_is_as_good_as_a_folder(pipeline: Path):
         assert done.returncode == 0, done.stderr
         with served(pipeline, **aws) as (url, _):
             assert ask(url, COOL)[1]["label"] == "normal"
-    finally:
-        server.stop()
 
 
 def test_a_version_that_misses_a_gate_is_not_promoted(pipeline: Path):
@@ -342,6 +337,7 @@ def test_a_changed_model_is_not_served(pipeline: Path):
 
 def test_runs_whole_on_one_machine(pipeline: Path):
     """The embedded AWS takes its stacks, its trainer publishes to the bucket, its service loads that."""
+    needs_extra("local")
     done = subprocess.run(
         [BIN / "mlopsgen", "local", "up", "--data", "data/raw", "--once", "--port", "0"],
         cwd=pipeline,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cases import ROOT
+from tests.tools import ROOT, needs
 
 BUILD = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir")
 
@@ -25,6 +25,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / name, source)
     for name in ("mlopsgen", "templates"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    needs("hatchling")
     subprocess.run([*BUILD, target, source], check=True, cwd=target)
     (built,) = target.glob("mlopsgen-*.whl")
     return built

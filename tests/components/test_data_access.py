@@ -10,9 +10,9 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 
 from tests.components.pipelines import plan, trainer
+from tests.embedded import empty_aws
 from tests.policies import statements
 
 BUCKET = "demo-default-data-123456789012"
@@ -22,11 +22,15 @@ BUCKET = "demo-default-data-123456789012"
 def s3() -> Iterator[Any]:
     """An S3 client with the rights of a trainer that reads `raw` and writes `processed`."""
     policy = statements(plan(trainer(reads="[raw]", writes="[processed]")), "training-trainer", "TaskRole")
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+    with empty_aws() as endpoint:
+        yield limited(endpoint, policy)
+        _enforce(endpoint, after=float("inf"))
+
+
+def limited(endpoint: str, policy: list[Any]) -> Any:
+    """A client of a bucket with some objects, which may do what the policy says."""
     admin = {
-        "endpoint_url": f"http://{host}:{port}",
+        "endpoint_url": endpoint,
         "region_name": "ap-southeast-1",
         "aws_access_key_id": "x",
         "aws_secret_access_key": "x",
@@ -41,16 +45,14 @@ def s3() -> Iterator[Any]:
     arn = iam.create_policy(PolicyName="rights", PolicyDocument=document)["Policy"]["Arn"]
     iam.attach_user_policy(UserName="trainer", PolicyArn=arn)
     key = iam.create_access_key(UserName="trainer")["AccessKey"]
-    _enforce(admin["endpoint_url"])
-    yield boto3.client(
+    _enforce(endpoint)
+    return boto3.client(
         "s3",
-        endpoint_url=admin["endpoint_url"],
+        endpoint_url=endpoint,
         region_name="ap-southeast-1",
         aws_access_key_id=key["AccessKeyId"],
         aws_secret_access_key=key["SecretAccessKey"],
     )
-    _enforce(admin["endpoint_url"], after=float("inf"))
-    server.stop()
 
 
 def _enforce(url: str, after: float = 0) -> None:

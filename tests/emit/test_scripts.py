@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,14 +12,13 @@ from hypothesis import strategies as st
 
 from mlopsgen.compiler import compile_pipeline
 from tests.cases import CASE_IDS, CASES, Case
-
-BIN = Path(sys.executable).parent
+from tests.tools import needs
 
 # SC2016: a query's backquotes are JMESPath's, and not to be expanded.
-SHELLCHECK = (BIN / "shellcheck", "--severity=style", "--exclude=SC2016")
+SHELLCHECK = ("shellcheck", "--severity=style", "--exclude=SC2016")
 
 # DL3006: the base is an argument, pinned by whoever builds; DL3059: layers are for caching.
-HADOLINT = (BIN / "hadolint", "--ignore=DL3006", "--no-color")
+HADOLINT = ("hadolint", "--ignore=DL3006", "--no-color")
 
 
 @pytest.mark.parametrize("case", CASES, ids=CASE_IDS)
@@ -29,15 +26,17 @@ def test_scripts_pass_shellcheck(case: Case):
     """Not even a remark on style."""
     scripts = sorted(case.expected.rglob("*.sh"))
     assert scripts
-    run = subprocess.run([*SHELLCHECK, *scripts], capture_output=True, text=True)
+    program, *options = SHELLCHECK
+    run = subprocess.run([needs(program), *options, *scripts], capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("case", CASES, ids=CASE_IDS)
 def test_dockerfiles_pass_hadolint(case: Case):
     """Not even a remark on style."""
+    program, *options = HADOLINT
     for path in sorted(case.expected.glob("images/*/Dockerfile")):
-        run = subprocess.run([*HADOLINT, path], capture_output=True, text=True)
+        run = subprocess.run([needs(program), *options, path], capture_output=True, text=True)
         assert (run.returncode, run.stdout) == (0, "")
 
 

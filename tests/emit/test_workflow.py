@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import yaml
 
 from mlopsgen.emit import workflow
 from tests.components.pipelines import AWS, SERVICE, plan, trainer
+from tests.tools import needs
 
 GITHUB = "  delivery: {github: {repository: owner/name, branch: main%s}}\n"
 ENVIRONMENTS = "  environments: {dev: {}, prod: {}, test: {}}\n"
@@ -160,7 +160,7 @@ def test_zizmor_has_nothing_to_say(whole: str, tmp_path: Path):
     file.parent.mkdir(parents=True)
     file.write_text(whole)
     command = [
-        Path(sys.executable).with_name("zizmor"),
+        needs("zizmor"),
         "--offline",
         "--no-progress",
         "--persona",
@@ -177,9 +177,7 @@ def test_the_workflow_is_what_githubs_schema_wants(whole: str, tmp_path: Path):
     file = tmp_path / "deploy.yml"
     file.write_text(whole)
     command = [
-        sys.executable,
-        "-m",
-        "check_jsonschema",
+        needs("check-jsonschema"),
         "--builtin-schema",
         "vendor.github-workflows",
         str(file),

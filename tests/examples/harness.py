@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx
 
+from tests.tools import needs_extra
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATIENCE = 300
 """Seconds after which a process that hangs fails its test."""
@@ -37,6 +39,8 @@ class Ended:
 
 def start(context: str, environment: Mapping[str, str]) -> subprocess.Popen[str]:
     """Start the image of `context`, such as `recommender/train`. This process's settings do not reach it."""
+    needs_extra("serve")
+    needs_extra("train")
     folder = EXAMPLES / context
     base = {
         "PATH": os.environ["PATH"],

@@ -10,8 +10,8 @@ import boto3
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from moto.server import ThreadedMotoServer
 
+from tests.embedded import empty_aws
 from tests.examples import harness
 
 pytestmark = pytest.mark.xdist_group("recommender")
@@ -161,26 +161,23 @@ def test_waits_for_no_model_that_is_not_there(shop: dict[str, str]) -> None:
 @pytest.fixture
 def bucket() -> Iterator[dict[str, str]]:
     """The environment of tasks on an S3 that has a bucket `shop`."""
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    environment = {
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_REGION": "us-east-1",
-    }
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        region_name="us-east-1",
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-    )
-    s3.create_bucket(Bucket="shop")
-    s3.put_object(Bucket="shop", Key="raw/2026/a.csv", Body=b"user,item\na,x\na,y\nb,x\nb,y\nb,z\n")
-    yield environment
-    server.stop()
+    with empty_aws() as endpoint:
+        environment = {
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_REGION": "us-east-1",
+        }
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="x",
+            aws_secret_access_key="x",
+        )
+        s3.create_bucket(Bucket="shop")
+        s3.put_object(Bucket="shop", Key="raw/2026/a.csv", Body=b"user,item\na,x\na,y\nb,x\nb,y\nb,z\n")
+        yield environment
 
 
 def test_lives_on_s3(bucket: dict[str, str], tmp_path: Path) -> None:

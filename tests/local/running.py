@@ -16,6 +16,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from tests.tools import needs_extra
+
 PROJECT = Path(__file__).with_name("project")
 COMMAND = (sys.executable, "-m", "mlopsgen", "local")
 PATIENCE = 90
@@ -32,6 +34,7 @@ class Up:
     """`mlopsgen local up`, running."""
 
     def __init__(self, folder: Path, *options: str) -> None:
+        needs_extra("local")
         self.folder = folder
         self._output = folder / "output.txt"
         with self._output.open("wb") as output:

@@ -16,6 +16,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+from tests.embedded import empty_aws
+from tests.tools import needs_extra
+
 ROOT = Path(__file__).parent.parent.parent
 SMALL = {
     "bow": {"architecture": "bow", "syntheticTrain": 400, "syntheticTest": 100, "tensorboard": True},
@@ -68,6 +71,7 @@ def environment(folder: Path, hyperparameters: dict[str, Any], **more: str) -> d
 
 def start(variables: dict[str, str], *options: str, **popen: Any) -> subprocess.Popen[str]:
     """Start the trainer as its image does."""
+    needs_extra("train")
     command = [sys.executable, "-m", "train", *options]
     kept = {
         key: value
@@ -121,16 +125,11 @@ def published(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return Published(ended, folder, version, json.loads((version / "manifest.json").read_text()))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def s3() -> Iterator[str]:
     """The address of an S3 that accepts anybody."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with empty_aws() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture
