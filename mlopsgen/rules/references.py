@@ -1,200 +1,194 @@
-"""What components name must be declared, and what is declared has one name each."""
+"""What is named must be declared, and what is declared has one name each."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator
 
-from mlopsgen.checks.rule import Finding, Scene, nearest, rule
-from mlopsgen.components.registry import image_name
-from mlopsgen.components.storage import prefixes
-from mlopsgen.source.node import Path
-from mlopsgen.spec.workload import WorkloadSpec
-
-
-def workloads(scene: Scene) -> Iterator[tuple[Path, WorkloadSpec]]:
-    """Every trainer and service with its path."""
-    for section in ("trainers", "services"):
-        for index, each in enumerate(getattr(scene.site.spec, section)):
-            yield ("spec", section, index), each
+from mlopsgen.components.buckets.binding import uri_variable
+from mlopsgen.components.models.binding import PRODUCED, produced_by, variables
+from mlopsgen.components.people.spec import RoleSpec
+from mlopsgen.components.workloads.spec import WorkloadSpec
+from mlopsgen.diagnostics.finding import Finding
+from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.language.base import Item
+from mlopsgen.rules.places import each, workloads
+from mlopsgen.rules.registry import Scene, nearest, rule
 
 
-@rule("E201")
+def _roles(scene: Scene) -> Iterator[tuple[SpecPath, RoleSpec]]:
+    yield from each(("spec", "people", "roles"), scene.site.spec.people.roles)
+
+
+@rule(
+    "E201",
+    "an unknown prefix",
+    """`reads`, `writes` and a model's `store` name folders of `spec.buckets`. Without buckets there are `raw`,
+    `processed`, `models` and `logs`. The permissions of a task are derived from them, so that a misspelled
+    name would give it nothing to read.""",
+    "spec: {jobs: [{name: trainer, reads: [raww]}]}",
+    "spec: {jobs: [{name: trainer, reads: [raw]}]}",
+)
 def unknown_prefix(scene: Scene) -> Iterable[Finding]:
-    """A component reads and writes only prefixes of the bucket."""
-    known = {each.name for each in prefixes(scene.site)}
-    for path, workload in workloads(scene):
+    """Workloads and roles read and write only prefixes of the buckets."""
+    known = scene.site.known_prefixes
+    for path, whoever in (*workloads(scene), *_roles(scene)):
         for field in ("reads", "writes"):
-            for index, name in enumerate(getattr(workload, field)):
+            for at, name in each((*path, field), getattr(whoever, field) or ()):
                 if name not in known:
-                    help_ = nearest(name, known, "prefixes")
-                    yield Finding((*path, field, index), f"no prefix `{name}` in the bucket", help_)
-    for path, role in _roles(scene):
-        for field in ("reads", "writes"):
-            for index, name in enumerate(getattr(role, field) or ()):
-                if name not in known:
-                    help_ = nearest(name, known, "prefixes")
-                    yield Finding((*path, field, index), f"no prefix `{name}` in the bucket", help_)
+                    yield Finding(at, f"no prefix `{name}` in any bucket", nearest(name, known, "prefixes"))
 
 
-@rule("E202")
+@rule(
+    "E202",
+    "an unknown model",
+    "`produces` and `loads` name a model of `spec.models`.",
+    "spec: {services: [{name: api, loads: [sentimant]}]}",
+    "spec: {services: [{name: api, loads: [sentiment]}]}",
+)
 def unknown_model(scene: Scene) -> Iterable[Finding]:
-    """A trainer produces, and a service serves, a declared model."""
-    known = {each.name for each in scene.site.models}
-    for section, field in (("trainers", "produces"), ("services", "serves")):
-        for index, each in enumerate(getattr(scene.site.spec, section)):
-            name = getattr(each, field)
-            if name is not None and name not in known:
-                help_ = nearest(name, known, "models")
-                yield Finding(("spec", section, index, field), f"no model `{name}`", help_)
+    """A job produces, and a workload loads, declared models."""
+    known = {model.name for model in scene.site.spec.models}
+    for path, workload in workloads(scene):
+        for field, names in (("produces", produced_by(workload)), ("loads", workload.loads)):
+            for at, name in each((*path, field), names):
+                if name not in known:
+                    yield Finding(at, f"no model `{name}`", nearest(name, known, "models"))
 
 
-@rule("E203")
+@rule(
+    "E203",
+    "a role names what is not declared",
+    """A role for people is given by images, services, workers, jobs and models of this pipeline. A list that
+    is left out means what the preset says, an empty list nothing.""",
+    """
+    spec:
+      people:
+        roles:
+          - {name: developer, principals: ["arn:aws:iam::123456789012:root"], deploys: [apo]}
+    """,
+    """
+    spec:
+      people:
+        roles:
+          - {name: developer, principals: ["arn:aws:iam::123456789012:root"], deploys: [api]}
+    """,
+)
 def unknown_use(scene: Scene) -> Iterable[Finding]:
-    """A role for people names declared images, services and trainers."""
+    """A role for people names what is declared."""
     spec = scene.site.spec
-    known = {
-        "images": {image_name(each) for _, each in workloads(scene) if each.image.build},
-        "services": {each.name for each in spec.services},
-        "trainers": {each.name for each in spec.trainers},
+    known: dict[str, tuple[str, tuple[Item, ...]]] = {
+        "pushes": ("image", spec.images),
+        "deploys": ("service or worker", (*spec.services, *spec.workers)),
+        "runs": ("job", spec.jobs),
+        "promotes": ("model", spec.models),
     }
     for path, role in _roles(scene):
-        for field, names in known.items():
-            for index, name in enumerate(getattr(role, field) or ()):
+        for field, (what, items) in known.items():
+            names = {item.name for item in items}
+            for at, name in each((*path, field), getattr(role, field) or ()):
                 if name not in names:
-                    what = field.removesuffix("s")
-                    yield Finding((*path, field, index), f"no {what} `{name}`", nearest(name, names, field))
+                    help_ = nearest(name, names, f"{what}s".replace(" or ", "s or "))
+                    yield Finding(at, f"no {what} `{name}`", help_)
 
 
-@rule("E204")
+@rule(
+    "E204",
+    "a name given twice",
+    """Services, workers, jobs and models have one name each, among them all: alarms and triggers name them
+    without their kind. Everything else has one name among its own kind: prefixes over all buckets, roles,
+    images, pools, a service's ports, routes and schedules. It holds within one environment's list too.""",
+    "spec: {services: [{name: trainer, image: app}]}",
+    "spec: {services: [{name: second, image: app}]}",
+)
 def same_name(scene: Scene) -> Iterable[Finding]:
-    """Trainers and services have one name each, among them all: it names stacks, logs and containers."""
-    seen: dict[str, Path] = {}
-    for path, workload in workloads(scene):
-        first = seen.setdefault(workload.name, path)
-        if first is not path:
-            yield Finding(
-                (*path, "name"),
-                f"the name `{workload.name}` is taken",
-                "give each trainer and service a name of its own",
-                (((*first, "name"), "first given here"),),
-            )
+    """What a name can mean is one thing."""
     spec = scene.site.spec
-    yield from _twice(("spec", "storage", "prefixes"), spec.storage.prefixes)
-    yield from _twice(("spec", "models"), spec.models)
-    yield from _twice(("spec", "access", "roles"), spec.access.roles)
-    for place, service in enumerate(spec.services):
-        yield from _twice(("spec", "services", place, "scheduledScaling"), service.scheduled_scaling)
+    together = (
+        place
+        for word in ("services", "workers", "jobs", "models")
+        for place in each(("spec", word), getattr(spec, word))
+    )
+    yield from _twice(together, "give services, workers, jobs and models a name of their own each")
+    for word in ("images", "buckets", "volumes", "capacity", "loadBalancers", "patches"):
+        items = getattr(spec, "load_balancers" if word == "loadBalancers" else word)
+        yield from _twice(each(("spec", word), items))
+    prefixes = (
+        place
+        for path, bucket in each(("spec", "buckets"), spec.buckets)
+        for place in each((*path, "prefixes"), bucket.prefixes)
+    )
+    yield from _twice(
+        prefixes, "`reads` and `writes` name prefixes without their bucket: choose another name"
+    )
+    yield from _twice(_roles(scene))
+    yield from _twice(each(("spec", "monitoring", "notify"), spec.monitoring.notify))
+    if spec.delivery:
+        yield from _twice(each(("spec", "delivery", "stages"), spec.delivery.stages))
+    yield from _twice_in_workloads(scene)
 
 
-class _Named(Protocol):
-    @property
-    def name(self) -> str: ...
-
-
-def _twice(path: Path, items: Sequence[_Named]) -> Iterator[Finding]:
-    seen: dict[str, int] = {}
-    for index, each in enumerate(items):
-        first = seen.setdefault(each.name, index)
-        if first != index:
-            also = (((*path, first, "name"), "first given here"),)
-            yield Finding((*path, index, "name"), f"the name `{each.name}` is given twice", None, also)
-
-
-KEEP_ONE = "keep one; an environment takes the base's away with `%s: null`"
-
-
-@rule("E205")
-def one_of_two(scene: Scene) -> Iterable[Finding]:
-    """Where the language offers alternatives, one is chosen."""
-    network = scene.site.spec.network
-    if network.vpc and network.existing:
-        yield Finding(
-            ("spec", "network", "existing"), "both `vpc` and `existing` are given", KEEP_ONE % "vpc"
-        )
+def _twice_in_workloads(scene: Scene) -> Iterator[Finding]:
+    spec = scene.site.spec
     for path, workload in workloads(scene):
-        if workload.image.build and workload.image.uri:
-            yield Finding((*path, "image", "uri"), "both `build` and `uri` are given", KEEP_ONE % "build")
-        if not workload.image.build and not workload.image.uri:
-            yield Finding(
-                (*path, "image"),
-                f"`{workload.name}` has no image",
-                "give `build: {context: FOLDER}`, or `uri:` with a digest",
-            )
-        if workload.compute.fargate and workload.compute.ec2:
-            yield Finding(
-                (*path, "compute", "ec2"), "both `fargate` and `ec2` are given", KEEP_ONE % "fargate"
-            )
+        yield from _twice(each((*path, "volumes"), workload.volumes))
+    for path, job in each(("spec", "jobs"), spec.jobs):
+        yield from _twice(each((*path, "triggers"), job.triggers))
+    for path, worker in each(("spec", "workers"), spec.workers):
+        yield from _twice(each((*path, "replicas", "schedules"), worker.replicas.schedules))
+    for path, service in each(("spec", "services"), spec.services):
+        yield from _twice(each((*path, "ports"), service.ports))
+        yield from _twice(each((*path, "ingress"), service.ingress))
+        yield from _twice(each((*path, "replicas", "schedules"), service.replicas.schedules))
 
 
-@rule("E206")
-def images_that_differ(scene: Scene) -> Iterable[Finding]:
-    """Components that share an image build the same one."""
-    seen: dict[str, tuple[Path, WorkloadSpec]] = {}
-    for path, workload in workloads(scene):
-        if not workload.image.build:
-            continue
-        name = image_name(workload)
-        first_path, first = seen.setdefault(name, (path, workload))
-        if first.image.build != workload.image.build or first.user != workload.user:
-            yield Finding(
-                (*path, "image"),
-                f"image `{name}` is built in two ways",
-                "build it alike, or give one of them a name of its own with `image.name`",
-                (((*first_path, "image"), "built otherwise here"),),
-            )
+def _twice(places: Iterable[tuple[SpecPath, Item]], help_: str | None = None) -> Iterator[Finding]:
+    seen: dict[str, SpecPath] = {}
+    for path, item in places:
+        first = seen.setdefault(item.name, path)
+        if first != path:
+            also = (((*first, "name"), "first given here"),)
+            yield Finding((*path, "name"), f"the name `{item.name}` is given twice", help_, also)
 
 
-@rule("W201")
-def unused_model(scene: Scene) -> Iterable[Finding]:
-    """A model that nothing produces or serves does nothing."""
-    used = {each.produces for each in scene.site.trainers} | {each.serves for each in scene.site.services}
-    for index, model in enumerate(scene.site.spec.models):
-        if model.name not in used:
-            yield Finding(
-                ("spec", "models", index, "name"),
-                f"nothing produces or serves model `{model.name}`",
-                "name it in `produces` or `serves`, or take it away",
-            )
+CONTRACT = frozenset((
+    "KEEP_ALIVE_SECONDS", "METRICS_NAMESPACE", "MODEL_VERSION", "PARAMETERS", "PORT", "TRIGGER", *PRODUCED,
+))  # fmt: skip
+"""The variables that programs get (docs/contracts.md), beside those of verbs with a name in them."""
 
 
-@rule("E207")
+@rule(
+    "E207",
+    "an environment variable that is taken",
+    """Each variable is set once. Those of docs/contracts.md are set by mlopsgen, those that start with `AWS_`
+    or `ECS_` by AWS, and those that start with `MLOPSGEN_` are kept for what comes later.""",
+    "spec: {services: [{name: api, env: {MODEL_URI: /models}}]}",
+    "spec: {services: [{name: api, env: {MODEL_CACHE: /tmp/models}}]}",
+)
 def variables_that_collide(scene: Scene) -> Iterable[Finding]:
     """Each environment variable is set once, and not where mlopsgen or AWS set it."""
-    own = {
-        "CHECKPOINT_URI", "HYPERPARAMETERS", "METRICS_NAMESPACE", "MODEL_NAME", "MODEL_URI", "MODEL_VERSION",
-        "PORT", "PROMOTION",
-    } | {f"{each.name.upper().replace('-', '_')}_URI" for each in prefixes(scene.site)}  # fmt: skip
     for path, workload in workloads(scene):
-        secrets = Counter(each.name for each in workload.secrets)
-        for name in workload.env:
-            if name in own:
-                help_ = "docs/contracts.md lists what every container gets; choose another name"
-                yield Finding((*path, "env", name), f"`{name}` is set by mlopsgen", help_, key=True)
-            elif name.startswith(("AWS_", "ECS_")):
-                help_ = "choose another name; region and credentials come by themselves"
-                yield Finding((*path, "env", name), f"`{name}` belongs to AWS", help_, key=True)
-        for index, secret in enumerate(workload.secrets):
-            if secret.name in workload.env or secrets[secret.name] > 1 or secret.name in own:
-                message = f"`{secret.name}` is set twice"
-                yield Finding((*path, "secrets", index, "name"), message, "choose another name")
+        own = CONTRACT | _of_verbs(workload)
+        for field in ("env", "secrets"):
+            for name in getattr(workload, field):
+                if name in own:
+                    help_ = "docs/contracts.md lists what every container gets; choose another name"
+                    yield Finding((*path, field, name), f"`{name}` is set by mlopsgen", help_, key=True)
+                elif name.startswith(("AWS_", "ECS_")):
+                    help_ = "choose another name; region and credentials come by themselves"
+                    yield Finding((*path, field, name), f"`{name}` belongs to AWS", help_, key=True)
+                elif name.startswith("MLOPSGEN_"):
+                    message = (
+                        f"`{name}` is kept: variables that start with `MLOPSGEN_` may get a meaning later"
+                    )
+                    yield Finding((*path, field, name), message, "choose another name", key=True)
+        for name in workload.secrets:
+            if name in workload.env:
+                also = (((*path, "env", name), "set here too"),)
+                message = f"`{name}` is set twice"
+                yield Finding((*path, "secrets", name), message, "keep one of the two", also, key=True)
 
 
-@rule("W202")
-def secret_in_the_open(scene: Scene) -> Iterable[Finding]:
-    """What looks like a secret does not stand in a file."""
-    telling = ("PASSWORD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY", "ACCESS_KEY")
-    for path, workload in workloads(scene):
-        for name, value in workload.env.items():
-            if value and name.upper().endswith(telling) and "://" not in value and not value.startswith("/"):
-                yield Finding(
-                    (*path, "env", name),
-                    f"`{name}` looks like a secret, and would stand in Git and in the task definition",
-                    "keep it in Secrets Manager and name its ARN in `secrets`",
-                )
-
-
-def _roles(scene: Scene) -> Iterator[tuple[Path, object]]:
-    for index, role in enumerate(scene.site.spec.access.roles):
-        yield ("spec", "access", "roles", index), role
+def _of_verbs(workload: WorkloadSpec) -> frozenset[str]:
+    """The variables that a workload's verbs bring."""
+    prefixes = (uri_variable(name) for name in (*workload.reads, *workload.writes))
+    return frozenset((*prefixes, *variables(workload)))

@@ -135,8 +135,8 @@ def _open(path: SpecPath, workload: WorkloadSpec) -> Iterator[tuple[SpecPath, st
     """`env`, `command`, `args` and `parameters` are written into Git and into the task definition, where
     everybody who may look at the workload can read them. Withdraw what stood there, keep a new one in Secrets
     Manager, and name it in `secrets`.""",
-    "spec: {services: [{name: api, env: {HF: hf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567}}]}",
-    "spec: {services: [{name: api, secrets: {HF: {secret: huggingface}}}]}",
+    "spec: {services: [{name: api, env: {BUCKET_KEY: AKIAIOSFODNN7EXAMPLE}}]}",
+    "spec: {services: [{name: api, secrets: {BUCKET_KEY: {secret: team/bucket}}}]}",
 )
 def secret_in_the_open(scene: Scene) -> Iterable[Finding]:
     """No value of the file is a secret."""

@@ -157,9 +157,7 @@ def volume_sizes(scene: Scene) -> Iterable[Finding]:
                     f"volumes in memory take {write_size(taken)} of the task's "
                     f"{write_size(workload.resources.memory)}: nothing is left for the program",
                     "give the task more `resources.memory`, or the volume less",
-                    (((*path, "resources", "memory"), "the task's memory"),)
-                    if _says_memory(workload)
-                    else (),
+                    also if "memory" in workload.resources.model_fields_set else (),
                 )
 
 
