@@ -25,11 +25,11 @@ MAX_BUCKET = 63
     """Physical names are made of the pipeline's name, the environment's and what the thing is. S3 takes 63
     characters for a bucket, of which the account and the hyphens are 15: 48 are left for the three names.""",
     """
-    metadata: {name: sentiment-of-moving-pictures}
+    metadata: {name: sentiment-of-all-moving-pictures}
     spec: {environments: {acceptanceeurope: {}}}
     """,
     """
-    metadata: {name: sentiment-of-moving-pictures}
+    metadata: {name: sentiment-of-all-moving-pictures}
     spec: {environments: {acceptance: {}}}
     """,
 )

@@ -53,7 +53,7 @@ def unknown_image(scene: Scene) -> Iterable[Finding]:
     "an image that nobody runs",
     "It has no repository and is not built: no job, service or worker names it.",
     "spec: {images: [{name: old, context: app}]}",
-    "spec: {images: [{name: old, context: app}], services: [{name: api, image: old}]}",
+    "spec: {images: [{name: old, context: app}], services: [{name: second, image: old}]}",
 )
 def unused_image(scene: Scene) -> Iterable[Finding]:
     """An image that no workload runs is not built."""

@@ -98,8 +98,19 @@ def empty_gate(scene: Scene) -> Iterable[Finding]:
     "promoted, and yet not served",
     """With `policy: automatic` a trainer moves the pointer `current`, which a model with a `version` of its
     own does not follow: nothing would come of it.""",
-    "spec: {models: [{name: sentiment, version: 20261101T020000Z-0a1b2c3d, promotion: {policy: automatic}}]}",
-    "spec: {models: [{name: sentiment, promotion: {policy: automatic}}]}",
+    """
+    spec:
+      models:
+        - name: sentiment
+          version: 20261101T020000Z-0a1b2c3d
+          promotion: {policy: automatic, metrics: {accuracy: {atLeast: 0.9}}}
+    """,
+    """
+    spec:
+      models:
+        - name: sentiment
+          promotion: {policy: automatic, metrics: {accuracy: {atLeast: 0.9}}}
+    """,
 )
 def automatic_without_the_pointer(scene: Scene) -> Iterable[Finding]:
     """What is promoted by itself is what serves."""
