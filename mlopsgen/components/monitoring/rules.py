@@ -43,7 +43,7 @@ def log_retention(scene: Scene) -> Iterable[Finding]:
 
 
 @rule(
-    "E217",
+    "E229",
     "one receiver under two names",
     """A topic has one subscription for an address: SNS gives the second the first one's, and taking one away
     would take away both.""",

@@ -16,7 +16,7 @@ SYSTEM = ("/dev", "/proc", "/sys", "/tmp")
 
 
 @rule(
-    "E218",
+    "E225",
     "a place where nothing can be mounted",
     """Each path holds one volume. Below `/proc`, `/sys`, `/dev` and the like lies what the system itself puts
     there; `/dev/shm`, the shared memory, may be mounted. `/tmp` is writable without a volume; one at `/tmp`
@@ -74,7 +74,7 @@ def _elsewhere(where: str) -> str:
 
 
 @rule(
-    "E219",
+    "E243",
     "one name for two volumes",
     """A mount says by name what it means. A workload's own volume is called neither like one of
     `spec.volumes` nor `tmp`, which is the volume at `/tmp`.""",
