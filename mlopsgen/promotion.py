@@ -3,12 +3,56 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 
 class NotPromoted(Exception):
     """The version must not be served; the text says why and what to do."""
+
+
+class Gate(NamedTuple):
+    """The bounds that a metric has to keep."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @classmethod
+    def of(cls, document: Mapping[str, float]) -> Gate:
+        """The gate that the variable `PROMOTION` describes: `{"atLeast": 0.88}`."""
+        return cls(document.get("atLeast"), document.get("atMost"))
+
+    @property
+    def document(self) -> dict[str, float]:
+        """How the variable `PROMOTION` describes it."""
+        bounds = {"atLeast": self.at_least, "atMost": self.at_most}
+        return {name: bound for name, bound in bounds.items() if bound is not None}
+
+    @property
+    def text(self) -> str:
+        """What it asks for, for people."""
+        words = {"at least": self.at_least, "at most": self.at_most}
+        return " and ".join(f"{word} {bound:g}" for word, bound in words.items() if bound is not None)
+
+    def over(self, other: Gate) -> Gate:
+        """These bounds, and those of `other` where this one has none."""
+        return Gate(*(theirs if own is None else own for own, theirs in zip(self, other, strict=True)))
+
+    def passes(self, value: float) -> bool:
+        """Whether the value keeps the bounds; NaN keeps none."""
+        high = self.at_least is None or value >= self.at_least
+        low = self.at_most is None or value <= self.at_most
+        return high and low
+
+
+Gates = Mapping[str, Gate]
+"""What a version has to reach, by metric."""
+
+
+def laid_over(own: Gates, other: Gates) -> dict[str, Gate]:
+    """The gates of both; where they differ about a bound, `own` goes before `other`."""
+    names = sorted({*own, *other})
+    return {name: own.get(name, Gate()).over(other.get(name, Gate())) for name in names}
 
 
 class Version(NamedTuple):
@@ -53,10 +97,10 @@ class Store(NamedTuple):
         found = self._read("current.json")
         return None if found is None else str(found.get("version"))
 
-    def promote(self, version: str, minimum: Mapping[str, float]) -> Version:
-        """Let `current.json` point to `version`. Raises `NotPromoted` if it misses a minimum."""
+    def promote(self, version: str, gates: Gates) -> Version:
+        """Let `current.json` point to `version`. Raises `NotPromoted` if it misses a gate."""
         found = self.version(version)
-        if missed := tuple(short(found.metrics, minimum)):
+        if missed := tuple(short(found.metrics, gates)):
             raise NotPromoted(f"version {version} is not good enough: {'; '.join(missed)}")
         self.s3.put_object(
             Bucket=self.bucket,
@@ -80,11 +124,11 @@ class Store(NamedTuple):
         return found
 
 
-def short(metrics: Mapping[str, Any], minimum: Mapping[str, float]) -> Iterable[str]:
-    """What misses its minimum, one sentence each."""
-    for name, least in sorted(minimum.items()):
+def short(metrics: Mapping[str, Any], gates: Gates) -> Iterator[str]:
+    """What misses its gate, one sentence each."""
+    for name, gate in sorted(gates.items()):
         value = metrics.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            yield f"`{name}` was not measured, and has to be at least {least}"
-        elif not value >= least:
-            yield f"`{name}` is {value:.4g}, and has to be at least {least}"
+            yield f"`{name}` was not measured, and has to be {gate.text}"
+        elif not gate.passes(value):
+            yield f"`{name}` is {value:.4g}, and has to be {gate.text}"

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mlopsgen.components.models.binding import loaded_variables
 from mlopsgen.local.blueprint import Blueprint, Task
 from mlopsgen.local.cloud import Cloud
 from mlopsgen.local.control import Document
@@ -22,6 +23,7 @@ from mlopsgen.local.process import Command, Process, run
 from mlopsgen.local.show import Tell
 from mlopsgen.local.state import MARK, Folder
 from mlopsgen.local.tasks import Place, location, tail, words
+from mlopsgen.promotion import Gates
 
 
 class Stop(Exception):
@@ -37,9 +39,10 @@ class Account:
         folder: Folder,
         logs: Logs,
         mark: str,
-        hyperparameters: Mapping[str, Any],
+        parameters: Mapping[str, Any],
+        gates: Gates,
     ) -> None:
-        """`mark`: the run's; `hyperparameters`: what every trainer gets."""
+        """`mark`: the run's; `parameters` and `gates`: what is laid over those of every job."""
         self.blueprint = blueprint
         self.task_token = secrets.token_urlsafe(32)
         """What a task has to show to get its credentials."""
@@ -48,7 +51,8 @@ class Account:
         self._folder = folder
         self._logs = logs
         self._mark = mark
-        self._hyperparameters = hyperparameters
+        self._parameters = parameters
+        self._gates = gates
         self._credentials_at = ""
         self._aws: EmbeddedAws | None = None
         self._server: Process | None = None
@@ -120,29 +124,22 @@ class Account:
             await self._server.stop()
 
     async def deploy(self, tell: Tell, *, first: bool) -> None:
-        """The first half: all up to what trains, with images pushed on the way. The second: what serves."""
+        """The first half: all that needs no model, with images pushed on the way. The second: the rest."""
         blueprint = self.blueprint
         if not first:
-            if blueprint.serving:
-                await self._deploy_script(["--from", blueprint.serving], tell)
+            await self._deploy_stacks(blueprint.after_model, tell)
             return
-        if not blueprint.repositories:
-            await self._deploy_script(["--until", blueprint.before_serving or blueprint.stacks[-1]], tell)
-            return
-        await self._deploy_script(["--until", "registry"], tell)
+        await self._deploy_stacks(blueprint.before_images, tell)
         for name in blueprint.repositories:
             digest = await asyncio.to_thread(push, self.aws, name)
             tell(f"{name} ... pushed {digest[:19]}…")
-        after = blueprint.stacks[blueprint.stacks.index("registry") + 1 :]
-        last = blueprint.before_serving
-        if last in after:
-            await self._deploy_script(["--from", after[0], "--until", last], tell)
+        await self._deploy_stacks(blueprint.before_model, tell)
 
     async def upload(self, source: Path) -> int:
         """Put a file, or all files of a folder, into raw/; how many. Raises `Stop`."""
-        raw = {location(each, "RAW_URI", self.place.account) for each in self.blueprint.trainers} - {None}
+        raw = {location(each, "RAW_URI", self.place.account) for each in self.blueprint.tasks} - {None}
         if not raw:
-            raise Stop(f"no trainer reads the prefix `raw`, so there is no place for {source}")
+            raise Stop(f"nothing reads the prefix `raw`, so there is no place for {source}")
         from boto3.exceptions import S3UploadFailedError
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -155,9 +152,8 @@ class Account:
 
     async def credentials(self, name: str) -> Document:
         """The credentials of a task's own role. Raises `KeyError` if there is no such task."""
-        kinds = dict.fromkeys((each.name for each in self.blueprint.trainers), "training")
-        kinds |= dict.fromkeys((each.task.name for each in self.blueprint.services), "serving")
-        stack = f"{self.blueprint.prefix}-{kinds[name]}-{name}"
+        stacks = {each.name: each.stack for each in self.blueprint.tasks}
+        stack = f"{self.blueprint.prefix}-{stacks[name]}"
         if name not in self._credentials:
             given = await asyncio.to_thread(self.cloud.credentials, stack, "TaskRole")
             self._credentials[name] = given.document
@@ -168,9 +164,15 @@ class Account:
         found: list[Found] = await self.ask(lambda: list(inventory(self.aws, self.blueprint.prefix)))
         return found
 
-    def store_uri(self, trainer: Task) -> str | None:
-        """Where the trainer publishes, if it does."""
-        return location(trainer, "MODEL_URI", self.place.account)
+    def published_at(self, job: Task) -> str | None:
+        """Where the job publishes its model, if it produces one."""
+        return location(job, "MODEL_URI", self.place.account) if job.produces else None
+
+    def loaded_from(self, task: Task, model: str) -> str:
+        """Where a model lies that the task loads."""
+        uri = location(task, loaded_variables(model)[0], self.place.account)
+        assert uri is not None
+        return uri
 
     async def ask(self, call: Callable[[], Any]) -> Any:
         """What `call` gives, made in a thread. Raises `Stop` instead of botocore's errors."""
@@ -230,15 +232,19 @@ class Account:
             token=self.task_token,
             mark=self._mark,
             scratch=self._folder.scratch,
-            hyperparameters=self._hyperparameters,
+            volumes=self._folder.volumes / self.blueprint.environment,
+            parameters=self._parameters,
+            gates=self._gates,
         )
         self._credentials.clear()
 
-    async def _deploy_script(self, options: list[str], tell: Tell) -> None:
+    async def _deploy_stacks(self, stacks: tuple[str, ...], tell: Tell) -> None:
+        if not stacks:
+            return
         script = self._folder.built / self.blueprint.environment / "deploy.sh"
         environment = dict(self.aws.environment) | {"IMAGE_TAG": TAG, MARK: f"{self._mark}/deploy"}
         log = self._logs.open("deploy", "sh", None, hear=tell)
-        code = await run(Command(("bash", str(script), *options), environment, script.parent, 5), log)
+        code = await run(Command(("bash", str(script), *stacks), environment, script.parent, 5), log)
         if code:
             self.check()
             raise Stop(f"deploy.sh {words(code)}{tail(log.last)}")

@@ -161,7 +161,7 @@ def _matcher(codes: str) -> Callable[[int], bool]:
 
 
 class Balancer:
-    """The load balancer of one scheme: its listener, its rules, its target groups."""
+    """A load balancer: its listener, its rules, its target groups."""
 
     def __init__(
         self, rules: Iterable[Rule], groups: Mapping[str, Group], note: Callable[[str], None]
@@ -191,7 +191,7 @@ class Balancer:
             right_path = not rule.paths or any(_like(each, path) for each in rule.paths)
             right_host = not rule.hosts or any(_like(each.lower(), host.lower()) for each in rule.hosts)
             if right_path and right_host:
-                return self._groups.get(rule.service)
+                return self._groups.get(rule.group)
         return None
 
     async def _handle(self, client: Peer, request: h11.Request) -> None:

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlopsgen.artifacts import Artifact
-from mlopsgen.compiler import examine, files, plan_of
-from mlopsgen.emit import emit
-from mlopsgen.load import Loaded
-from mlopsgen.manifest import digest
-from mlopsgen.plan import Plan
-from mlopsgen.source.read import read
-from mlopsgen.spec.models import PromotionSpec
+from mlopsgen.compile import Compilation, compile_file
+from mlopsgen.components.jobs.spec import JobSpec
+from mlopsgen.emit.task_definition import document
+from mlopsgen.local.absent import absent
+from mlopsgen.model.plan import Image, Phase, Plan, Stack
+from mlopsgen.model.site import Site
+from mlopsgen.model.workload import Route, Workload
 
 LISTENER_RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
+SERVICE = "AWS::ECS::Service"
 
 
 class Unknown(Exception):
     """A name that the pipeline does not have; the text lists those that it has."""
+
+
+class Mount(NamedTuple):
+    """Where a container sees a volume."""
+
+    volume: str
+    path: str
+    read_only: bool = False
+    outlives: bool = False
+    """Whether it is one of `spec.volumes`, which all tasks share; else it lives as long as its task."""
+    memory: int | None = None
+    """MiB, if it is memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +41,77 @@ class Task:
     """A task definition, and the program behind its image."""
 
     name: str
+    kind: str
+    """`service`, `worker` or `job`."""
+    stack: str
+    """The stack that holds it."""
     definition: Mapping[str, Any]
     """What `generated/ENVIRONMENT/task-definitions/NAME.json` holds."""
     context: Path | None
-    """The folder that the image is built from; None if the image exists already."""
+    """The folder that the image is built from; None if the image comes from outside."""
     image: str | None
-    dockerfile: str | None
-    """A Dockerfile of the user's own in the context."""
-    image_command: tuple[str, ...]
-    """What the image runs if the task definition names nothing else."""
-    model: str | None
+    """The image that is built here, by name."""
+    dockerfile: Path | None = None
+    """A Dockerfile of the user's own."""
+    image_command: tuple[str, ...] = ()
+    """What the image runs if the task definition names nothing else; empty if only the image knows."""
+    folder: Path | None = None
+    """Where a process of it runs: the folder in which the package of the build context lies."""
+    loads: Mapping[str, str] = field(default_factory=dict)
+    """The models that it loads, each with its version, or `current`."""
+    produces: str | None = None
+    """The model that it trains."""
+    triggers: tuple[str, ...] = ()
+    """What starts it on AWS, by name."""
+    attempts: int = 1
+    """How often it is started while something outside ends it."""
 
     @property
     def container(self) -> Mapping[str, Any]:
-        """Its one container."""
-        container: Mapping[str, Any] = self.definition["containerDefinitions"][0]
-        return container
+        """Its main container: the one named like the workload."""
+        containers: Sequence[Mapping[str, Any]] = self.definition["containerDefinitions"]
+        return next(each for each in containers if each["name"] == self.name)
+
+    @property
+    def is_program(self) -> bool:
+        """Whether it can run as a process, since its image is a Python package with its requirements."""
+        return self.context is not None and self.dockerfile is None
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports that it listens on, the main one first."""
+        return tuple(int(each["containerPort"]) for each in self.container.get("portMappings", ()))
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        """Where it sees volumes, `/tmp` among them."""
+        outlives = {each["name"] for each in self.definition.get("volumes", ()) if len(each) > 1}
+        linux = self.container.get("linuxParameters", {})
+        return (
+            *(
+                Mount(
+                    each["sourceVolume"],
+                    each["containerPath"],
+                    bool(each.get("readOnly")),
+                    each["sourceVolume"] in outlives,
+                )
+                for each in self.container.get("mountPoints", ())
+            ),
+            *(
+                Mount(each["containerPath"], each["containerPath"], memory=int(each["size"]))
+                for each in linux.get("tmpfs", ())
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class TargetGroup:
     """How a load balancer tells whether a target can serve, and how it lets go of one. Times in seconds."""
 
+    name: str = ""
+    """By which listener rules know it: `SERVICE/LOGICAL ID`."""
+    port: int = 0
+    """The port that the container listens on."""
     path: str = "/"
     interval: float = 30
     timeout: float = 5
@@ -63,28 +124,33 @@ class TargetGroup:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A listener rule: which requests go to which service."""
+    """A listener rule: which requests go to which target group."""
 
-    scheme: str
+    balancer: str
     priority: int
     paths: tuple[str, ...]
     hosts: tuple[str, ...]
-    service: str
+    group: str
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service: its task, how many of them, and how they are replaced."""
+    """A service or worker: its task, how many of them, and how they are replaced."""
 
     task: Task
     replicas: int
-    port: int
-    target_group: TargetGroup | None
-    grace: float
+    groups: tuple[TargetGroup, ...] = ()
+    """One for each of its routes."""
+    grace: float = 0
     """Seconds after its start in which a task's failed checks do not count."""
-    least: float
+    least: float = 1
     """The share of the replicas that stays in service while they are replaced."""
-    most: float
+    most: float = 2
+
+    @property
+    def fixed(self) -> tuple[int, ...]:
+        """The ports that cannot be moved, since only the main one is told to the program."""
+        return self.task.ports[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,103 +161,170 @@ class Blueprint:
     prefix: str
     region: str
     account: str | None
-    stacks: tuple[str, ...]
+    namespace: str
+    """Of the metrics that the programs measure themselves."""
+    before_images: tuple[str, ...]
+    """The stacks that hold no task, in order."""
+    before_model: tuple[str, ...]
+    """Those that need images, and no model yet."""
+    after_model: tuple[str, ...]
+    """All others."""
     repositories: tuple[str, ...]
-    trainers: tuple[Task, ...]
+    jobs: tuple[Task, ...]
     services: tuple[Service, ...]
+    """Services and workers."""
+    balancers: tuple[str, ...]
+    """The one that most callers come through first."""
     rules: tuple[Rule, ...]
-    promotion: Mapping[str, PromotionSpec] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of each model, `current` or the version that it is pinned to."""
+    absent: tuple[str, ...] = ()
+    """What AWS has and this machine has not, a sentence each."""
 
     @property
-    def before_serving(self) -> str | None:
-        """The last stack that comes before what serves."""
-        names = [each for each in self.stacks if each != "serving" and not each.startswith("serving-")]
-        names = [each for each in names if not each.startswith("observability-") and each != "people"]
-        return names[-1] if names else None
+    def trainers(self) -> tuple[Task, ...]:
+        """The jobs that produce a model: who loads another's comes after it."""
+        waiting = [each for each in self.jobs if each.produces]
+        order: list[Task] = []
+        while waiting:
+            awaited = {each.produces for each in waiting}
+            ready = [each for each in waiting if not (awaited - {each.produces}) & each.loads.keys()]
+            # In a circle each goes on from what another one trained: somebody has to begin.
+            first = (ready or waiting)[0]
+            waiting.remove(first)
+            order.append(first)
+        return tuple(order)
 
     @property
-    def serving(self) -> str | None:
-        """The first stack of what serves."""
-        after = self.stacks[self.stacks.index(self.before_serving) + 1 :] if self.before_serving else ()
-        return after[0] if after else None
+    def tasks(self) -> tuple[Task, ...]:
+        """All of them: jobs, services and workers."""
+        return (*self.jobs, *(each.task for each in self.services))
+
+    def job(self, name: str) -> Task:
+        """The job of that name. Raises `Unknown`."""
+        names = [each.name for each in self.jobs]
+        if name not in names:
+            raise Unknown(f"there is no job `{name}`; there are: {', '.join(names) or 'none'}")
+        return self.jobs[names.index(name)]
+
+    def triggered(self, name: str) -> tuple[Task, str]:
+        """The job with the trigger `name`, or `JOB.NAME`, and the trigger's own name. Raises `Unknown`."""
+        every = [(job, each) for job in self.jobs for each in job.triggers]
+        found = [(job, each) for job, each in every if name in (each, f"{job.name}.{each}")]
+        if len(found) > 1:
+            which = " or ".join(f"{job.name}.{each}" for job, each in found)
+            raise Unknown(f"several jobs have a trigger `{name}`: say {which}")
+        if not found:
+            known = ", ".join(each for _, each in every) or "none"
+            raise Unknown(f"there is no trigger `{name}`; there are: {known}")
+        return found[0]
 
 
-def compiled(path: Path, environment: str | None) -> tuple[Blueprint, tuple[Artifact, ...]]:
-    """Compile the pipeline in `path`: the blueprint of `environment`, and every file that `build` writes.
+def compiled(path: Path, name: str, environment: str | None) -> tuple[Blueprint, tuple[Artifact, ...]]:
+    """Compile the pipeline in `path`, called `name` in messages.
 
-    Without a name the environment is the only one, or `dev`. Raises `Rejected`, `Unknown`.
+    Returns the blueprint of `environment`, and every file that `build` writes. Without a name the environment
+    is the only one, or `dev`. Raises `Rejected`, `Unknown`.
     """
-    text = read(path, str(path))
-    checked, _ = examine(text, str(path), path.parent)
-    plans = tuple(plan_of(each) for each in checked)
-    known = [each.environment for each in checked]
-    name = environment or (known[0] if len(known) == 1 else "dev")
-    if name not in known:
-        raise Unknown(f"there is no environment `{name}`: choose one with --env from {', '.join(known)}")
-    artifacts = emit(plans, {path.name: digest(text.encode())}, files(plans))
-    at = known.index(name)
-    return _blueprint(checked[at], plans[at], artifacts, path.absolute().parent), artifacts
+    found = compile_file(path, name)
+    known = found.environments
+    wanted = environment or (known[0] if len(known) == 1 else "dev")
+    if wanted not in known:
+        raise Unknown(f"there is no environment `{wanted}`: choose one with --env from {', '.join(known)}")
+    compilation = found.compilations[known.index(wanted)]
+    return blueprint(compilation, path.absolute().parent), found.artifacts
 
 
-def _blueprint(checked: Loaded, plan: Plan, artifacts: tuple[Artifact, ...], folder: Path) -> Blueprint:
-    spec = checked.pipeline.spec
-    texts = {each.path: each.text for each in artifacts}
-    images = {each.name: each for each in plan.images}
-
-    def task(name: str, model: str | None) -> Task:
-        declared = next(each for each in plan.tasks if each.name == name)
-        image = images[declared.image] if declared.image else None
-        return Task(
-            name=name,
-            definition=json.loads(texts[f"{plan.environment}/task-definitions/{name}.json"]),
-            context=folder / image.context if image else None,
-            image=image.name if image else None,
-            dockerfile=image.dockerfile if image else None,
-            image_command=image.command if image else (),
-            model=model,
-        )
-
-    bodies = {
-        stack.name: {each.logical_id: each.body.to_dict() for each in stack.resources}
-        for stack in plan.stacks
-    }
-    services = []
-    rules: list[Rule] = []
-    for each in spec.services:
-        stack = bodies[f"serving-{each.name}"]
-        properties = stack["Service"]["Properties"]
-        deployment = properties.get("DeploymentConfiguration", {})
-        groups = [attached["TargetGroupArn"]["Ref"] for attached in properties.get("LoadBalancers", ())]
-        services.append(
-            Service(
-                task=task(each.name, each.serves),
-                replicas=each.replicas.min,
-                port=each.port,
-                target_group=_target_group(stack[groups[0]]["Properties"]) if groups else None,
-                grace=float(properties.get("HealthCheckGracePeriodSeconds", 0)),
-                least=float(deployment.get("MinimumHealthyPercent", 100)) / 100,
-                most=float(deployment.get("MaximumPercent", 200)) / 100,
-            )
-        )
-        if each.ingress:
-            rules.extend(_rules(stack, each.ingress.scheme, each.name))
+def blueprint(compilation: Compilation, folder: Path) -> Blueprint:
+    """What a run needs to know of a compilation whose pipeline lies in `folder`."""
+    plan = compilation.plan
+    site = Site(compilation.pipeline, compilation.environment)
+    stacks = {each.name: each for each in plan.stacks}
+    kept = [each for each in site.workloads if each.kind.runs != "to an end"]
+    balancers = sorted(site.balancers, key=lambda each: (not each.public, each.name))
+    rules = [rule for each in site.services for rule in _rules(each, stacks[each.stack])]
     return Blueprint(
         environment=plan.environment,
         prefix=plan.prefix,
         region=plan.region,
         account=plan.account,
-        stacks=tuple(stack.name for stack in plan.stacks),
-        repositories=tuple(image.repository for image in plan.images),
-        trainers=tuple(task(each.name, each.produces) for each in spec.trainers),
-        services=tuple(services),
-        rules=tuple(sorted(rules, key=lambda each: each.priority)),
-        promotion={each.name: each.promotion for each in spec.models},
+        namespace=site.metrics_namespace,
+        before_images=_names(plan, Phase.BEFORE_IMAGES),
+        before_model=_names(plan, Phase.BEFORE_FIRST_MODEL),
+        after_model=_names(plan, Phase.AFTER_FIRST_MODEL, Phase.LAST),
+        repositories=tuple(each.repository for each in plan.images),
+        jobs=tuple(_task(site, each, plan, folder) for each in site.jobs),
+        services=tuple(_service(each, _task(site, each, plan, folder), stacks[each.stack]) for each in kept),
+        balancers=tuple(each.name for each in balancers),
+        rules=tuple(sorted(rules, key=lambda each: (each.balancer, each.priority))),
+        versions={each.name: each.version for each in site.models},
+        absent=tuple(absent(site)),
     )
 
 
-def _target_group(properties: Mapping[str, Any]) -> TargetGroup:
+def _names(plan: Plan, *phases: Phase) -> tuple[str, ...]:
+    return tuple(stack.name for phase in phases for stack in plan.phase(phase))
+
+
+def _task(site: Site, workload: Workload, plan: Plan, folder: Path) -> Task:
+    declared = next(each for each in plan.tasks if each.name == workload.name)
+    image = next((each for each in plan.images if each.name == declared.image), None)
+    spec = workload.spec
+    job = spec if isinstance(spec, JobSpec) else None
+    return Task(
+        name=workload.name,
+        kind=workload.kind.word,
+        stack=declared.stack,
+        definition=document(plan, declared),
+        context=folder / image.context if image else None,
+        image=declared.image,
+        dockerfile=folder / image.dockerfile if image and image.dockerfile else None,
+        image_command=image.command if image and not image.dockerfile else (),
+        folder=_place_of(image, folder),
+        loads={name: site.model(name).version for name in sorted(spec.loads)},
+        produces=declared.produces,
+        triggers=tuple(each.name for each in job.triggers) if job else (),
+        attempts=1 + (job.retries.on_lost_capacity if job else 0),
+    )
+
+
+def _place_of(image: Image | None, folder: Path) -> Path:
+    """The image's working directory has the build context below it; the repository's root is it itself."""
+    if image is None or image.context == ".":
+        return folder
+    return (folder / image.context).parent
+
+
+def _service(workload: Workload, task: Task, stack: Stack) -> Service:
+    bodies = {each.logical_id: each.properties for each in stack.resources}
+    properties: dict[str, Any] = next(each.properties for each in stack.resources if each.type == SERVICE)
+    least, most = workload.room
+    replicas = workload.replicas
+    service = Service(
+        task=task,
+        replicas=replicas.min if replicas else 1,
+        groups=tuple(
+            _target_group(f"{workload.name}/{route.target_groups[0]}", bodies[route.target_groups[0]])
+            for route in workload.routes
+            if route.port.app_protocol in ("http", "http2")
+        ),
+        grace=float(properties.get("HealthCheckGracePeriodSeconds", 0)),
+        least=least / 100,
+        most=most / 100,
+    )
+    return _alone(service) if service.fixed else service
+
+
+def _alone(service: Service) -> Service:
+    """One task at a time: two would listen on the same number."""
+    return replace(service, replicas=min(service.replicas, 1), least=0, most=1)
+
+
+def _target_group(name: str, properties: Mapping[str, Any]) -> TargetGroup:
     attributes = {each["Key"]: each["Value"] for each in properties.get("TargetGroupAttributes", ())}
     return TargetGroup(
+        name=name,
+        port=int(properties["Port"]),
         path=properties.get("HealthCheckPath", "/"),
         interval=float(properties.get("HealthCheckIntervalSeconds", 30)),
         timeout=float(properties.get("HealthCheckTimeoutSeconds", 5)),
@@ -203,21 +336,36 @@ def _target_group(properties: Mapping[str, Any]) -> TargetGroup:
     )
 
 
-def _rules(stack: Mapping[str, Any], scheme: str, service: str) -> Iterator[Rule]:
-    for body in stack.values():
-        if body["Type"] != LISTENER_RULE:
+def _rules(workload: Workload, stack: Stack) -> Iterator[Rule]:
+    """Its listener rules, each at the balancer of the route whose target group it forwards to."""
+    routes: dict[str, Route] = {route.target_groups[0]: route for route in workload.routes}
+    for resource in stack.resources:
+        if resource.type != LISTENER_RULE:
             continue
-        properties = body["Properties"]
-        paths: tuple[str, ...] = ()
-        hosts: tuple[str, ...] = ()
-        for condition in properties["Conditions"]:
-            if condition["Field"] == "path-pattern":
-                paths = tuple(_values(condition, "PathPatternConfig"))
-            elif condition["Field"] == "host-header":
-                hosts = tuple(_values(condition, "HostHeaderConfig"))
-        yield Rule(scheme, int(properties["Priority"]), paths, hosts, service)
+        properties: dict[str, Any] = resource.properties
+        target = next(each for each in _forwarded(properties["Actions"]) if each in routes)
+        yield Rule(
+            balancer=routes[target].spec.load_balancer,
+            priority=int(properties["Priority"]),
+            paths=_condition(properties, "path-pattern", "PathPatternConfig"),
+            hosts=_condition(properties, "host-header", "HostHeaderConfig"),
+            group=f"{workload.name}/{target}",
+        )
 
 
-def _values(condition: Mapping[str, Any], config: str) -> list[str]:
-    values = condition.get(config, {}).get("Values") or condition.get("Values") or []
-    return [str(each) for each in values]
+def _forwarded(actions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The logical ids of the target groups that the actions forward to."""
+    for action in actions:
+        groups = action.get("ForwardConfig", {}).get("TargetGroups", ())
+        for each in (action, *groups):
+            if isinstance(arn := each.get("TargetGroupArn"), dict) and "Ref" in arn:
+                yield arn["Ref"]
+
+
+def _condition(properties: Mapping[str, Any], kind: str, config: str) -> tuple[str, ...]:
+    return tuple(
+        str(value)
+        for condition in properties["Conditions"]
+        if condition["Field"] == kind
+        for value in condition.get(config, {}).get("Values") or condition.get("Values") or ()
+    )

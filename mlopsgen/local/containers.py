@@ -13,9 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from mlopsgen.local.blueprint import Task
+from mlopsgen.local.mounts import SHARED_MEMORY, TMP, folder
 from mlopsgen.local.process import Command
 from mlopsgen.local.state import LABEL, MARK
-from mlopsgen.local.tasks import Health, Place, Started, Unprepared, free_port, health, variables
+from mlopsgen.local.tasks import (
+    Health,
+    Place,
+    Processes,
+    Started,
+    Unprepared,
+    check_ports,
+    free_port,
+    health,
+    moved,
+    variables,
+)
 
 ENGINES = ("docker", "podman")
 
@@ -39,9 +51,7 @@ class Containers:
         """The command that builds the task's image, with a name for people."""
         if task.image is None or task.context is None:
             return
-        dockerfile = built / "images" / task.image / "Dockerfile"
-        if not dockerfile.is_file():
-            dockerfile = task.context / (task.dockerfile or "Dockerfile")
+        dockerfile = task.dockerfile or built / "images" / task.image / "Dockerfile"
         words = [
             self.engine,
             "build",
@@ -59,25 +69,32 @@ class Containers:
             Command((*words, str(task.context)), dict(os.environ) | {MARK: self.mark}, built, BUILD_TIME),
         )
 
-    def prepare(self, task: Task, place: Place, version: str) -> Started:
+    def lacks(self, task: Task) -> str | None:
+        """Nothing."""
+        return None
+
+    def prepare(self, task: Task, place: Place) -> Started:
         """See `Launcher`."""
+        check_ports(task)
         id_ = secrets.token_hex(4)
         name = f"{self.prefix}-{task.name}-{id_}"
         container = task.container
-        port = free_port() if "portMappings" in container else 0
-        environment = variables(task, place, version, id_, port)
+        own = place.scratch / f"{task.name}-{id_}"
+        own.mkdir(mode=0o700)
+        port = free_port() if task.ports else 0
+        environment = variables(task, place, id_, port)
         words = [self.engine, "run", "--rm", "--name", name, "--label", f"{LABEL}={self.mark}"]
-        words += ["--network", "host", *_isolation(task)]
+        words += ["--network", "host", *_isolation(task), *_mounted(task, place.volumes, own)]
         # Values go by this command's environment: on its command line everybody could read them.
         for each in sorted(environment):
             words += ["--env", each]
         check = health(task, port)
         words += _health(check) if check else ["--no-healthcheck"]
-        entry = list(container.get("entryPoint") or ())
+        entry = [moved(each, task, port) for each in container.get("entryPoint") or ()]
         if entry:
             words += ["--entrypoint", entry[0]]
         words += [self._tag(task) if task.image else container["image"], *entry[1:]]
-        words += container.get("command") or (task.image_command if entry else ())
+        words += [moved(each, task, port) for each in container.get("command") or ()]
         return Started(
             id_,
             Command(
@@ -85,7 +102,10 @@ class Containers:
                 dict(os.environ) | environment,
                 place.scratch,
                 float(container.get("stopTimeout", 30)),
-                after=((self.engine, "rm", "--force", "--volumes", name),),
+                after=(
+                    (self.engine, "rm", "--force", "--volumes", name),
+                    ("rm", "-rf", "--", str(own)),
+                ),
             ),
             port,
             self._asked(name) if check else None,
@@ -100,12 +120,36 @@ class Containers:
         return Health(("sh", "-c", f'[ "$({inspect})" != unhealthy ]'), 5, 30, 1, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """Runs Python packages as processes, and all other images as containers."""
+
+    processes: Processes
+    containers: Containers
+
+    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Command]]:
+        """See `Launcher`."""
+        return self._for(task).builds(task, built)
+
+    def lacks(self, task: Task) -> str | None:
+        """See `Launcher`."""
+        return self._for(task).lacks(task)
+
+    def prepare(self, task: Task, place: Place) -> Started:
+        """See `Launcher`."""
+        return self._for(task).prepare(task, place)
+
+    def _for(self, task: Task) -> Processes | Containers:
+        return self.processes if task.is_program else self.containers
+
+
 def _isolation(task: Task) -> list[str]:
     container: Mapping[str, Any] = task.container
     memory = int(task.definition["memory"])
     # The engine refuses more processors than there are, which ECS would not have placed the task on.
     cpus = min(int(task.definition["cpu"]) / 1024, os.cpu_count() or 1)
-    words = ["--user", str(container["user"]), "--memory", f"{memory}m", "--memory-swap", f"{memory}m"]
+    words = ["--user", str(container["user"])] if "user" in container else []
+    words += ["--memory", f"{memory}m", "--memory-swap", f"{memory}m"]
     words += ["--cpus", f"{cpus:g}", "--stop-timeout", str(container.get("stopTimeout", 30))]
     if container.get("readonlyRootFilesystem"):
         words.append("--read-only")
@@ -114,9 +158,30 @@ def _isolation(task: Task) -> list[str]:
         words += ["--cap-drop", each]
     if linux.get("initProcessEnabled"):
         words.append("--init")
-    for each in container.get("mountPoints", ()):
-        words += ["--volume", each["containerPath"]]
+    if shared := linux.get("sharedMemorySize"):
+        words += ["--shm-size", f"{shared}m"]
     return words
+
+
+def _mounted(task: Task, volumes: Path, own: Path) -> Iterator[str]:
+    """The task's volumes.
+
+    Space that lives as long as the task is a volume of the engine's, which takes over the permissions of the
+    image's folder, as on ECS. Where the image says nothing of them, the task definition has a container that
+    opens the folder first; here a folder of this machine, open to all, saves that.
+    """
+    for each in task.mounts:
+        if each.memory is not None and each.path == SHARED_MEMORY:
+            yield from ("--shm-size", f"{each.memory}m")
+        elif each.memory is not None:
+            yield from ("--tmpfs", f"{each.path}:rw,mode=1777,size={each.memory}m")
+        elif not each.outlives and (task.is_program or each.path == TMP):
+            yield from ("--volume", each.path)
+        else:
+            place = folder(each, volumes, own)
+            place.mkdir(parents=True, exist_ok=True)
+            place.chmod(0o777)
+            yield from ("--volume", f"{place}:{each.path}{':ro' if each.read_only else ''}")
 
 
 def _health(check: Health) -> list[str]:
@@ -141,4 +206,4 @@ def find_engine() -> str:
             return engine
         error = asked.stderr.strip().splitlines()
         said.append(f"{engine}: {error[-1] if error else 'does not answer'}")
-    raise Unprepared(f"--containers needs a Docker or Podman engine; {'; '.join(said)}")
+    raise Unprepared("; ".join(said))

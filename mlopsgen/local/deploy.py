@@ -5,36 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlopsgen.local.embedded import EmbeddedAws
-
-BEFORE_IMAGES = "registry"
 
 
 class DeploymentFailed(Exception):
     """`deploy.sh` ended with an error; it has already said which."""
 
 
-def deploy(
-    aws: EmbeddedAws,
-    environment: Path,
-    repositories: Iterable[str],
-    after: str | None,
-    say: Callable[[str], None],
-) -> None:
-    """Deploy every stack of `environment`, with a pushed image in each of `repositories` half-way.
+def deploy(aws: EmbeddedAws, environment: Path, facts: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    """Deploy every stack of `environment`, with a pushed image in each repository half-way.
 
-    `after` is the first stack that needs images. `say` gets each line that `deploy.sh` prints. Raises
+    `facts` is what the manifest says of it. `say` gets each line that `deploy.sh` prints. Raises
     `DeploymentFailed`.
     """
-    names = sorted(repositories)
-    if not names or after is None:
+    names, after = sorted(facts["repositories"]), facts["afterImages"]
+    before = facts["stacks"][: facts["stacks"].index(after)] if after else []
+    if not names or not before:
         _run(aws, environment, [], {}, say)
         return
-    _run(aws, environment, ["--until", BEFORE_IMAGES], {}, say)
+    _run(aws, environment, ["--until", before[-1]], {}, say)
     for name in names:
         digest = push(aws, name)
         say(f"{name} ... pushed {digest[:19]}…")

@@ -64,8 +64,10 @@ def _calls(client: Callable[[str], Any], prefix: str) -> Iterator[tuple[str, lis
         yield "ec2 describe-subnets", [f"{each['CidrBlock']} {each['AvailabilityZone']}" for each in subnets]
     repositories = client("ecr").describe_repositories()["repositories"]
     yield "ecr describe-repositories", _mine(prefix, repositories, "repositoryName")
+    systems = client("efs").describe_file_systems()["FileSystems"]
+    yield "efs describe-file-systems", [each.get("Name", each["FileSystemId"]) for each in systems]
     ecs = client("ecs")
-    clusters = [arn for arn in ecs.list_clusters()["clusterArns"] if f"/{prefix}-" in arn]
+    clusters = [arn for arn in ecs.list_clusters()["clusterArns"] if arn.endswith(f"/{prefix}")]
     described = ecs.describe_clusters(clusters=clusters)["clusters"] if clusters else []
     yield "ecs describe-clusters", [f"{each['clusterName']} {each['status']}" for each in described]
     yield (

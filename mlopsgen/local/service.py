@@ -20,8 +20,8 @@ FAILURES = 3
 
 MAX_PAUSE = 30.0
 
-MODEL_VERSION = "current"
-"""What the serving stacks' parameter says by default."""
+PATIENCE = 120.0
+"""Seconds that a task gets to become healthy, whatever its grace: a laptop is slower than it looks."""
 
 
 class Failed(Exception):
@@ -34,15 +34,24 @@ class Running:
 
     started: Started
     process: Process
-    target: Target
+    targets: tuple[tuple[Group, Target], ...]
+    """How the load balancer sees it, by target group; the port of each is its own."""
     log: Log
-    version: str
-    """The model's version that was current when it started."""
     since: float = field(default_factory=time.time)
     watch: asyncio.Task[None] | None = None
     leaving: bool = False
-    sick: str = ""
-    """What ECS's own check found."""
+
+    @property
+    def state(self) -> str:
+        """The worst of its states at the load balancer; `running` where none asks."""
+        states = {target.state for _, target in self.targets}
+        worst = [each for each in ("draining", "unhealthy", "initial", "healthy") if each in states]
+        return worst[0] if worst else "running"
+
+    @property
+    def reason(self) -> str:
+        """Why it is not healthy."""
+        return next((target.reason for _, target in self.targets if target.reason), "")
 
 
 class Tasks:
@@ -54,18 +63,16 @@ class Tasks:
         launcher: Launcher,
         logs: Logs,
         place: Callable[[], Place],
-        version: Callable[[], str],
         say: Callable[[str], None],
     ) -> None:
-        """`place` and `version` tell what holds at the moment a task is started."""
+        """`place` tells what holds at the moment a task is started."""
         self.service = service
         self.name = service.task.name
-        self.group = Group(service.target_group) if service.target_group else None
+        self.groups = {each.name: Group(each) for each in service.groups}
         self.running: list[Running] = []
         self._launcher = launcher
         self._logs = logs
         self._place = place
-        self._version = version
         self._say = say
         self._stopping = False
         self._replacements: set[asyncio.Task[None]] = set()
@@ -76,19 +83,24 @@ class Tasks:
         async with self._deploying:
             old = [each for each in self.running if not each.leaving]
             wanted = self.service.replicas
-            room = max(1, math.floor(wanted * self.service.most) - wanted) if old else wanted
+            surge = math.floor(wanted * self.service.most) - wanted if old else wanted
+            # Without room for more tasks than wanted, old ones have to make place first.
+            spare = 0 if surge > 0 else max(1, wanted - math.ceil(wanted * self.service.least))
             fresh: list[Running] = []
             try:
                 while len(fresh) < wanted or old:
-                    count = min(room, wanted - len(fresh))
+                    leaving, old = old[:spare], old[spare:]
+                    await asyncio.gather(*(self._retire(each) for each in leaving))
+                    count = min(surge or spare, wanted - len(fresh))
                     came = await asyncio.gather(
                         *(self._healthy() for _ in range(count)), return_exceptions=True
                     )
                     fresh += [each for each in came if isinstance(each, Running)]
                     if faults := [each for each in came if isinstance(each, BaseException)]:
                         raise faults[0]
-                    leaving, old = old[: max(count, 1)], old[max(count, 1) :]
-                    await asyncio.gather(*(self._retire(each) for each in leaving))
+                    if surge > 0:
+                        leaving, old = old[: max(count, 1)], old[max(count, 1) :]
+                        await asyncio.gather(*(self._retire(each) for each in leaving))
             except Failed:
                 await asyncio.gather(*(self._retire(each) for each in fresh))
                 for _ in range(wanted - len([each for each in self.running if not each.leaving])):
@@ -108,7 +120,10 @@ class Tasks:
     async def _healthy(self) -> Running:
         """A new task that answers; each failure on the way is said. Raises `Failed`."""
         for attempt in range(1, FAILURES + 1):
-            task = await self._start()
+            try:
+                task = await self._start()
+            except Unprepared as error:
+                raise Failed(str(error)) from None
             fault = await self._until_healthy(task)
             if fault is None:
                 return task
@@ -122,32 +137,37 @@ class Tasks:
     async def _until_healthy(self, task: Running) -> str | None:
         ended = asyncio.ensure_future(task.process.wait())
         # Tasks that take longer than their grace would be replaced for ever.
-        deadline = time.monotonic() + max(self.service.grace, 60)
-        if self.group is None:
+        deadline = time.monotonic() + max(self.service.grace, PATIENCE)
+        if not task.targets:
             with contextlib.suppress(TimeoutError):
                 return words(await asyncio.wait_for(asyncio.shield(ended), 1))
             return None
-        while task.target.state == "initial":
-            changed = asyncio.ensure_future(task.target.changed.wait())
-            await asyncio.wait((ended, changed), timeout=1, return_when=asyncio.FIRST_COMPLETED)
-            changed.cancel()
-            if ended.done():
-                return words(ended.result())
-            if time.monotonic() > deadline:
-                return f"did not become healthy: {task.target.reason}"
+        for _, target in task.targets:
+            while target.state == "initial":
+                changed = asyncio.ensure_future(target.changed.wait())
+                await asyncio.wait((ended, changed), timeout=1, return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
+                if ended.done():
+                    return words(ended.result())
+                if time.monotonic() > deadline:
+                    return f"did not become healthy: {target.reason}"
         return None
 
     async def _start(self) -> Running:
         if self._stopping:
             raise Failed(f"{self.name} is being stopped")
-        started = self._launcher.prepare(self.service.task, self._place(), MODEL_VERSION)
+        started = self._launcher.prepare(self.service.task, self._place())
         log = self._logs.open(self.name, started.id, log_group(self.service.task))
         process = await Process.start(started.command, log)
-        target = Target(f"{self.name}/{started.id}", started.port)
-        task = Running(started, process, target, log, self._version())
+        main = self.service.task.ports[:1]
+        targets = []
+        for group in self.groups.values():
+            port = group.settings.port
+            target = Target(f"{self.name}/{started.id}", started.port if port in main else port)
+            targets.append((group, target))
+            group.register(target)
+        task = Running(started, process, tuple(targets), log)
         self.running.append(task)
-        if self.group:
-            self.group.register(target)
         task.watch = asyncio.create_task(self._watch(task))
         return task
 
@@ -159,11 +179,11 @@ class Tasks:
             await asyncio.wait((ended, checks), return_when=asyncio.FIRST_COMPLETED)
             if task.leaving:
                 return
-            was_serving = task.target.state in ("healthy", "unhealthy") or self.group is None
+            was_serving = task.state in ("healthy", "unhealthy", "running")
             if ended.done():
                 fault = words(ended.result())
-                if self.group:
-                    await self.group.forget(task.target)
+                for group, target in task.targets:
+                    await group.forget(target)
                 if task in self.running:
                     self.running.remove(task)
             else:
@@ -182,13 +202,14 @@ class Tasks:
 
     async def _checks(self, task: Running) -> str:
         """What is wrong with it, as soon as something is."""
-        return await _first(self._container_check(task), self._target_check(task))
+        targets = [self._target_check(task, target) for _, target in task.targets]
+        return await _first(self._container_check(task), *targets)
 
-    async def _target_check(self, task: Running) -> str:
+    async def _target_check(self, task: Running, target: Target) -> str:
         while True:
-            changed = task.target.changed
-            if task.target.state == "unhealthy" and time.time() - task.since > self.service.grace:
-                return f"is unhealthy: {task.target.reason}"
+            changed = target.changed
+            if target.state == "unhealthy" and time.time() - task.since > self.service.grace:
+                return f"is unhealthy: {target.reason}"
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), 5)
 
@@ -238,8 +259,7 @@ class Tasks:
     async def _retire(self, task: Running) -> None:
         """Let the load balancer let go of it, then stop it."""
         task.leaving = True
-        if self.group:
-            await self.group.drain(task.target)
+        await asyncio.gather(*(group.drain(target) for group, target in task.targets))
         await task.process.stop()
         if task in self.running:
             self.running.remove(task)

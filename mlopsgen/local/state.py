@@ -68,6 +68,11 @@ class Folder:
         return self.root / "tmp"
 
     @property
+    def volumes(self) -> Path:
+        """What outlives tasks and runs: a folder for each environment's volumes."""
+        return self.root.parent / "volumes"
+
+    @property
     def store(self) -> Path:
         """A copy of what the run's bucket must not lose."""
         return self.root / "store"
@@ -86,7 +91,8 @@ class Folder:
         self.clear()
         run = Run(secrets.token_hex(16), os.getpid(), secrets.token_urlsafe(32))
         for each in (self.logs, self.built, self.scratch, self.store):
-            each.mkdir(mode=0o700)
+            # What a container wrote as another user may be there still.
+            each.mkdir(mode=0o700, exist_ok=True)
         self.note(run)
         return run
 
@@ -141,8 +147,10 @@ class Folder:
             self._lock = None
 
     def remove(self) -> None:
-        """Remove the folder as a whole."""
+        """Remove the folder as a whole, but for volumes."""
         shutil.rmtree(self.root, ignore_errors=True)
+        if self.volumes.exists():
+            return
         with contextlib.suppress(OSError):
             (self.root.parent / ".gitignore").unlink()
             self.root.parent.rmdir()

@@ -2,8 +2,8 @@
 
 It gets the command, the entry point, the environment and the role that the task definition names, and nothing
 of the caller's environment but what reaches the network. Different from ECS are: `PORT` and `HOST`, because
-tasks share this machine's ports; `/tmp`, which is a folder of the task's own; and what only a container can
-give: user, read-only root and limits of memory (`--containers` gives those).
+tasks share this machine's ports; volumes and `/tmp`, which are folders; and what only a container can give:
+user, read-only root and limits of memory (`--containers` gives those).
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mlopsgen.local.blueprint import Task
+from mlopsgen.local.mounts import Folders, folders, relocated
 from mlopsgen.local.process import Command
 from mlopsgen.local.state import MARK
+from mlopsgen.promotion import Gate, Gates, laid_over
 
 PASSED = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 """What a program needs to reach the network from here."""
@@ -46,8 +48,14 @@ class Place:
     mark: str
     """Of this run."""
     scratch: Path
-    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    volumes: Path
+    """Where volumes that outlive tasks lie."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     """Laid over those of the pipeline."""
+    gates: Gates = field(default_factory=dict)
+    """Laid over those of the pipeline."""
+    trigger: str = ""
+    """What starts the task, if anything on AWS would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ class Started:
     id: str
     command: Command
     port: int
+    """Where it listens instead of its main port; 0 if it has none."""
     health: Health | None = None
 
 
@@ -77,30 +86,42 @@ class Launcher(Protocol):
     def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Command]]:
         """What has to be built first, from the compiled files in `built`."""
 
-    def prepare(self, task: Task, place: Place, version: str) -> Started:
+    def lacks(self, task: Task) -> str | None:
+        """Why no task of `task` can run here, if none can."""
+
+    def prepare(self, task: Task, place: Place) -> Started:
         """What to run for one more task of `task`. Raises `Unprepared`."""
 
 
+@dataclass(frozen=True, slots=True)
 class Processes:
     """As processes of this machine."""
+
+    without: str = ""
+    """Why there is no container engine for what cannot be a process."""
 
     def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Command]]:
         """Nothing: they run from the source."""
         yield from ()
 
-    def prepare(self, task: Task, place: Place, version: str) -> Started:
+    def lacks(self, task: Task) -> str | None:
+        """A container engine, for images that are not built with `python`."""
+        return (
+            None
+            if task.is_program
+            else f"{foreign(task)}, and that takes a container engine ({self.without})"
+        )
+
+    def prepare(self, task: Task, place: Place) -> Started:
         """See `Launcher`."""
-        if task.context is None:
-            raise Unprepared(
-                f"`{task.name}` runs the image {task.container['image']}, which is not built here: "
-                "start it with --containers"
-            )
+        if lacking := self.lacks(task):
+            raise Unprepared(f"`{task.name}` {lacking}")
+        check_ports(task)
         id_ = secrets.token_hex(4)
         own = place.scratch / f"{task.name}-{id_}"
         own.mkdir(mode=0o700)
-        port = free_port() if "portMappings" in task.container else 0
-        program = tuple(task.container.get("command") or task.image_command)
-        entry = tuple(task.container.get("entryPoint") or ())
+        found = folders(task, place.volumes, own)
+        port = free_port() if task.ports else 0
         inherited = {
             name: os.environ[name] for each in PASSED for name in (each, each.lower()) if name in os.environ
         }
@@ -118,27 +139,52 @@ class Processes:
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(own),
             "XDG_CACHE_HOME": str(own / "cache"),
-            **variables(task, place, version, id_, port),
+            **variables(task, place, id_, port, found),
         }
-        # The build context becomes a package below the image's working directory.
         command = Command(
-            argv=entry + program,
+            argv=tuple(moved(each, task, port, found) for each in words_of(task)),
             environment=environment,
-            folder=task.context.parent,
+            folder=task.folder or own,
             stop_timeout=float(task.container.get("stopTimeout", 30)),
             after=(("rm", "-rf", "--", str(own)),),
         )
-        return Started(id_, command, port, health(task, port))
+        return Started(id_, command, port, health(task, port, found))
 
 
-def variables(task: Task, place: Place, version: str, id_: str, port: int) -> dict[str, str]:
+def foreign(task: Task) -> str:
+    """Why it cannot be a process."""
+    if task.dockerfile:
+        return f"runs the image `{task.image}`, which has a Dockerfile of its own"
+    return f"runs the image {task.container['image']}, which is not built here"
+
+
+def words_of(task: Task) -> tuple[str, ...]:
+    """What it runs: the task definition's words, or the image's own where that names none.
+
+    An entry point takes the place of the image's command too, as in the container engine of ECS (Docker's
+    reference of `docker container run`, "--entrypoint").
+    """
+    entry = tuple(task.container.get("entryPoint") or ())
+    command = tuple(task.container.get("command") or ())
+    return entry + command or task.image_command
+
+
+def moved(word: str, task: Task, port: int, found: Folders = ()) -> str:
+    """A word of a command, with the folders and the port that the task has here."""
+    option, equals, value = word.partition("=")
+    if equals and option.startswith("-"):
+        return f"{option}={moved(value, task, port, found)}"
+    if port and re.fullmatch(rf"(.*:)?{task.ports[0]}", word):
+        return f"{word.removesuffix(str(task.ports[0]))}{port}"
+    return relocated(word, found)
+
+
+def variables(task: Task, place: Place, id_: str, port: int, found: Folders = ()) -> dict[str, str]:
     """What the task finds in its environment on ECS, with the embedded AWS in AWS's place."""
-    known = {"${AWS_ACCOUNT_ID}": place.account, "${MODEL_VERSION}": version}
-    named = {each["name"]: each["value"] for each in task.container.get("environment", ())}
-    for name, value in named.items():
-        for placeholder, real in known.items():
-            value = value.replace(placeholder, real)
-        named[name] = value
+    named = {
+        each["name"]: relocated(each["value"].replace("${AWS_ACCOUNT_ID}", place.account), found)
+        for each in task.container.get("environment", ())
+    }
     for each in task.container.get("secrets", ()):
         name = each["name"]
         if name not in os.environ:
@@ -148,10 +194,12 @@ def variables(task: Task, place: Place, version: str, id_: str, port: int) -> di
             )
         named[name] = os.environ[name]
     if port:
-        named |= {"PORT": str(port), "HOST": "127.0.0.1"}
-    if place.hyperparameters and "HYPERPARAMETERS" in named:
-        merged = json.loads(named["HYPERPARAMETERS"]) | dict(place.hyperparameters)
-        named["HYPERPARAMETERS"] = json.dumps(merged, sort_keys=True, separators=(",", ":"))
+        # Gradio, Streamlit and others have a variable of their own for it.
+        main = str(task.ports[0])
+        moved = {name: str(port) for name in named if name.endswith("PORT") and named[name] == main}
+        named |= moved | {"PORT": str(port), "HOST": "127.0.0.1"}
+    if task.kind == "job":
+        named |= _by_hand(task, named, place)
     return named | {
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_CONTAINER_AUTHORIZATION_TOKEN": place.token,
@@ -165,14 +213,34 @@ def variables(task: Task, place: Place, version: str, id_: str, port: int) -> di
     }
 
 
-def health(task: Task, port: int) -> Health | None:
+def _by_hand(task: Task, named: Mapping[str, str], place: Place) -> Iterator[tuple[str, str]]:
+    """What the user's options change of a job's variables."""
+    if place.parameters:
+        merged = json.loads(named.get("PARAMETERS", "{}")) | dict(place.parameters)
+        yield "PARAMETERS", json.dumps(merged, sort_keys=True, separators=(",", ":"))
+    if place.gates and "PROMOTION" in named:
+        promotion = json.loads(named["PROMOTION"])
+        promotion["metrics"] = {name: gate.document for name, gate in gates_of(task, place.gates).items()}
+        yield "PROMOTION", json.dumps(promotion, sort_keys=True, separators=(",", ":"))
+    if place.trigger:
+        yield "TRIGGER", place.trigger
+
+
+def gates_of(task: Task, own: Gates) -> Gates:
+    """What a version that it produces has to reach: `own`, and the gates of the pipeline."""
+    promotion = json.loads(variable(task, "PROMOTION") or '{"metrics": {}}')
+    return laid_over(own, {name: Gate.of(each) for name, each in promotion["metrics"].items()})
+
+
+def health(task: Task, port: int, found: Folders = ()) -> Health | None:
     """ECS's own check of the container, asking the port that the task has here."""
     check = task.container.get("healthCheck")
     if not check:
         return None
     kind, *words = check["command"]
-    declared = task.container["portMappings"][0]["containerPort"] if port else 0
-    words = [re.sub(rf":{declared}\b", f":{port}", each) for each in words]
+    if port:
+        words = [re.sub(rf":{task.ports[0]}\b", f":{port}", each) for each in words]
+    words = [relocated(each, found) for each in words]
     return Health(
         command=("sh", "-c", *words) if kind == "CMD-SHELL" else tuple(words),
         interval=float(check.get("interval", 30)),
@@ -188,12 +256,18 @@ def log_group(task: Task) -> str | None:
     return options.get("awslogs-group")
 
 
-def location(task: Task, variable: str, account: str) -> str | None:
-    """A location in the task's environment, such as `RAW_URI`."""
+def variable(task: Task, name: str) -> str | None:
+    """The value of a variable in its task definition."""
     for each in task.container.get("environment", ()):
-        if each["name"] == variable:
-            return str(each["value"]).replace("${AWS_ACCOUNT_ID}", account)
+        if each["name"] == name:
+            return str(each["value"])
     return None
+
+
+def location(task: Task, name: str, account: str) -> str | None:
+    """A location in the task's environment, such as `RAW_URI`."""
+    value = variable(task, name)
+    return None if value is None else value.replace("${AWS_ACCOUNT_ID}", account)
 
 
 def free_port() -> int:
@@ -201,6 +275,22 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def check_ports(task: Task) -> None:
+    """Raises `Unprepared` if somebody listens where it is to listen: all its ports but the main one stay."""
+    for port in task.ports[1:]:
+        with socket.socket() as probe:
+            # What was closed a moment ago is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("", port))
+            except OSError as error:
+                raise Unprepared(
+                    f"`{task.name}` listens on port {port} too, and there is no way to it here "
+                    f"({(error.strerror or str(error)).lower()}): only its main port can be moved. "
+                    f"End what listens on {port}, or give `{task.name}` another number"
+                ) from None
 
 
 def words(code: int) -> str:

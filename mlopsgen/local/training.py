@@ -1,4 +1,4 @@
-"""Training in a run: a trainer's task, started as often as it takes, and the gate after it."""
+"""Jobs in a run: a job's task, started as often as it takes, and the gate of the model that it produces."""
 
 from __future__ import annotations
 
@@ -14,15 +14,12 @@ from mlopsgen.local.logs import Logs
 from mlopsgen.local.process import run
 from mlopsgen.local.show import Show, Tell, gist
 from mlopsgen.local.state import Folder
-from mlopsgen.local.tasks import Launcher, Place, Unprepared, log_group, tail, words
-from mlopsgen.promotion import NotPromoted
-
-ATTEMPTS = 3
-"""How often a trainer is started that something ended from outside, as spot instances are."""
+from mlopsgen.local.tasks import Launcher, Place, Unprepared, gates_of, log_group, tail, words
+from mlopsgen.promotion import Gates, NotPromoted
 
 
 class Training:
-    """One trainer at a time."""
+    """One job at a time."""
 
     def __init__(
         self,
@@ -31,34 +28,32 @@ class Training:
         logs: Logs,
         folder: Folder,
         show: Show,
-        minimum: Mapping[str, float],
     ) -> None:
-        """`minimum`: metrics that a version has to reach, before what the pipeline says of them."""
         self._account = account
         self._launcher = launcher
         self._logs = logs
         self._folder = folder
         self._show = show
-        self._minimum = minimum
         self._busy = asyncio.Lock()
 
-    async def train(
-        self, trainer: Task, hyperparameters: Mapping[str, Any], hear: Tell | None = None
+    async def run(
+        self, job: Task, parameters: Mapping[str, Any], trigger: str = "", hear: Tell | None = None
     ) -> str | None:
-        """Train, and promote what was published. Returns the version. Raises `Stop`."""
+        """Run it, and promote the version that it publishes. Returns that. Raises `Stop`."""
         async with self._busy:
             place = self._account.place
-            place = replace(place, hyperparameters={**place.hyperparameters, **hyperparameters})
-            before = await self._published(trainer)
-            with self._step(f"training with {trainer.name}", hear) as tell:
-                await self._run_trainer(trainer, place, tell)
-            version = next(iter(sorted(await self._published(trainer) - before, reverse=True)), None)
-            if trainer.model is None:
+            place = replace(place, parameters={**place.parameters, **parameters}, trigger=trigger)
+            before = await self._published(job)
+            what = f"training with {job.name}" if job.produces else f"running {job.name}"
+            with self._step(what, hear) as tell:
+                await self._run_task(job, place, tell)
+            if job.produces is None:
                 return None
+            version = next(iter(sorted(await self._published(job) - before, reverse=True)), None)
             if version is None:
-                raise Stop(f"{trainer.name} ended well, but published no version of `{trainer.model}`")
-            with self._step(f"promoting {trainer.model} {version}", hear) as tell:
-                await self._promote(trainer, version, tell)
+                raise Stop(f"{job.name} ended well, but published no version of `{job.produces}`")
+            with self._step(f"promoting {job.produces} {version}", hear) as tell:
+                await self._promote(job, version, tell)
             return version
 
     def _step(self, what: str, hear: Tell | None) -> contextlib.AbstractContextManager[Tell]:
@@ -67,46 +62,54 @@ class Training:
         hear(what)
         return contextlib.nullcontext(hear)
 
-    async def _run_trainer(self, trainer: Task, place: Place, tell: Tell) -> None:
+    async def _run_task(self, job: Task, place: Place, tell: Tell) -> None:
         def hear(line: str) -> None:
             if said := gist(line):
                 tell(said)
 
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, job.attempts + 1):
             try:
-                started = self._launcher.prepare(trainer, place, "")
+                started = self._launcher.prepare(job, place)
             except Unprepared as error:
                 raise Stop(str(error)) from None
-            log = self._logs.open(trainer.name, started.id, log_group(trainer), hear)
+            log = self._logs.open(job.name, started.id, log_group(job), hear)
             code = await run(started.command, log)
             if not code:
                 return
             self._account.check()
-            text = f"{trainer.name} {words(code)}"
-            # Ended from outside, as when a spot instance is taken back: the next start goes on from the
-            # last checkpoint.
-            if code <= 128 or attempt == ATTEMPTS:
+            text = f"{job.name} {words(code)}"
+            # Ended from outside, as when a spot instance is taken back: the next start of a trainer goes on
+            # from its last checkpoint.
+            if code <= 128 or attempt == job.attempts:
                 raise Stop(f"{text}{tail(log.last)}\n  the whole log: {log.path}")
-            tell(f"{text}; starting it again ({attempt + 1} of {ATTEMPTS})")
+            tell(f"{text}; starting it again ({attempt + 1} of {job.attempts})")
 
-    async def _published(self, trainer: Task) -> set[str]:
-        uri = self._account.store_uri(trainer)
+    async def _published(self, job: Task) -> set[str]:
+        uri = self._account.published_at(job)
         if uri is None:
             return set()
         return set(await self._account.ask(self._account.cloud.store(uri).versions))
 
-    async def _promote(self, trainer: Task, version: str, tell: Tell) -> None:
+    async def _promote(self, job: Task, version: str, tell: Tell) -> None:
         account = self._account
-        uri = account.store_uri(trainer)
-        assert uri is not None and trainer.model is not None
+        uri = account.published_at(job)
+        assert uri is not None
         store = account.cloud.store(uri)
-        promotion = account.blueprint.promotion.get(trainer.model)
-        minimum = dict(promotion.minimum if promotion else {}) | dict(self._minimum)
+        gates = gates_of(job, account.place.gates)
         try:
-            promoted = await account.ask(lambda: store.promote(version, minimum))
+            promoted = await account.ask(lambda: store.promote(version, gates))
         except NotPromoted as error:
-            wanted = " ".join(f"--minimum {name}=…" for name in minimum)
-            raise Stop(f"{error}. More data or other hyperparameters help; {wanted} lowers the bar") from None
-        numbers = {name: promoted.metrics[name] for name in minimum if name in promoted.metrics}
+            help_ = f". More data or other parameters help; {_lower_bars(gates)}" if gates else ""
+            raise Stop(f"{error}{help_}") from None
+        numbers = {name: promoted.metrics[name] for name in gates}
         tell("  ".join(f"{name} {value:.4g}" for name, value in numbers.items()) or "promoted")
+        if (pinned := account.blueprint.versions.get(job.produces or "", "current")) != "current":
+            tell(f"`{job.produces}` is pinned to {pinned} in the pipeline: what loads it does not follow")
         await account.ask(lambda: account.cloud.save(uri, self._folder.store))
+
+
+def _lower_bars(gates: Gates) -> str:
+    """The options that move the bounds."""
+    options = [f"--minimum {name}=…" for name, gate in gates.items() if gate.at_least is not None]
+    options += [f"--maximum {name}=…" for name, gate in gates.items() if gate.at_most is not None]
+    return f"{' '.join(options)} lower{'s' * (len(options) == 1)} the bar"

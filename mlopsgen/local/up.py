@@ -15,7 +15,7 @@ from typing import Any
 from mlopsgen.artifacts import Artifact
 from mlopsgen.local.account import Account, Stop
 from mlopsgen.local.balancer import Balancer
-from mlopsgen.local.blueprint import Blueprint
+from mlopsgen.local.blueprint import Blueprint, Task, Unknown
 from mlopsgen.local.control import Control, Document
 from mlopsgen.local.logs import Logs
 from mlopsgen.local.predict import Example, NotYet, Unpredictable, examples, predict
@@ -23,9 +23,9 @@ from mlopsgen.local.process import run
 from mlopsgen.local.service import Failed, Tasks
 from mlopsgen.local.show import Show, Tell
 from mlopsgen.local.state import Folder, Run, sweep
-from mlopsgen.local.tasks import Launcher, location, tail, words
+from mlopsgen.local.tasks import Launcher, tail, words
 from mlopsgen.local.training import Training
-from mlopsgen.promotion import NotPromoted
+from mlopsgen.promotion import Gates, NotPromoted
 
 PORT = 8080
 
@@ -46,16 +46,18 @@ class Options:
     port: int | None = None
     """Where the load balancer listens; None for 8080, or any free port if that is taken."""
     data: Path | None = None
-    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
-    minimum: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    gates: Gates = field(default_factory=dict)
     once: bool = False
     """End after the first predictions."""
     detached: bool = False
     """Nobody sits at a terminal."""
     serve: bool = True
-    """Whether services are wanted; without them it ends when all is trained."""
+    """Whether services are wanted; without them it ends when all jobs have."""
     only: str | None = None
-    """The one trainer that is wanted; None for all."""
+    """The one job that is wanted; None for all that produce a model."""
+    trigger: str = ""
+    """What starts that job."""
 
 
 class Local:
@@ -81,8 +83,8 @@ class Local:
         self._stopped = asyncio.Event()
         self._fault: str | None = None
         self._logs = Logs(folder.logs, self._disk)
-        self._account = Account(blueprint, folder, self._logs, mark.run, options.hyperparameters)
-        self._training = Training(self._account, launcher, self._logs, folder, show, options.minimum)
+        self._account = Account(blueprint, folder, self._logs, mark.run, options.parameters, options.gates)
+        self._training = Training(self._account, launcher, self._logs, folder, show)
         self._services: dict[str, Tasks] = {}
         self._balancers: dict[str, Balancer] = {}
         self.ready = False
@@ -91,7 +93,7 @@ class Local:
         self._control = Control(
             mark.token,
             self._account.task_token,
-            {"status": self._status, "train": self._train_action, "stop": self._stop_action},
+            {"status": self._status, "run": self._run_action, "stop": self._stop_action},
             self._account.credentials,
         )
 
@@ -153,35 +155,69 @@ class Local:
 
     async def _bring_up(self) -> None:
         blueprint, show = self.blueprint, self._show
+        show.say("what this machine has not, or has otherwise:")
+        for each in blueprint.absent:
+            show.say(f"  {each}")
         await self._build()
         with show.step("starting the embedded AWS") as tell:
             await self._account.open(f"http://127.0.0.1:{self._control.server.port}/credentials")
             tell(f"{self._account.aws.endpoint}, region {blueprint.region}")
-        with show.step(f"deploying {blueprint.environment}: data, network, registry, training") as tell:
+        with show.step(f"deploying {blueprint.environment}: all that needs no model") as tell:
             await self._account.deploy(tell, first=True)
         self._account.ship_logs()
         if self._options.data:
             with show.step(f"uploading {self._options.data} to raw/") as tell:
                 tell(f"{await self._account.upload(self._options.data)} files")
-        for trainer in blueprint.trainers:
-            if self._options.only in (None, trainer.name):
-                await self._training.train(trainer, {})
+        for job in self._jobs(self._options.only):
+            await self._training.run(job, {}, self._options.trigger)
         if not self._options.serve:
             return
-        if blueprint.services:
-            with show.step(f"deploying {blueprint.environment}: serving") as tell:
+        if blueprint.after_model:
+            with show.step(f"deploying {blueprint.environment}: what comes after the first model") as tell:
                 await self._account.deploy(tell, first=False)
         await self._list()
+        await self._start_services()
+        await self._first_predictions()
+        self._where()
+        self._became_ready()
+
+    def _jobs(self, only: str | None) -> tuple[Task, ...]:
+        """The jobs to run: one, or all that produce a model. Raises `Stop`."""
+        if only is None:
+            return self.blueprint.trainers
+        try:
+            return (self.blueprint.job(only),)
+        except Unknown as error:
+            raise Stop(str(error)) from None
+
+    async def _start_services(self) -> None:
         for service in self._services.values():
-            count = service.service.replicas
-            with show.step(f"starting {count} task{'s' * (count != 1)} of {service.name}"):
+            count, kind = service.service.replicas, service.service.task.kind
+            task = service.service.task
+            if missing := self._launcher.lacks(task) or await self._missing_version(task):
+                self._show.say(f"{kind} {service.name} is left out: it {missing}")
+                continue
+            if not count:
+                self._show.say(f"{kind} {service.name} is parked: `replicas.min` is 0")
+                continue
+            with self._show.step(f"starting {count} task{'s' * (count != 1)} of {service.name}"):
                 try:
                     await service.deploy()
                 except Failed as error:
                     raise Stop(str(error)) from None
-        await self._first_predictions()
-        self._where()
-        self._became_ready()
+
+    async def _missing_version(self, task: Task) -> str | None:
+        """Why the task cannot start: it loads a version that the pipeline pins and nobody trained here."""
+        for model, version in task.loads.items():
+            if version == "current":
+                continue
+            store = self._account.cloud.store(self._account.loaded_from(task, model))
+            if version not in await self._account.ask(store.versions):
+                return (
+                    f"loads `{model}` at {version}, which does not exist here; in an environment whose "
+                    f"models have `{{name: {model}, version: current}}` it loads what was trained here"
+                )
+        return None
 
     def _became_ready(self) -> None:
         self.ready = self._account.serving = True
@@ -228,11 +264,12 @@ class Local:
 
     async def _build(self) -> None:
         done = set()
-        tasks = [(each, False) for each in self.blueprint.trainers]
-        tasks += [(each.task, True) for each in self.blueprint.services]
-        for task, serving in tasks:
+        tasks = [*self._jobs(self._options.only)]
+        # What serves stays: any other job may be asked for later.
+        tasks += self.blueprint.tasks if self._options.serve else ()
+        for task in tasks:
             for what, command in self._launcher.builds(task, self._folder.built):
-                if task.image in done or (serving and not self._options.serve):
+                if task.image in done:
                     continue
                 done.add(task.image)
                 with self._show.step(what) as tell:
@@ -246,15 +283,14 @@ class Local:
     async def _open_front(self) -> None:
         for each in self.blueprint.services:
             self._services[each.task.name] = Tasks(
-                each, self._launcher, self._logs, lambda: self._account.place, lambda: "", self._show.say
+                each, self._launcher, self._logs, lambda: self._account.place, self._show.say
             )
-        groups = {name: each.group for name, each in self._services.items() if each.group}
-        schemes = sorted({rule.scheme for rule in self.blueprint.rules}, reverse=True)
-        for scheme in schemes:
-            rules = [rule for rule in self.blueprint.rules if rule.scheme == scheme]
+        groups = {name: group for each in self._services.values() for name, group in each.groups.items()}
+        for name in self.blueprint.balancers:
+            rules = [rule for rule in self.blueprint.rules if rule.balancer == name]
             balancer = Balancer(rules, groups, self._access)
-            await self._listen(balancer, main=scheme == schemes[0])
-            self._balancers[scheme] = balancer
+            await self._listen(balancer, main=name == self.blueprint.balancers[0])
+            self._balancers[name] = balancer
 
     async def _listen(self, balancer: Balancer, *, main: bool) -> None:
         wanted = self._options.port if self._options.port is not None else PORT
@@ -278,12 +314,13 @@ class Local:
             self._show.say(f"  {each.call}: {', '.join(names)}{more}")
 
     async def _first_predictions(self) -> None:
-        for scheme in list(self._balancers)[:1]:
-            url = self._url(scheme)
+        for name in list(self._balancers)[:1]:
+            url = self._url(name)
             direct = [
                 f"http://127.0.0.1:{task.started.port}"
                 for each in self._services.values()
                 for task in each.running
+                if task.started.port
             ]
             try:
                 path, found = await asyncio.to_thread(examples, [url, *direct])
@@ -301,15 +338,15 @@ class Local:
             await asyncio.sleep(1)
         return await asyncio.to_thread(predict, url, example, path)
 
-    def _url(self, scheme: str) -> str:
-        return f"http://127.0.0.1:{self._balancers[scheme].port}"
+    def _url(self, balancer: str) -> str:
+        return f"http://127.0.0.1:{self._balancers[balancer].port}"
 
     def _where(self) -> None:
         self._show.say()
         for rule in self.blueprint.rules:
             for path in rule.paths[:1] or ("/",):
                 host = f" (Host: {rule.hosts[0]})" if rule.hosts else ""
-                self._show.link("page", f"{self._url(rule.scheme)}{path.rstrip('*')}{host}")
+                self._show.link("page", f"{self._url(rule.balancer)}{path.rstrip('*')}{host}")
         endpoint = self._account.aws.endpoint
         self._show.link("AWS", f"{endpoint} (aws --endpoint-url {endpoint} s3 ls)")
         self._show.link("metrics", "mlopsgen local status")
@@ -328,55 +365,48 @@ class Local:
             tasks = [
                 {
                     "id": task.started.id,
-                    "state": task.target.state if each.group else "running",
-                    "reason": task.target.reason,
+                    "state": task.state,
+                    "reason": task.reason,
                     "port": task.started.port,
                     "pid": task.process.pid,
                     "since": task.since,
                 }
                 for task in each.running
             ]
-            services.append({"name": name, "wanted": each.service.replicas, "tasks": tasks})
+            kind, wanted = each.service.task.kind, each.service.replicas
+            services.append({"name": name, "kind": kind, "wanted": wanted, "tasks": tasks})
         models, metrics = [], []
         account = self._account
         if self.ready:
-            for trainer in self.blueprint.trainers:
-                uri = account.store_uri(trainer)
+            for job in self.blueprint.trainers:
+                uri = account.published_at(job)
                 if uri:
                     store = account.cloud.store(uri)
                     with contextlib.suppress(Stop, NotPromoted):
                         current = await account.ask(store.current)
                         versions = await account.ask(store.versions)
-                        models.append({"name": trainer.model, "current": current, "versions": versions})
-            namespace = self._namespace()
-            if namespace:
-                with contextlib.suppress(Stop):
-                    metrics = await account.ask(
-                        lambda: sorted({n for n, _ in account.cloud.metrics(namespace)})
-                    )
+                        models.append({"name": job.produces, "current": current, "versions": versions})
+            with contextlib.suppress(Stop):
+                namespace = self.blueprint.namespace
+                metrics = await account.ask(lambda: sorted({n for n, _ in account.cloud.metrics(namespace)}))
         yield {
             "environment": self.blueprint.environment,
             "ready": self.ready,
             "since": self._since,
             "aws": account.aws.endpoint if account.is_open else None,
-            "urls": {scheme: self._url(scheme) for scheme in self._balancers},
+            "urls": {name: self._url(name) for name in self._balancers},
             "services": services,
             "models": models,
             "metrics": metrics,
             "logs": str(self._folder.logs),
         }
 
-    def _namespace(self) -> str | None:
-        tasks = [*self.blueprint.trainers, *(each.task for each in self.blueprint.services)]
-        found = [location(each, "METRICS_NAMESPACE", "") for each in tasks]
-        return next((each for each in found if each), None)
-
     async def _stop_action(self, _: Document) -> AsyncIterator[Document]:
         yield {"stopping": True}
         self._stopped.set()
 
-    async def _train_action(self, asked: Document) -> AsyncIterator[Document]:
-        """Train again, and let the services that serve the model follow."""
+    async def _run_action(self, asked: Document) -> AsyncIterator[Document]:
+        """Run jobs again, and let follow what loads the models."""
         if not self.ready:
             yield {"fault": "the run is still starting"}
             return
@@ -384,7 +414,7 @@ class Local:
 
         async def work() -> None:
             try:
-                await self._retrain(asked, lambda line: said.put_nowait({"line": line}))
+                await self._run_jobs(asked, lambda line: said.put_nowait({"line": line}))
                 said.put_nowait({"done": True})
             except Stop as error:
                 said.put_nowait({"fault": str(error)})
@@ -401,22 +431,35 @@ class Local:
             working.cancel()
             await asyncio.wait((working,))
 
-    async def _retrain(self, asked: Document, tell: Tell) -> None:
-        names = [each.name for each in self.blueprint.trainers]
-        wanted = asked.get("trainer")
-        if wanted and wanted not in names:
-            raise Stop(f"there is no trainer `{wanted}`; there are: {', '.join(names)}")
+    async def _run_jobs(self, asked: Document, tell: Tell) -> None:
+        jobs, trigger = self._jobs(asked.get("job")), asked.get("trigger") or ""
+        if trigger:
+            try:
+                job, trigger = self.blueprint.triggered(trigger)
+            except Unknown as error:
+                raise Stop(str(error)) from None
+            jobs = (job,)
+        if not jobs:
+            raise Stop(
+                f"no job produces a model: name one of {', '.join(each.name for each in self.blueprint.jobs)}"
+            )
         if asked.get("data"):
             data = Path(asked["data"])
             tell(f"uploading {data} to raw/")
             await self._account.upload(data)
-        for trainer in self.blueprint.trainers:
-            if wanted and trainer.name != wanted:
-                continue
-            version = await self._training.train(trainer, asked.get("hyperparameters") or {}, tell)
+        for job in jobs:
+            version = await self._training.run(job, asked.get("parameters") or {}, trigger, tell)
+            if version is None:
+                tell(f"{job.name} has ended")
             for service in self._services.values():
-                if service.service.task.model == trainer.model and trainer.model:
+                if service.service.task.loads.get(job.produces or "") == "current" and service.running:
                     tell(f"replacing the tasks of {service.name}, one after the other")
                     # Whoever asked may leave: what has begun is brought to its end.
                     await asyncio.shield(service.deploy())
                     tell(f"{service.name} serves {version}")
+
+
+def nothing_to_train(blueprint: Blueprint) -> str:
+    """What to say where no job is named and none produces a model."""
+    names = ", ".join(each.name for each in blueprint.jobs)
+    return f"no job produces a model: name one of {names}" if names else "the pipeline has no job"

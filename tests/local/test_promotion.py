@@ -10,7 +10,9 @@ import boto3
 import pytest
 
 from mlopsgen.local.embedded import embedded_aws
-from mlopsgen.promotion import NotPromoted, Store
+from mlopsgen.promotion import Gate, NotPromoted, Store, laid_over
+
+GATES = {"accuracy": Gate(at_least=0.8), "loss": Gate(at_most=0.4)}
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +34,11 @@ def publish(s3: Any, model: str, version: str, metrics: Any) -> Store:
 
 def test_a_good_version_becomes_current(s3: Any) -> None:
     """`current.json` names it, and versions are listed from old to new."""
-    publish(s3, "good", "20260101T000000Z-00000000", {"accuracy": 0.8})
-    store = publish(s3, "good", "20260102T000000Z-00000000", {"accuracy": 0.9})
+    publish(s3, "good", "20260101T000000Z-00000000", {"accuracy": 0.9, "loss": 0.5})
+    store = publish(s3, "good", "20260102T000000Z-00000000", {"accuracy": 0.8, "loss": 0.4})
     s3.put_object(Bucket="data", Key="models/good/20260103T000000Z-00000000/model.onnx", Body=b"half")
     assert store.current() is None
-    assert store.promote("20260102T000000Z-00000000", {"accuracy": 0.9}).metrics == {"accuracy": 0.9}
+    assert store.promote("20260102T000000Z-00000000", GATES).metrics == {"accuracy": 0.8, "loss": 0.4}
     assert store.current() == "20260102T000000Z-00000000"
     assert store.versions() == ("20260101T000000Z-00000000", "20260102T000000Z-00000000")
 
@@ -44,20 +46,26 @@ def test_a_good_version_becomes_current(s3: Any) -> None:
 @pytest.mark.parametrize(
     ("metrics", "why"),
     [
-        ({"accuracy": 0.79}, "`accuracy` is 0.79, and has to be at least 0.8"),
-        ({"f1": 0.9}, "`accuracy` was not measured"),
-        ({"accuracy": "0.9"}, "`accuracy` was not measured"),
-        ({"accuracy": True}, "`accuracy` was not measured"),
-        ({"accuracy": float("nan")}, "`accuracy` is nan"),
-        (None, "`accuracy` was not measured"),
+        ({"accuracy": 0.79, "loss": 0}, "`accuracy` is 0.79, and has to be at least 0.8"),
+        ({"accuracy": 1, "loss": 0.41}, "`loss` is 0.41, and has to be at most 0.4"),
+        ({"f1": 0.9, "loss": 0}, "`accuracy` was not measured, and has to be at least 0.8"),
+        ({"accuracy": 1}, "`loss` was not measured, and has to be at most 0.4"),
+        ({"accuracy": "0.9", "loss": 0}, "`accuracy` was not measured, and has to be at least 0.8"),
+        ({"accuracy": True, "loss": 0}, "`accuracy` was not measured, and has to be at least 0.8"),
+        ({"accuracy": 1, "loss": float("nan")}, "`loss` is nan, and has to be at most 0.4"),
+        (
+            None,
+            "`accuracy` was not measured, and has to be at least 0.8; "
+            "`loss` was not measured, and has to be at most 0.4",
+        ),
     ],
 )
-def test_a_version_that_misses_the_minimum_stays_where_it_is(s3: Any, metrics: Any, why: str) -> None:
+def test_a_version_that_misses_a_gate_stays_where_it_is(s3: Any, metrics: Any, why: str) -> None:
     """Nothing is written, and the message says which metric misses what."""
     store = publish(s3, "bad", "20260101T000000Z-00000000", metrics)
-    with pytest.raises(NotPromoted, match="is not good enough") as caught:
-        store.promote("20260101T000000Z-00000000", {"accuracy": 0.8})
-    assert why in str(caught.value)
+    with pytest.raises(NotPromoted) as caught:
+        store.promote("20260101T000000Z-00000000", GATES)
+    assert str(caught.value) == f"version 20260101T000000Z-00000000 is not good enough: {why}"
     assert store.current() is None
 
 
@@ -69,3 +77,14 @@ def test_only_what_was_published_can_be_promoted(s3: Any) -> None:
     s3.put_object(Bucket="data", Key="models/none/2/manifest.json", Body=b"[]")
     with pytest.raises(NotPromoted, match="is not a JSON object"):
         store.promote("2", {})
+
+
+def test_a_bound_given_by_hand_goes_before_the_pipelines() -> None:
+    """The other bound of the metric, and other metrics, stay as they are."""
+    own = {"accuracy": Gate(at_least=0.5), "drift": Gate(at_most=0.1)}
+    theirs = {"accuracy": Gate(at_least=0.8, at_most=0.99), "loss": Gate(at_most=0.4)}
+    assert laid_over(own, theirs) == {
+        "accuracy": Gate(at_least=0.5, at_most=0.99),
+        "drift": Gate(at_most=0.1),
+        "loss": Gate(at_most=0.4),
+    }

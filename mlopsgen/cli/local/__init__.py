@@ -37,18 +37,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     logs = action("logs", "show what the tasks printed")
     logs.add_argument(
-        "name", nargs="?", metavar="NAME", help="a trainer, a service, `deploy` or `load-balancer`"
+        "name", nargs="?", metavar="NAME", help="a job, a service, a worker, `deploy` or `load-balancer`"
     )
     logs.add_argument("--follow", action="store_true", help="go on with what comes")
     logs.add_argument("-n", "--lines", type=int, default=20, help="how many of the last lines (default: 20)")
 
     train = action("train", "train; services that run follow without a failed request")
-    train.add_argument("trainer", nargs="?", metavar="NAME", help="the trainer (default: all)")
-    train.add_argument("--output", metavar="FOLDER", help="copy the published versions there")
-    _add_training(train)
-    _add_start(
-        train.add_argument_group("if nothing runs yet", "Then what trains is deployed first, for as long.")
-    )
+    train.add_argument("job", nargs="?", metavar="JOB", help="any job (default: all that produce a model)")
+    _add_job(train)
+
+    trigger = action("trigger", "run the job that a trigger starts on AWS")
+    trigger.add_argument("trigger", metavar="NAME", help="the trigger, or JOB.NAME")
+    _add_job(trigger)
 
     predict = action("predict", "ask the service")
     predict.add_argument(
@@ -67,15 +67,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     deploy.add_argument("-o", "--output", choices=("text", "json"), default="text", help="the list's form")
 
 
+def _add_job(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--output", metavar="FOLDER", help="copy the published versions there")
+    _add_training(sub)
+    _add_start(
+        sub.add_argument_group(
+            "if nothing runs yet", "Then all that needs no model is deployed, for as long."
+        )
+    )
+
+
 def _add_training(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--data", metavar="PATH", help="a file or folder to put into raw/ first")
     sub.add_argument(
-        "--hyperparameter",
+        "--parameter",
         action="append",
         type=_pair,
         default=[],
         metavar="NAME=VALUE",
-        help="instead of the pipeline's, such as epochs=1",
+        help="laid over those of the jobs, such as epochs=1",
     )
 
 
@@ -88,6 +98,14 @@ def _add_start(sub: argparse._ActionsContainer) -> None:
         default=[],
         metavar="METRIC=VALUE",
         help="promote from this value on, whatever the pipeline says",
+    )
+    sub.add_argument(
+        "--maximum",
+        action="append",
+        type=_pair,
+        default=[],
+        metavar="METRIC=VALUE",
+        help="promote up to this value, whatever the pipeline says",
     )
     sub.add_argument(
         "--containers",

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with embedded_aws(facts["region"], generated / name) as aws:
             say(f"embedded AWS on {aws.endpoint}, region {aws.region}")
-            deploy(aws, generated / name, facts["repositories"], facts["afterImages"], say)
+            deploy(aws, generated / name, facts, say)
             found = list(inventory(aws, facts["prefix"]))
     except (Unavailable, DeploymentFailed) as error:
         raise Fault(str(error)) from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlopsgen.cli import GOOD
 
 STOP_TIME = 150
-"""Seconds that a run gets to end: a trainer may take 120 s of them to save its work."""
+"""Seconds that a run gets to end: a job may take 120 s of them to save its work."""
 
 
 def run(arguments: argparse.Namespace) -> int:

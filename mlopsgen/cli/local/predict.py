@@ -20,10 +20,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not status["ready"]:
         raise Fault("nothing is served yet: `mlopsgen local logs --follow` shows how far it is")
     if not status["urls"]:
-        raise Fault("no service has an ingress, so there is nobody to ask")
+        raise Fault("no service has a route, so there is nobody to ask")
     url = next(iter(status["urls"].values()))
     tasks = [
-        f"http://127.0.0.1:{task['port']}" for service in status["services"] for task in service["tasks"]
+        f"http://127.0.0.1:{task['port']}"
+        for service in status["services"]
+        for task in service["tasks"]
+        if task["port"]
     ]
     path = arguments.path or PATH
     try:

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 from mlopsgen.cli import GOOD, INTERRUPTED, Fault
 
 if TYPE_CHECKING:
-    from mlopsgen.local.state import Folder
+    from mlopsgen.local.blueprint import Blueprint
+    from mlopsgen.local.state import Folder, Run
+    from mlopsgen.local.tasks import Launcher
+    from mlopsgen.promotion import Gate
 
 
 def start(
@@ -21,7 +24,8 @@ def start(
     port: int | None = None,
     once: bool = False,
     serve: bool = True,
-    only: str | None = None,
+    job: str | None = None,
+    trigger: str = "",
     detached: bool = False,
     output: Path | None = None,
 ) -> int:
@@ -30,30 +34,34 @@ def start(
 
     from mlopsgen.local.account import Stop
     from mlopsgen.local.blueprint import Unknown, compiled
-    from mlopsgen.local.containers import Containers, find_engine
     from mlopsgen.local.show import Show
     from mlopsgen.local.state import Busy, Folder
-    from mlopsgen.local.tasks import Launcher, Processes, Unprepared
-    from mlopsgen.local.up import Local, Options
+    from mlopsgen.local.tasks import Unprepared
+    from mlopsgen.local.up import Local, Options, nothing_to_train
 
     path = Path(arguments.file)
     try:
-        engine = find_engine() if arguments.containers else ""
-        blueprint, artifacts = compiled(path, arguments.env)
-    except (Unprepared, Unknown) as error:
+        blueprint, artifacts = compiled(path, arguments.file, arguments.env)
+        if trigger:
+            triggered, trigger = blueprint.triggered(trigger)
+            job = triggered.name
+        elif job is not None:
+            blueprint.job(job)
+        elif not serve and not blueprint.trainers:
+            raise Unknown(nothing_to_train(blueprint))
+    except Unknown as error:
         raise Fault(str(error)) from None
-    trainers = [each.name for each in blueprint.trainers]
-    if only is not None and only not in trainers:
-        raise Fault(f"there is no trainer `{only}`; there are: {', '.join(trainers)}")
+    engine, without = _engine(blueprint, needed=arguments.containers)
     options = Options(
         port=port,
         data=data_of(arguments.data),
-        hyperparameters=dict(arguments.hyperparameter),
-        minimum=minimum_of(arguments),
+        parameters=dict(arguments.parameter),
+        gates=gates_of(arguments),
         once=once,
         detached=detached,
         serve=serve,
-        only=only,
+        only=job,
+        trigger=trigger,
     )
     folder = Folder(path)
     try:
@@ -65,12 +73,10 @@ def start(
     try:
         if detached:
             _redirect(folder)
-        launcher: Launcher = Processes()
         if engine:
             mark = replace(mark, engine=engine)
             folder.note(mark)
-            build_args = {name: str(value) for name, value in arguments.build_arg}
-            launcher = Containers(engine, mark.run, blueprint.prefix, build_args)
+        launcher = _launcher(arguments, blueprint, mark, without)
         code = _serve(Local(blueprint, artifacts, folder, mark, options, launcher, Show()))
         if output is not None and code == GOOD:
             copy_models(folder, output)
@@ -81,6 +87,33 @@ def start(
         raise Fault(f"{error.filename or folder.root}: {error.strerror or error}") from None
     finally:
         folder.release()
+
+
+def _engine(blueprint: Blueprint, *, needed: bool) -> tuple[str, str]:
+    """The container engine, if one is needed or of use, or why there is none. Raises `Fault`."""
+    from mlopsgen.local.containers import find_engine
+    from mlopsgen.local.tasks import Unprepared
+
+    if not needed and all(each.is_program for each in blueprint.tasks):
+        return "", ""
+    try:
+        return find_engine(), ""
+    except Unprepared as error:
+        if needed:
+            raise Fault(f"--containers needs a Docker or Podman engine; {error}") from None
+        return "", str(error)
+
+
+def _launcher(arguments: argparse.Namespace, blueprint: Blueprint, mark: Run, without: str) -> Launcher:
+    """How tasks are run: as processes, as containers, or each as it can."""
+    from mlopsgen.local.containers import Containers, Mixed
+    from mlopsgen.local.tasks import Processes
+
+    if not mark.engine:
+        return Processes(without)
+    build_args = {name: str(value) for name, value in arguments.build_arg}
+    containers = Containers(mark.engine, mark.run, blueprint.prefix, build_args)
+    return containers if arguments.containers else Mixed(Processes(), containers)
 
 
 def copy_models(folder: Folder, output: Path) -> None:
@@ -157,13 +190,19 @@ def data_of(given: str | None) -> Path | None:
     return path
 
 
-def minimum_of(arguments: argparse.Namespace) -> dict[str, float]:
-    """What a version has to reach to be promoted. Raises `Fault` if a value is no number."""
-    minimum = dict(arguments.minimum)
-    for name, value in minimum.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Fault(f"--minimum {name}={value}: the value has to be a number")
-    return minimum
+def gates_of(arguments: argparse.Namespace) -> dict[str, Gate]:
+    """What a version has to reach, whatever the pipeline says. Raises `Fault` if a bound is no number."""
+    from mlopsgen.promotion import Gate, laid_over
+
+    least = {name: Gate(at_least=_bound("--minimum", name, value)) for name, value in arguments.minimum}
+    most = {name: Gate(at_most=_bound("--maximum", name, value)) for name, value in arguments.maximum}
+    return laid_over(least, most)
+
+
+def _bound(option: str, name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Fault(f"{option} {name}={value}: the value has to be a number")
+    return value
 
 
 def busy(folder: Folder) -> str:

@@ -28,14 +28,15 @@ def _described(status: Any) -> Iterator[str]:
     doing = "serving" if status["ready"] else "starting"
     yield f"environment   {status['environment']}: {doing}, up {minutes:.0f} min"
     yield f"embedded AWS  {status['aws'] or 'starting'}"
-    for scheme, url in status["urls"].items():
-        yield f"load balancer {url}/ ({scheme})"
+    for name, url in status["urls"].items():
+        yield f"load balancer {url}/ ({name})"
     for service in status["services"]:
         healthy = sum(task["state"] in ("healthy", "running") for task in service["tasks"])
-        yield f"service       {service['name']}: {healthy} of {service['wanted']} healthy"
+        yield f"{service['kind']:<13} {service['name']}: {healthy} of {service['wanted']} healthy"
         for task in service["tasks"]:
             why = f" ({task['reason']})" if task["reason"] else ""
-            yield f"  {task['id']}  {task['state']}{why}, port {task['port']}, process {task['pid']}"
+            port = f", port {task['port']}" if task["port"] else ""
+            yield f"  {task['id']}  {task['state']}{why}{port}, process {task['pid']}"
     for model in status["models"]:
         yield f"model         {model['name']}: {model['current'] or 'none'} is current"
         for version in model["versions"]:

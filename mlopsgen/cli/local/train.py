@@ -1,4 +1,4 @@
-"""`mlopsgen local train`: train, in the run that is under way or in one of its own."""
+"""`mlopsgen local train`: run a job, in the run that is under way or in one of its own."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from pathlib import Path
 
 from mlopsgen.cli import GOOD, Fault
 from mlopsgen.cli.local.running import ask, running
-from mlopsgen.cli.local.start import copy_models, data_of, need_tools, start
+from mlopsgen.cli.local.start import copy_models, data_of, gates_of, need_tools, start
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit code 0 once it is trained. Raises `Fault` if it cannot be, or not here."""
+    """Exit code 0 once it has ended well. Raises `Fault` if it cannot, or not here."""
+    return run_job(arguments, job=arguments.job)
+
+
+def run_job(arguments: argparse.Namespace, *, job: str | None = None, trigger: str = "") -> int:
+    """Run a job, the one that has the trigger, or all that produce a model. Raises `Fault`."""
     from mlopsgen.local.state import Folder
 
     data = data_of(arguments.data)
@@ -19,15 +24,18 @@ def run(arguments: argparse.Namespace) -> int:
     folder = Folder(Path(arguments.file))
     if not folder.busy():
         need_tools()
-        return start(arguments, serve=False, only=arguments.trainer, output=output)
-    if arguments.containers or arguments.env or arguments.minimum or arguments.build_arg:
-        raise Fault("--env, --minimum, --containers and --build-arg are those that `up` was started with")
+        return start(arguments, serve=False, job=job, trigger=trigger, output=output)
+    if arguments.containers or arguments.env or gates_of(arguments) or arguments.build_arg:
+        raise Fault(
+            "--env, --minimum, --maximum, --containers and --build-arg are those that `up` was started with"
+        )
     answers = ask(
         running(arguments),
-        "train",
-        trainer=arguments.trainer,
+        "run",
+        job=job,
+        trigger=trigger,
         data=str(data) if data else None,
-        hyperparameters=dict(arguments.hyperparameter),
+        parameters=dict(arguments.parameter),
     )
     ended = False
     for each in answers:
@@ -37,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(each["line"], flush=True)
         ended = ended or bool(each.get("done"))
     if not ended:
-        raise Fault("the run was stopped while it trained")
+        raise Fault("the run was stopped before the job had ended")
     if output is not None:
         copy_models(folder, output)
     return GOOD

@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 
 from mlopsgen.cli import GOOD, Fault
-from mlopsgen.cli.local.start import busy, data_of, minimum_of, need_tools, start
+from mlopsgen.cli.local.start import busy, data_of, gates_of, need_tools, start
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0 once it was stopped, or detached and serves. Raises `Fault` if it cannot run."""
     need_tools()
     data_of(arguments.data)
-    minimum_of(arguments)
+    gates_of(arguments)
     if arguments.detach and not arguments.detached:
         return _detach(arguments)
     return start(arguments, port=arguments.port, once=arguments.once, detached=arguments.detached)
