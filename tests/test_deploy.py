@@ -51,7 +51,7 @@ def roll_out(account: Account, generated: Path, environment: str) -> list[str]:
         print(line)
         said.append(line)
 
-    deploy(account.aws, generated / environment, facts["repositories"], facts["afterImages"], say)
+    deploy(account.aws, generated / environment, facts, say)
     return said
 
 
