@@ -15,7 +15,7 @@ from typing import Any
 
 import cfnlint
 
-from mlopsgen.plan import Plan, Stack
+from mlopsgen.model.plan import Plan, Stack
 
 ACCOUNT = "123456789012"
 REGION = "ap-southeast-1"
@@ -34,7 +34,7 @@ def filled(value: Any) -> Any:
         value = value.to_dict()
     match value:
         case {"Ref": str(name), **rest} if not rest:
-            return PSEUDO.get(name, KEY if name == "KeyArn" else f"ref-{name}")
+            return PSEUDO.get(name, KEY if name == "FoundationKeyArn" else f"ref-{name}")
         case {"Fn::GetAtt": [str(name), str(attribute)], **rest} if not rest:
             return f"att-{name}-{attribute}"
         case {"Fn::Sub": str(text), **rest} if not rest:
@@ -53,8 +53,8 @@ def stack(plan: Plan, name: str) -> Stack:
 
 def properties(plan: Plan, stack_name: str, logical_id: str) -> dict[str, Any]:
     """The resource's properties, filled in."""
-    resources = {each.logical_id: each.body for each in stack(plan, stack_name).resources}
-    return filled(resources[logical_id].to_dict()["Properties"])
+    found = {each.logical_id: each.properties for each in stack(plan, stack_name).resources}
+    return filled(found[logical_id])
 
 
 def statements(plan: Plan, stack_name: str, role: str) -> list[dict[str, Any]]:
@@ -70,12 +70,12 @@ def documents(plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every policy of a role and every managed policy, with where it is."""
     for each in plan.stacks:
         for resource in each.resources:
-            body = filled(resource.body.to_dict()).get("Properties", {})
+            body = filled(resource.properties)
             where = f"{each.name}.{resource.logical_id}"
-            if resource.body.resource_type == "AWS::IAM::Role":
+            if resource.type == "AWS::IAM::Role":
                 for policy in body.get("Policies", []):
                     yield where, policy["PolicyDocument"]
-            if resource.body.resource_type == "AWS::IAM::ManagedPolicy":
+            if resource.type == "AWS::IAM::ManagedPolicy":
                 yield where, body["PolicyDocument"]
 
 
