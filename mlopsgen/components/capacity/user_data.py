@@ -53,7 +53,9 @@ def user_data(cluster: str, spec: Ec2Spec, users: Sequence[Workload]) -> str:
 
 def _watch(jobs: Sequence[Workload]) -> str:
     """Stops the containers of `jobs`; of several filters by label, docker wants all to hold."""
-    found = [f"docker ps --quiet --filter label=com.amazonaws.ecs.container-name={each.name}" for each in jobs]
+    found = [
+        f"docker ps --quiet --filter label=com.amazonaws.ecs.container-name={each.name}" for each in jobs
+    ]
     containers = found[0] if len(found) == 1 else "{{\n  {}\n}}".format("\n  ".join(found))
     seconds = min(max(each.stop_timeout for each in jobs), _NOTICE)
     return _WATCH.replace("CONTAINERS", containers).replace("SECONDS", str(seconds))

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from mlopsgen.components.patches.spec import PatchSpec
 from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.finding import Finding
-from mlopsgen.model.plan import Plan, Resource, Stack
+from mlopsgen.model.plan import Plan, Resource
 
 GONE = "E250"
 """The code of a patch that has nothing to change."""
