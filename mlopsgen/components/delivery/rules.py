@@ -2,55 +2,131 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
-from mlopsgen.checks.rule import Finding, Scene, nearest, rule
+from mlopsgen.diagnostics.finding import Finding
+from mlopsgen.rules.places import each
+from mlopsgen.rules.registry import Scene, nearest, rule
 
-PATH = ("spec", "delivery", "github")
+PATH = ("spec", "delivery")
 
 
-@rule("E220")
+@rule(
+    "E220",
+    "a stage that is no environment",
+    """`delivery.stages` lists environments of this pipeline in the order in which they are delivered, each once. A
+    pipeline without environments has one, `default`.""",
+    """
+    spec:
+      delivery: {github: {repository: example/demo}, stages: [{name: prdo}]}
+      environments: {prod: {}}
+    """,
+    """
+    spec:
+      delivery: {github: {repository: example/demo}, stages: [{name: prod}]}
+      environments: {prod: {}}
+    """,
+)
 def unknown_environment(scene: Scene) -> Iterable[Finding]:
-    """The workflow deploys declared environments, each once."""
-    github = scene.site.spec.delivery.github
-    known = [each.environment for each in scene.sites]
-    for index, name in enumerate(github.environments if github else ()):
-        path = (*PATH, "environments", index)
-        if name not in known:
-            yield Finding(path, f"no environment `{name}`", nearest(name, known, "environments"))
-        elif github and name in github.environments[:index]:
-            yield Finding(path, f"environment `{name}` is listed twice", "take one away")
+    """Each stage is an environment."""
+    delivery = scene.site.spec.delivery
+    known = [site.environment for site in scene.sites]
+    for path, stage in each((*PATH, "stages"), delivery.stages if delivery else ()):
+        if stage.name not in known:
+            help_ = nearest(stage.name, known, "environments")
+            yield Finding((*path, "name"), f"no environment `{stage.name}`", help_)
 
 
-@rule("E221")
-def half_an_identity(scene: Scene) -> Iterable[Finding]:
-    """A token carries the numbers of the owner and of the repository, both or none."""
-    github = scene.site.spec.delivery.github
-    if github and (github.owner_id is None) != (github.repository_id is None):
-        given, missing = "ownerId", "repositoryId"
-        if github.owner_id is None:
-            given, missing = missing, given
+@rule(
+    "E226",
+    "several environments without an order",
+    """With more than one environment `delivery.stages` says which are delivered, and in which order: nothing here
+    knows that one comes before another.""",
+    """
+    spec:
+      delivery: {github: {repository: example/demo}}
+      environments: {dev: {}, prod: {}}
+    """,
+    """
+    spec:
+      delivery: {github: {repository: example/demo}, stages: [{name: dev}, {name: prod, approval: true}]}
+      environments: {dev: {}, prod: {}}
+    """,
+)
+def no_order(scene: Scene) -> Iterable[Finding]:
+    """Where there are several environments, the stages are named."""
+    delivery = scene.site.spec.delivery
+    if delivery and delivery.github and not delivery.stages and len(scene.sites) > 1:
+        names = ", ".join(f"{{name: {site.environment}}}" for site in scene.sites)
         yield Finding(
-            (*PATH, given),
-            f"`{given}` is given without `{missing}`",
-            f"`gh api repos/{github.repository} --jq '.owner.id, .id'` prints both",
+            PATH,
+            f"{len(scene.sites)} environments, and nothing says in which order they are delivered",
+            f"say `stages: [{names}]`, in your order",
+            key=True,
         )
 
 
-@rule("E222")
+@rule(
+    "E222",
+    "two environments create one account's provider",
+    """An AWS account has one OpenID Connect provider for GitHub. One environment of the account can create
+    it, all others use the existing one. Environments in different accounts say so in `aws.account`.""",
+    """
+    spec:
+      delivery:
+        github: {repository: example/demo, oidcProvider: create}
+        stages: [{name: dev}, {name: prod}]
+      environments: {dev: {}, prod: {}}
+    """,
+    """
+    spec:
+      delivery: {github: {repository: example/demo}, stages: [{name: dev}, {name: prod}]}
+      environments:
+        dev: {delivery: {github: {oidcProvider: create}}}
+        prod: {}
+    """,
+)
 def providers_of_one_account(scene: Scene) -> Iterable[Finding]:
     """An account has one provider for GitHub, so one environment creates it."""
     site = scene.site
-    if not site.github or site.github.oidc_provider != "create":
+    if not _creates(scene):
         return
-    for other in scene.before:
-        creates = other.github and other.github.oidc_provider == "create"
-        if creates and site.spec.aws.account == other.spec.aws.account:
+    for other in scene.earlier:
+        if _creates(scene._replace(site=other)) and site.spec.aws.account == other.spec.aws.account:
             where = f"account {site.spec.aws.account}" if site.spec.aws.account else "one account"
             yield Finding(
-                (*PATH, "oidcProvider"),
+                (*PATH, "github", "oidcProvider"),
                 f"environments `{other.environment}` and `{site.environment}` both create GitHub's "
                 f"provider in {where}, which can have one",
                 "leave `create` to one of them, or say in `aws.account` that they are in two accounts",
             )
             return
+
+
+def _creates(scene: Scene) -> bool:
+    delivery = scene.site.spec.delivery
+    github = delivery.github if delivery else None
+    return scene.site.delivers and github is not None and github.oidc_provider == "create"
+
+
+@rule(
+    "E225",
+    "a branch that Git does not know by this name",
+    """`branch` is a branch's own name. `refs/heads/` is put before it where GitHub wants it, and Git itself takes no
+    `..`, no `//`, and no end in `.lock`, `.` or `/` (git help check-ref-format).""",
+    "spec: {delivery: {github: {repository: example/demo}, branch: refs/heads/main}}",
+    "spec: {delivery: {github: {repository: example/demo}, branch: main}}",
+)
+def branch(scene: Scene) -> Iterable[Finding]:
+    """The branch's name is one that Git takes."""
+    delivery = scene.site.spec.delivery
+    name = delivery.branch if delivery else ""
+    if name.startswith("refs/"):
+        short = name.removeprefix("refs/heads/")
+        help_ = f"say `{short}`" if short != name else "name a branch, without `refs/`"
+        yield Finding((*PATH, "branch"), f"`{name}` is a reference, not a branch", help_)
+    elif re.search(r"\.\.|//|/\.|\.lock(/|$)|[./]$", name):
+        yield Finding(
+            (*PATH, "branch"), f"Git takes no branch `{name}`", "name the branch as `git branch` does"
+        )

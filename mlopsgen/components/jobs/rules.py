@@ -1,27 +1,51 @@
-"""What happens by the clock."""
+"""What starts jobs, how long they run, and what happens by the clock elsewhere."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from pathlib import Path as Folder
+from pathlib import Path
+from typing import NamedTuple
 
 from mlopsgen.aws import cron
-from mlopsgen.checks.rule import Finding, Scene, nearest, rule
-from mlopsgen.checks.services import services
-from mlopsgen.source.node import Path
-from mlopsgen.spec.quantities import write_duration
+from mlopsgen.components.jobs.spec import JobSpec
+from mlopsgen.diagnostics.finding import Finding
+from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.language.values import MINUTE, write_duration
+from mlopsgen.rules.places import each
+from mlopsgen.rules.registry import Scene, nearest, rule
 
 
-def _clocks(scene: Scene) -> Iterator[tuple[Path, str, str]]:
-    """Each schedule's path, its cron fields, and its time zone."""
-    for index, trainer in enumerate(scene.site.spec.trainers):
-        if trainer.schedule:
-            path = ("spec", "trainers", index, "schedule")
-            yield path, trainer.schedule.cron, trainer.schedule.timezone
-    for place, service in services(scene):
-        for index, each in enumerate(service.scheduled_scaling):
-            yield (*place, "scheduledScaling", index), each.cron, each.timezone
+class Clock(NamedTuple):
+    """Something that happens by the clock, and its path."""
+
+    path: SpecPath
+    cron: str
+    time_zone: str
+
+
+def _jobs(scene: Scene) -> Iterator[tuple[SpecPath, JobSpec]]:
+    yield from each(("spec", "jobs"), scene.site.spec.jobs)
+
+
+def _triggered(scene: Scene) -> Iterator[tuple[Clock, SpecPath, JobSpec]]:
+    """The schedules of triggers, each with its job and the job's path."""
+    for path, job in _jobs(scene):
+        for at, trigger in each((*path, "triggers"), job.triggers):
+            if trigger.schedule:
+                clock = Clock((*at, "schedule"), trigger.schedule.cron, trigger.schedule.time_zone)
+                yield clock, path, job
+
+
+def _clocks(scene: Scene) -> Iterator[Clock]:
+    """All that happens by the clock: triggers, and changes of replicas."""
+    yield from (clock for clock, _, _ in _triggered(scene))
+    spec = scene.site.spec
+    for section, workloads in (("services", spec.services), ("workers", spec.workers)):
+        for path, workload in each(("spec", section), workloads):
+            for at, change in each((*path, "replicas", "schedules"), workload.replicas.schedules):
+                yield Clock(at, change.cron, change.time_zone)
 
 
 @cache
@@ -29,65 +53,153 @@ def zones() -> frozenset[str]:
     """Every name of the IANA time zone database, from the package `tzdata`: the same on every machine."""
     import tzdata
 
-    return frozenset(Folder(tzdata.__file__).with_name("zones").read_text().split())
+    return frozenset(Path(tzdata.__file__).with_name("zones").read_text().split())
 
 
-@rule("E350")
+@rule(
+    "E350",
+    "times that crontab or AWS cannot express",
+    """`cron` has crontab's five fields: minute, hour, day of month, month, day of week. AWS takes the day
+    of month or the day of week, not both, and has no way to say crontab's `@daily`.""",
+    'spec: {jobs: [{name: trainer, triggers: [{name: daily, schedule: {cron: "0 25 * * *"}}]}]}',
+    'spec: {jobs: [{name: trainer, triggers: [{name: daily, schedule: {cron: "0 3 * * *"}}]}]}',
+)
 def cron_fields(scene: Scene) -> Iterable[Finding]:
     """The five fields are crontab's, and AWS can express them."""
-    for path, fields, _ in _clocks(scene):
+    for clock in _clocks(scene):
         try:
-            cron.to_eventbridge(fields)
+            cron.to_eventbridge(clock.cron)
         except ValueError as error:
             what, _, hint = str(error).partition(": ")
-            yield Finding((*path, "cron"), what, hint or 'such as `"0 3 * * 0"`: Sundays at three')
+            yield Finding((*clock.path, "cron"), what, hint or 'such as `"0 3 * * 0"`: Sundays at three')
 
 
-@rule("E351")
+@rule(
+    "E351",
+    "an unknown time zone",
+    "Time zones are named as in the IANA database, by continent and city, so that summer time is known.",
+    """
+    spec:
+      jobs:
+        - name: trainer
+          triggers: [{name: daily, schedule: {cron: "0 3 * * *", timeZone: Asia/Saigon_City}}]
+    """,
+    """
+    spec:
+      jobs:
+        - name: trainer
+          triggers: [{name: daily, schedule: {cron: "0 3 * * *", timeZone: Asia/Ho_Chi_Minh}}]
+    """,
+)
 def time_zone(scene: Scene) -> Iterable[Finding]:
     """The time zone is one of the IANA database."""
-    for path, _, name in _clocks(scene):
-        if name != "UTC" and name not in zones():
-            yield Finding((*path, "timezone"), f"there is no time zone `{name}`", _zone(name))
+    for clock in _clocks(scene):
+        if clock.time_zone != "UTC" and clock.time_zone not in zones():
+            message = f"there is no time zone `{clock.time_zone}`"
+            yield Finding((*clock.path, "timeZone"), message, _zone(clock.time_zone))
+
+
+_CITY = "a city of the zone, such as `Asia/Ho_Chi_Minh`, or `UTC`"
 
 
 def _zone(name: str) -> str:
-    """The nearest zone: by its whole name, or by that of the city."""
-    cities = {each.rpartition("/")[2]: each for each in sorted(zones(), reverse=True)}
+    """The nearest zone: by its whole name, or by that of the city. An offset or abbreviation has none.
+
+    The database's own names of offsets have the sign of POSIX: `Etc/GMT-7` is seven hours ahead of UTC.
+    """
+    if offset := re.fullmatch(r"(?:UTC|GMT)([+-])0?([0-9]{1,2})(?::?00)?", name):
+        sign, hours = offset.groups()
+        found = f"Etc/GMT{'-' if sign == '+' else '+'}{hours}"
+        return f"say `{found}`, or {_CITY}" if found in zones() else _CITY
+    if "/" not in name:
+        return _CITY
+    cities = {zone.rpartition("/")[2]: zone for zone in sorted(zones(), reverse=True)}
     city = name.rpartition("/")[2]
     if city in cities:
         return f"did you mean `{cities[city]}`?"
-    found = nearest(name, zones(), "")
-    return found if found.startswith("did") else "a city of the zone, such as `Asia/Ho_Chi_Minh` or `UTC`"
+    close = nearest(name, (zone for zone in zones() if _alike(zone, city)), "")
+    return close if close.startswith("did") else _CITY
 
 
-@rule("E352")
+def _alike(zone: str, city: str) -> bool:
+    """Whether the zone's city begins alike: another city of the continent is another time."""
+    return zone.rpartition("/")[2][:3].lower() == city[:3].lower()
+
+
+@rule(
+    "E352",
+    "no time to run",
+    "`timeout` is the longest that one run may take, a minute or more.",
+    "spec: {jobs: [{name: trainer, timeout: 0s}]}",
+    "spec: {jobs: [{name: trainer, timeout: 6h}]}",
+)
 def timeout_of_a_run(scene: Scene) -> Iterable[Finding]:
     """A run has a minute at least; `timeout 0` would mean no limit at all."""
-    for index, trainer in enumerate(scene.site.spec.trainers):
-        if trainer.timeout < 60:
-            path = ("spec", "trainers", index, "timeout")
+    for path, job in _jobs(scene):
+        if job.timeout < MINUTE:
+            message = f"a run cannot be over in {write_duration(job.timeout)}"
+            yield Finding((*path, "timeout"), message, "give it a minute or more")
+
+
+@rule(
+    "E353",
+    "a job without a command",
+    """A job's limit of time is kept by a program that starts the job's own, so the command must be known. An image
+    that is built with `python` has one; of other images nobody here knows it.""",
+    """
+    spec:
+      jobs: [{name: trainer, image: "public.ecr.aws/docker/library/python:3.12"}]
+    """,
+    """
+    spec:
+      jobs:
+        - name: trainer
+          image: public.ecr.aws/docker/library/python:3.12
+          command: [python, -m, timeit]
+    """,
+)
+def command_unknown(scene: Scene) -> Iterable[Finding]:
+    """A job whose image is not built with `python` says its command."""
+    images = {image.name: image for image in scene.site.spec.images}
+    for path, job in _jobs(scene):
+        image = images.get(job.image)
+        if job.command or (image is not None and image.dockerfile is None):
+            continue
+        known = image is not None or ":" in job.image or "@" in job.image
+        if known:
             yield Finding(
-                path, f"a run cannot be over in {write_duration(trainer.timeout)}", "give it a minute or more"
+                (*path, "image"),
+                f"`{job.name}` does not say what to run, and its image is not built with `python`",
+                "say `command`: the program and its arguments",
             )
 
 
-@rule("W350")
+@rule(
+    "W350",
+    "runs that overlap",
+    """A run may last longer than the time to the next start. Two runs then train at once, pay twice, and
+    write the same checkpoints.""",
+    """
+    spec:
+      jobs: [{name: trainer, timeout: 6h, triggers: [{name: hourly, schedule: {cron: "0 * * * *"}}]}]
+    """,
+    """
+    spec:
+      jobs: [{name: trainer, timeout: 6h, triggers: [{name: daily, schedule: {cron: "0 3 * * *"}}]}]
+    """,
+)
 def runs_that_overlap(scene: Scene) -> Iterable[Finding]:
     """A run may still go on when the next one starts."""
-    for index, trainer in enumerate(scene.site.spec.trainers):
-        if not trainer.schedule:
-            continue
+    for clock, path, job in _triggered(scene):
         try:
-            gap = cron.shortest_gap(trainer.schedule.cron)
+            gap = cron.shortest_gap(clock.cron)
         except ValueError:
             continue
-        if trainer.timeout > gap:
-            path = ("spec", "trainers", index)
+        if job.timeout > gap:
             yield Finding(
-                (*path, "schedule", "cron"),
-                f"`{trainer.name}` starts every {write_duration(gap)} and may run for "
-                f"{write_duration(trainer.timeout)}: two runs can overlap",
+                (*clock.path, "cron"),
+                f"`{job.name}` starts every {write_duration(gap)} and may run for "
+                f"{write_duration(job.timeout)}: two runs can overlap",
                 "give it a shorter `timeout`, or start it less often",
-                (((*path, "timeout"), "the longest run"),) if "timeout" in trainer.model_fields_set else (),
+                (((*path, "timeout"), "the longest run"),) if "timeout" in job.model_fields_set else (),
             )
