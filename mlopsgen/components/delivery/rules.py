@@ -39,7 +39,7 @@ def unknown_environment(scene: Scene) -> Iterable[Finding]:
 
 
 @rule(
-    "E226",
+    "E270",
     "several environments without an order",
     """With more than one environment `delivery.stages` says which are delivered, and in which order: nothing here
     knows that one comes before another.""",
@@ -111,7 +111,7 @@ def _creates(scene: Scene) -> bool:
 
 
 @rule(
-    "E225",
+    "E271",
     "a branch that Git does not know by this name",
     """`branch` is a branch's own name. `refs/heads/` is put before it where GitHub wants it, and Git itself takes no
     `..`, no `//`, and no end in `.lock`, `.` or `/` (git help check-ref-format).""",

@@ -42,10 +42,13 @@ def _clocks(scene: Scene) -> Iterator[Clock]:
     """All that happens by the clock: triggers, and changes of replicas."""
     yield from (clock for clock, _, _ in _triggered(scene))
     spec = scene.site.spec
-    for section, workloads in (("services", spec.services), ("workers", spec.workers)):
-        for path, workload in each(("spec", section), workloads):
-            for at, change in each((*path, "replicas", "schedules"), workload.replicas.schedules):
-                yield Clock(at, change.cron, change.time_zone)
+    replicas = (
+        *((path, service.replicas) for path, service in each(("spec", "services"), spec.services)),
+        *((path, worker.replicas) for path, worker in each(("spec", "workers"), spec.workers)),
+    )
+    for path, own in replicas:
+        for at, change in each((*path, "replicas", "schedules"), own.schedules):
+            yield Clock(at, change.cron, change.time_zone)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Roles for people: what they name is there, somebody can assume them, and they say how far they reach."""
+"""Roles for people: somebody can assume them, and they say how far they reach."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from mlopsgen.components.people.reach import reach
 from mlopsgen.components.people.spec import RoleSpec
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
-from mlopsgen.model.workload import Workload
 from mlopsgen.parts.roles import trust_people
 from mlopsgen.rules.places import each
-from mlopsgen.rules.registry import Scene, nearest, rule
+from mlopsgen.rules.registry import Scene, rule
 
 
 def _roles(scene: Scene) -> Iterator[tuple[SpecPath, RoleSpec]]:
@@ -21,53 +20,7 @@ def _roles(scene: Scene) -> Iterator[tuple[SpecPath, RoleSpec]]:
 
 
 @rule(
-    "E203",
-    "a role names what is not declared",
-    """A role for people is about prefixes, images, services and workers, jobs, and models of this pipeline. A verb
-    that is left out is its preset's, an empty list nothing.""",
-    """
-    spec:
-      people:
-        roles:
-          - name: developer
-            preset: developer
-            principals: ["arn:aws:iam::123456789012:role/engineers"]
-            deploys: [apo]
-    """,
-    """
-    spec:
-      people:
-        roles:
-          - name: developer
-            preset: developer
-            principals: ["arn:aws:iam::123456789012:role/engineers"]
-            deploys: [api]
-    """,
-)
-def unknown_things(scene: Scene) -> Iterable[Finding]:
-    """What a role's verbs name is declared."""
-    site = scene.site
-    known = {
-        "reads": ("prefix", "prefixes", site.known_prefixes),
-        "writes": ("prefix", "prefixes", site.known_prefixes),
-        "pushes": ("image", "images", tuple(image.name for image in site.spec.images)),
-        "deploys": ("service or worker", "services and workers", _names(site.services, site.workers)),
-        "runs": ("job", "jobs", _names(site.jobs)),
-        "promotes": ("model", "models", tuple(model.name for model in site.spec.models)),
-    }
-    for path, role in _roles(scene):
-        for verb, (kind, kinds, names) in known.items():
-            for at, name in each((*path, verb), getattr(role, verb) or ()):
-                if name not in names:
-                    yield Finding(at, f"no {kind} `{name}`", nearest(name, names, kinds))
-
-
-def _names(*workloads: Iterable[Workload]) -> tuple[str, ...]:
-    return tuple(one.name for group in workloads for one in group)
-
-
-@rule(
-    "E260",
+    "E272",
     "a role that nobody can assume",
     """`principals` are the users, roles and accounts that may assume it. Without one the role is of no use to
     anybody.""",
