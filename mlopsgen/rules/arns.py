@@ -85,7 +85,12 @@ def arns_of_another_partition(scene: Scene) -> Iterable[Finding]:
     for path, arn in named:
         if parts(arn).partition != own:
             message = f"the ARN is of partition `{parts(arn).partition}`, and {region} is in `{own}`"
-            yield Finding(path, message, f"name one that begins with `arn:{own}:`", ((_REGION, region),))
+            yield Finding(
+                path,
+                message,
+                f"name one that begins with `arn:{own}:`",
+                ((_REGION, "the environment's region"),),
+            )
 
 
 @rule(
@@ -115,7 +120,8 @@ def arns_of_another_kind(scene: Scene) -> Iterable[Finding]:
         if there and there != region and parts(arn).partition == _partition(scene):
             yield Finding(
                 path,
-                f"it lies in {there}, the environment in {region}",
+                f"the {'parameter' if parts(arn).service == 'ssm' else 'secret'} lies in {there}, "
+                f"the environment in {region}",
                 f"copy it to {region}, where a name is enough",
                 ((_REGION, "the environment's region"),),
             )

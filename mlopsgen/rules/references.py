@@ -22,7 +22,7 @@ def _roles(scene: Scene) -> Iterator[tuple[SpecPath, RoleSpec]]:
 @rule(
     "E201",
     "an unknown prefix",
-    """`reads`, `writes` and a model's `store` name folders of `spec.buckets`. Without buckets there are `raw`,
+    """`reads` and `writes` name prefixes of `spec.buckets`; where no bucket `data` is declared, there are `raw`,
     `processed`, `models` and `logs`. The permissions of a task are derived from them, so that a misspelled
     name would give it nothing to read.""",
     "spec: {jobs: [{name: trainer, reads: [raww]}]}",
@@ -93,15 +93,15 @@ def unknown_use(scene: Scene) -> Iterable[Finding]:
 
 @rule(
     "E204",
-    "a name given twice",
+    "one name for two things",
     """Services, workers, jobs and models have one name each, among them all: alarms and triggers name them
-    without their kind. Everything else has one name among its own kind: prefixes over all buckets, roles,
-    images, pools, a service's ports, routes and schedules. It holds within one environment's list too.""",
+    without their kind. `reads` and `writes` name prefixes without their bucket, so that a prefix has one name
+    over all buckets.""",
     "spec: {services: [{name: trainer, image: app}]}",
     "spec: {services: [{name: second, image: app}]}",
 )
 def same_name(scene: Scene) -> Iterable[Finding]:
-    """What a name can mean is one thing."""
+    """What is named without its kind, or without its list, has a name of its own."""
     spec = scene.site.spec
     together = (
         place
@@ -109,9 +109,6 @@ def same_name(scene: Scene) -> Iterable[Finding]:
         for place in each(("spec", word), getattr(spec, word))
     )
     yield from _twice(together, "give services, workers, jobs and models a name of their own each")
-    for word in ("images", "buckets", "volumes", "capacity", "loadBalancers", "patches"):
-        items = getattr(spec, "load_balancers" if word == "loadBalancers" else word)
-        yield from _twice(each(("spec", word), items))
     prefixes = (
         place
         for path, bucket in each(("spec", "buckets"), spec.buckets)
@@ -120,28 +117,9 @@ def same_name(scene: Scene) -> Iterable[Finding]:
     yield from _twice(
         prefixes, "`reads` and `writes` name prefixes without their bucket: choose another name"
     )
-    yield from _twice(_roles(scene))
-    yield from _twice(each(("spec", "monitoring", "notify"), spec.monitoring.notify))
-    if spec.delivery:
-        yield from _twice(each(("spec", "delivery", "stages"), spec.delivery.stages))
-    yield from _twice_in_workloads(scene)
 
 
-def _twice_in_workloads(scene: Scene) -> Iterator[Finding]:
-    spec = scene.site.spec
-    for path, workload in workloads(scene):
-        yield from _twice(each((*path, "volumes"), workload.volumes))
-    for path, job in each(("spec", "jobs"), spec.jobs):
-        yield from _twice(each((*path, "triggers"), job.triggers))
-    for path, worker in each(("spec", "workers"), spec.workers):
-        yield from _twice(each((*path, "replicas", "schedules"), worker.replicas.schedules))
-    for path, service in each(("spec", "services"), spec.services):
-        yield from _twice(each((*path, "ports"), service.ports))
-        yield from _twice(each((*path, "ingress"), service.ingress))
-        yield from _twice(each((*path, "replicas", "schedules"), service.replicas.schedules))
-
-
-def _twice(places: Iterable[tuple[SpecPath, Item]], help_: str | None = None) -> Iterator[Finding]:
+def _twice(places: Iterable[tuple[SpecPath, Item]], help_: str) -> Iterator[Finding]:
     seen: dict[str, SpecPath] = {}
     for path, item in places:
         first = seen.setdefault(item.name, path)

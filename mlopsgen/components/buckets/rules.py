@@ -51,7 +51,10 @@ def prefixes(scene: Scene) -> Iterator[tuple[SpecPath, PrefixSpec]]:
 def prefixes_inside_each_other(scene: Scene) -> Iterable[Finding]:
     """Folders of one bucket lie beside each other."""
     for path, bucket in each(("spec", "buckets"), scene.site.spec.buckets):
-        folders = [(at, one.name, folder(one)) for at, one in each((*path, "prefixes"), bucket.prefixes)]
+        folders = [
+            ((*at, "path" if one.path else "name"), one.name, folder(one))
+            for at, one in each((*path, "prefixes"), bucket.prefixes)
+        ]
         for (first_at, first, outer), (at, name, inner) in combinations(folders, 2):
             if name != first and (inner.startswith(outer) or outer.startswith(inner)):
                 message = (
@@ -60,7 +63,12 @@ def prefixes_inside_each_other(scene: Scene) -> Iterable[Finding]:
                     else f"prefixes `{first}` and `{name}` lie inside each other: "
                     f"{bucket.name}/{outer} and {bucket.name}/{inner}"
                 )
-                yield Finding(at, message, "give each a folder of its own with `path`", ((first_at, first),))
+                yield Finding(
+                    at,
+                    message,
+                    "give each a folder of its own with `path`",
+                    ((first_at, f"prefix `{first}`"),),
+                )
 
 
 def folder(prefix: PrefixSpec) -> str:

@@ -192,7 +192,8 @@ def missing_file(scene: Scene) -> Iterable[Finding]:
             yield Finding(
                 (*path, "python", "requirements") if written else _at_context(path, image),
                 f"there is no file `{python.requirements}` in `{word}`",
-                f"write the file `{word}/{python.requirements}`, such as with `pip-compile` or `uv pip compile`",
+                f"write the file `{PurePosixPath(word, python.requirements)}`, such as with `pip-compile` or "
+                "`uv pip compile`",
             )
         if _starts_itself(image) and _is_package(word) and _missing(context, "__main__.py"):
             yield Finding(

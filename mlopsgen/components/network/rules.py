@@ -11,6 +11,7 @@ from mlopsgen.components.images.binding import PRIVATE
 from mlopsgen.components.network.resources import subnets
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.model.site import Balancer
 from mlopsgen.rules.places import each, workloads
 from mlopsgen.rules.registry import Scene, nearest, rule
 
@@ -209,8 +210,13 @@ def _for_balancers(scene: Scene, public: int, private: int) -> Iterator[Finding]
             path,
             f"the load balancer `{balancer.name}` needs two {kind} subnets, and has {has}",
             f"name them in `network.existing.{field}`",
-            ((balancer.origin, "the load balancer"),),
+            ((_named(balancer), "the load balancer"),),
         )
+
+
+def _named(balancer: Balancer) -> SpecPath:
+    """Where a balancer's name stands, or else a route that leads through it."""
+    return (*balancer.origin, "name") if balancer.origin[1] == "loadBalancers" else balancer.origin
 
 
 @rule(

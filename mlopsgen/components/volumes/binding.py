@@ -39,19 +39,16 @@ class Source(NamedTuple):
 def bind(site: Site, workload: Workload) -> Binding:
     """Each file system that it mounts, the right to do so, and the way there."""
     volumes = {each.name: each for each in site.volumes}
-    mounts: dict[str, list[MountSpec]] = {}
-    for mount in workload.spec.volume_mounts:
-        if mount.name in volumes:
-            mounts.setdefault(mount.name, []).append(mount)
-    bound = (_bound(site, workload, volumes[name], mounts[name]) for name in sorted(mounts))
+    mounts = sorted(workload.spec.volume_mounts, key=lambda each: each.name)
+    bound = (_bound(site, workload, volumes[each.name], each) for each in mounts if each.name in volumes)
     return together((Binding(), *bound))
 
 
-def _bound(site: Site, workload: Workload, volume: VolumeSpec, mounts: list[MountSpec]) -> Binding:
+def _bound(site: Site, workload: Workload, volume: VolumeSpec, mount: MountSpec) -> Binding:
     name = volume.name
     source = _source(volume)
     actions = ["elasticfilesystem:ClientMount"]
-    if not all(each.read_only for each in mounts):
+    if not mount.read_only:
         actions.append("elasticfilesystem:ClientWrite")
     through = (
         (("StringEquals", "elasticfilesystem:AccessPointArn", _arn("access-point", source.access_point)),)
@@ -66,7 +63,7 @@ def _bound(site: Site, workload: Workload, volume: VolumeSpec, mounts: list[Moun
     return Binding(
         grants=(grant,),
         volumes=(TaskVolume(name, (("EFSVolumeConfiguration", _configuration(source)),)),),
-        mounts=tuple(Mount(name, each.mount_path, each.read_only) for each in mounts),
+        mounts=(Mount(name, mount.mount_path, mount.read_only),),
         connections=(reach,),
         declarations=(FlowEdge(workload.name, f"volume:{name}", "mounts"), *_asked(site, workload, volume)),
         contributions=(Contribution("boundary", _bound_of(site, volume)),),
