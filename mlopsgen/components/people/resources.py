@@ -12,13 +12,16 @@ from mlopsgen.components.people.reach import ALL, Reach, long_running, reach
 from mlopsgen.components.people.spec import RoleSpec
 from mlopsgen.language.values import HOUR
 from mlopsgen.model.binding import Bindings
-from mlopsgen.model.names import logical
+from mlopsgen.model.names import logical, within
 from mlopsgen.model.plan import Command, Declaration, FlowEdge, FlowNode, Phase, StackDescription
 from mlopsgen.model.site import Site, by_name
 from mlopsgen.parts.resource import Scope, output
 from mlopsgen.parts.roles import Role, declare_role, role_path, trust_people
 
 STACK = "people"
+
+ROLE_NAME = 64
+"""Characters of a role's name (IAM user guide, "IAM and AWS STS quotas")."""
 
 SESSION = 4 * HOUR
 """Seconds that a person keeps a role before asking for it again; AWS cuts it to an hour from role to role."""
@@ -35,7 +38,7 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
 
 def _role(site: Site, spec: RoleSpec) -> Iterator[Declaration]:
     extent = reach(site, spec)
-    logical_id, name = f"{logical(spec.name)}Role", f"{site.prefix}-{spec.name}"
+    logical_id, name = f"{logical(spec.name)}Role", within(f"{site.prefix}-{spec.name}", ROLE_NAME)
     yield from declare_role(
         Scope(site, STACK, ("spec", "people", "roles", spec.name)),
         Role(
