@@ -43,6 +43,7 @@ class Reach:
 def stack_rights(resources: Iterable[tuple[str, Properties]], reach: Reach) -> tuple[Grant, ...]:
     """The grants of the role for `resources`, each a type and its properties, by type.
 
+    While an environment changes they are those of both plans, since what goes is deleted with the same role.
     Types that nobody has looked at, and permissions that have no place, are our bug: a LookupError.
     """
     by_type: dict[str, list[Properties]] = {}
