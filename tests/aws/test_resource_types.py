@@ -15,7 +15,6 @@ import pytest
 from mlopsgen.aws import refresh, resource_types
 from mlopsgen.aws.resource_types import TagProperty, known, resource_type, type_names
 
-
 SAME = resource_types.source_version() == version("cfn-lint")
 """Whether the installed cfn-lint is the one that the table was made from; another may know more, or less."""
 
