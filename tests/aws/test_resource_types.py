@@ -15,9 +15,12 @@ import pytest
 from mlopsgen.aws import refresh, resource_types
 from mlopsgen.aws.resource_types import TagProperty, known, resource_type, type_names
 
+SAME = resource_types.source_version() == version("cfn-lint")
+"""Whether the installed cfn-lint is the one that the table was made from; another may know more, or less."""
+
 
 def schema(name: str) -> dict[str, Any]:
-    """The registry's schema of a type."""
+    """The registry's schema of a type, as the installed cfn-lint has it."""
     folder = files("cfnlint.data.schemas")
     places = json.loads((folder / "providers" / "us-east-1.json").read_text())
     return json.loads((folder / "resources" / f"{places[name]}.json").read_text())
@@ -25,7 +28,7 @@ def schema(name: str) -> dict[str, Any]:
 
 def test_the_table_is_what_the_registry_says():
     """With another cfn-lint than the table was made from, the table may differ and is still sound."""
-    if resource_types.source_version() == version("cfn-lint"):
+    if SAME:
         assert resource_types.TABLE.read_text(encoding="utf-8") == refresh.types()
     for name in ("AWS::ECS::Service", "AWS::EFS::FileSystem", "AWS::S3::Bucket"):
         stated = schema(name)
@@ -83,7 +86,6 @@ def test_each_type_takes_its_tags_in_its_own_form(name: str, form: tuple[str, st
 
 def test_an_instance_profile_takes_no_tags():
     """Its schema names a property for them and does not have it: CloudFormation would refuse the template."""
-    assert schema("AWS::IAM::InstanceProfile")["tagging"]["tagProperty"] == "/properties/Tags"
     assert resource_type("AWS::IAM::InstanceProfile").tags is None
 
 
@@ -127,8 +129,9 @@ def test_what_holds_data_says_what_is_lost():
 
 
 def test_what_is_written_by_hand_is_of_types_and_properties_that_exist():
+    assert resource_types._NAMES.keys() | resource_types._DATA.keys() <= set(type_names())
     for name, names in resource_types._NAMES.items():
-        assert names <= schema(name)["properties"].keys()
+        assert not SAME or names <= schema(name)["properties"].keys()
 
 
 def test_a_type_without_an_update_handler_cannot_change_in_place():

@@ -1,0 +1,275 @@
+"""What CloudFormation must be allowed to do to deploy the stacks of one environment, as grants.
+
+It is all that the handlers of the plan's resource types take to create, read, update and delete, minus what
+is withheld; each held to the environment's names and, where there are none, to its tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from troposphere import Sub
+
+from mlopsgen.aws import stack_scopes as scopes
+from mlopsgen.aws.resource_types import ResourceType, resource_type
+from mlopsgen.aws.stack_scopes import Hold, Place, Scope
+from mlopsgen.plan import Grant, Value
+
+Properties: TypeAlias = Mapping[str, Any]
+Condition: TypeAlias = tuple[tuple[str, str, Value | tuple[Value, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far the role reaches: the environment that it makes, and what bounds the roles in it."""
+
+    pipeline: str
+    environment: str
+    boundary: Value
+    """The ARN of the policy that every role carries which it makes or changes."""
+    administered: str = "access"
+    """The stack that only an administrator deploys. Roles and policies in its path stay as they are."""
+    keys: tuple[Value, ...] = ()
+    """ARNs of somebody else's keys with which this environment encrypts."""
+
+    @property
+    def prefix(self) -> str:
+        """What every physical name starts with."""
+        return f"{self.pipeline}-{self.environment}"
+
+
+def stack_rights(resources: Iterable[tuple[str, Properties]], reach: Reach) -> tuple[Grant, ...]:
+    """The grants of the role for `resources`, each a type and its properties, by type.
+
+    While an environment changes they are those of both plans, since what goes is deleted with the same role.
+    Types that nobody has looked at, and permissions that have no place, are our bug: a LookupError.
+    """
+    by_type: dict[str, list[Properties]] = {}
+    for name, properties in resources:
+        by_type.setdefault(name, []).append(properties)
+    if unknown := sorted(by_type.keys() - scopes.TYPES):
+        raise LookupError(f"nobody has looked at what {unknown[0]} takes")
+    named = {"BUCKET": _buckets(by_type), "ZONE": _zones(by_type)}
+    grants = [
+        grant
+        for name in sorted(by_type)
+        for grant in _grants(resource_type(name), by_type[name], reach, named)
+    ]
+    return (*grants, *_parameters(by_type, reach), *_denials(reach))
+
+
+def withheld(name: str, resources: Sequence[Properties] = ()) -> dict[str, str]:
+    """The permissions that handlers of the type name and the role does not get, each with its reason."""
+    named = _named(resource_type(name))
+    return {
+        action: each.reason
+        for each in scopes.WITHHELD
+        if name in each.types and not _have(resources, each.unless)
+        for action in named
+        if any(_fits(action, pattern) for pattern in each.actions)
+    }
+
+
+def public_parameters() -> Grant:
+    """The parameters in which AWS publishes the current machine images."""
+    public = Sub("arn:${AWS::Partition}:ssm:${AWS::Region}::parameter/aws/service/*")
+    return Grant(("ssm:GetParameter", "ssm:GetParameters"), (public,), "finds AWS's machine images")
+
+
+def _named(kind: ResourceType) -> frozenset[str]:
+    """What a stack takes of the type's handlers. Nobody lists all resources of a type to deploy one."""
+    return kind.permissions("create", "read", "update", "delete")
+
+
+def _grants(
+    kind: ResourceType, resources: Sequence[Properties], reach: Reach, named: Mapping[str, tuple[str, ...]]
+) -> Iterator[Grant]:
+    """One grant for all actions of a type that may act in the same places."""
+    added = {
+        action
+        for each in scopes.ADDED
+        if each.type == kind.name and (not each.where or _have(resources, (each.where,)))
+        for action in each.actions
+    }
+    grants: dict[tuple[Place, Condition], list[str]] = {}
+    for action in sorted(_named(kind) - withheld(kind.name, resources).keys() | added):
+        scope, pattern = _scope(kind, action)
+        for place in scope.places:
+            grants.setdefault((place, _condition(place.hold, kind, action, reach)), []).append(
+                pattern if scope.whole else action
+            )
+    for (place, condition), actions in grants.items():
+        if arns := tuple(arn for each in place.resources for arn in _arns(each, reach, named)):
+            yield Grant(
+                tuple(dict.fromkeys(actions)), arns, f"makes {kind.name}", condition, reason=place.reason
+            )
+
+
+def _scope(kind: ResourceType, action: str) -> tuple[Scope, str]:
+    """The scope of an action, and the pattern by which it is named there."""
+    service, _, verb = action.partition(":")
+    for scope in scopes.SCOPES.get(service, ()):
+        for pattern in scope.actions:
+            if _fits(verb, pattern):
+                return scope, f"{service}:{pattern}"
+    raise LookupError(f"nothing says where {action} of {kind.name} may act, or why it is withheld")
+
+
+def _arns(resource: str, reach: Reach, named: Mapping[str, tuple[str, ...]]) -> Iterator[Value]:
+    """A resource of a place as ARNs: one for each thing that it stands for."""
+    if resource == "*":
+        yield resource
+        return
+    if resource == "KEY":
+        yield from reach.keys
+        return
+    text = resource.replace("HERE", "${AWS::Region}:${AWS::AccountId}").replace(
+        "ACCOUNT", ":${AWS::AccountId}"
+    )
+    texts = [text.replace("PREFIX", reach.prefix)]
+    for word, values in named.items():
+        if word in resource:
+            texts = [text.replace(word, each) for each in values]
+    yield from (Sub(f"arn:${{AWS::Partition}}:{each}") for each in texts)
+
+
+def _condition(hold: Hold, kind: ResourceType, action: str, reach: Reach) -> Condition:
+    match hold:
+        case "":
+            return ()
+        case "own":
+            return _tagged("StringEquals", "aws:ResourceTag", reach)
+        case "own by AWS":
+            return (*_condition("own", kind, action, reach), *_condition("by AWS", kind, action, reach))
+        case "by AWS":
+            return (("Bool", "kms:GrantIsForAWSResource", "true"),)
+        case "new":
+            return _tagged("StringEquals", "aws:RequestTag", reach)
+        case "settled":
+            return _settled(kind, action, reach)
+        case "bounded":
+            return (("StringEquals", "iam:PermissionsBoundary", reach.boundary),)
+        case "handed":
+            return (("StringEquals", "iam:PassedToService", scopes.HANDED_TO[kind.name]),)
+        case "linked":
+            return (("StringEquals", "iam:AWSServiceName", scopes.LINKED[kind.name]),)
+
+
+def _settled(kind: ResourceType, action: str, reach: Reach) -> Condition:
+    """The tags that a resource has when a handler of the type acts on it.
+
+    CloudFormation makes some resources first and tags them with a second call, among them security groups and
+    certificates (aws-cdk issue 13204; cloudformation-coverage-roadmap issues 714 and 2308). So what makes a
+    resource may meet it without tags, and is only kept off what carries another environment's. What changes
+    or removes one, or acts on that of which it is a part, meets them all; and the name of the stack, where
+    CloudFormation puts it. Nobody else can: tagging a resource does not make it the environment's.
+    """
+    whole = scopes.PART_OF.get(kind.name)
+    if action in kind.permissions("create") and not whole:
+        return _tagged("StringEqualsIfExists", "aws:ResourceTag", reach)
+    own = _tagged("StringEquals", "aws:ResourceTag", reach)
+    tags = resource_type(whole).tags if whole else kind.tags
+    if tags and tags.system:
+        return (*own, ("StringLike", "aws:ResourceTag/aws:cloudformation:stack-name", f"{reach.prefix}-*"))
+    return own
+
+
+def _tagged(operator: str, key: str, reach: Reach) -> Condition:
+    return (
+        (operator, f"{key}/mlopsgen:environment", reach.environment),
+        (operator, f"{key}/mlopsgen:pipeline", reach.pipeline),
+    )
+
+
+def _parameters(by_type: Mapping[str, Any], reach: Reach) -> Iterator[Grant]:
+    """CloudFormation reads a template's parameters from SSM with the role's rights, whatever it makes."""
+    own = Sub(f"arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter/{reach.prefix}/*")
+    yield Grant(("ssm:GetParameter", "ssm:GetParameters"), (own,), "passes values between stacks")
+    if by_type.keys() & {"AWS::EC2::Instance", "AWS::EC2::LaunchTemplate"}:
+        yield public_parameters()
+
+
+def _denials(reach: Reach) -> Iterator[Grant]:
+    path = f"{reach.prefix}/{reach.administered}/*"
+    yield Grant(
+        (
+            "iam:Add*",
+            "iam:Attach*",
+            "iam:Create*",
+            "iam:Delete*",
+            "iam:Detach*",
+            "iam:PassRole",
+            "iam:Put*",
+            "iam:Set*",
+            "iam:Update*",
+        ),
+        tuple(
+            Sub(f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:{each}/{path}")
+            for each in ("policy", "role")
+        ),
+        "change its own rights",
+        effect="Deny",
+    )
+    yield Grant(("iam:DeleteRolePermissionsBoundary",), ("*",), "unbind a role", effect="Deny")
+
+
+def _buckets(by_type: Mapping[str, Sequence[Properties]]) -> tuple[str, ...]:
+    """The names of the plan's buckets, as `Fn::Sub` takes them."""
+    return tuple(sorted({_text(each["BucketName"]) for each in by_type.get("AWS::S3::Bucket", ())}))
+
+
+def _zones(by_type: Mapping[str, Sequence[Properties]]) -> tuple[str, ...]:
+    """The ids of the hosted zones that records and certificates name; `*` if one names none in text."""
+    zones = [each.get("HostedZoneId") for each in by_type.get("AWS::Route53::RecordSet", ())]
+    zones += [
+        option["HostedZoneId"]
+        for each in by_type.get("AWS::CertificateManager::Certificate", ())
+        for option in each.get("DomainValidationOptions", ())
+        if "HostedZoneId" in option
+    ]
+    named = {each for each in zones if isinstance(each, str)}
+    return tuple(sorted(named)) if zones and all(isinstance(each, str) for each in zones) else ("*",)
+
+
+def _text(value: Any) -> str:
+    match value:
+        case str():
+            return value
+        case {"Fn::Sub": str(text)}:
+            return text
+        case _:
+            raise LookupError(f"no ARN can be told from {value!r}")
+
+
+def _fits(action: str, pattern: str) -> bool:
+    """Whether the pattern, in which `*` stands for anything, names the action.
+
+    `fnmatch` does the same and compiles each pattern first: 200 of them cost more than all the rest.
+    """
+    start, *rest = pattern.split("*")
+    if not rest:
+        return action == pattern
+    *middle, end = rest
+    place = len(start)
+    for part in middle:
+        place = action.find(part, place) + len(part)
+        if place < len(part):
+            return False
+    return action.startswith(start) and action.endswith(end) and len(action) - len(end) >= place
+
+
+def _have(resources: Iterable[Properties], names: Sequence[str]) -> bool:
+    """Whether any of the resources has any of the properties, however deep."""
+    return any(key in names for each in resources for key, _ in _walk(each))
+
+
+def _walk(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield key, each
+            yield from _walk(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _walk(each)
