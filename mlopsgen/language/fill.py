@@ -151,7 +151,8 @@ def _of_name(name: str, path: Path, here: Label, tree: Node, values: Values) -> 
         help_ = 'add it to `spec.aws`: `account: "…"`, with its twelve digits'
         yield error("E116", f"{word} is not known", help_, here, aws)
     elif unknown and values.complete:
-        close = closest(name, values.known)
+        known = {*values.known, *BUILT_IN}
+        close = closest(name, known)
         meant = f"did you mean `${{{close}}}`? Else {kept}"
-        help_ = meant if close else f"{kept}; there are: {listed({*values.known, *BUILT_IN})}"
+        help_ = meant if close else f"{kept}; there are: {listed(known)}"
         yield error("E116", f"there is no {word}" if name else "`${}` names nothing", help_, here)

@@ -76,7 +76,7 @@ def _explained(
             words = (found.words if (found := field_at(field, path)) else ()) or _expected_words(context)
             word = str(detail["input"])
             close = closest(word, words)
-            help_ = hint or (f"did you mean `{close}`?" if close else None)
+            help_ = hint or (f"did you mean `{close}`?" if close else _unfilled(field, path, node))
             return "E106", f"`{short(word)}` is not one of {', '.join(words)}", help_
         case "string_pattern_mismatch":
             word, what = short(str(detail["input"])), f"does not fit `{name}`"
@@ -169,7 +169,7 @@ def _found(node: Node | None) -> str:
         case Scalar(value=str(), text=text):
             return f"the string `{short(text)}`"
         case Scalar(value=bool(), text=text):
-            return f"`{text}`, true or false"
+            return f"`{text}`"
         case Scalar(text=text):
             return f"the number `{short(text)}`"
         case None:
