@@ -19,5 +19,5 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("service")
     store = folder / "store"
     publish(store, FIRST)
-    with serving(store, folder, METRICS_NAMESPACE="imdb/dev", REQUEST_TIMEOUT_SECONDS="2") as running:
+    with serving(store, folder, METRICS_NAMESPACE="imdb/dev", REQUEST_TIMEOUT_SECONDS="60") as running:
         yield running

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,8 +20,8 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing
 class Weather:
     """What the proxy does to an answer from S3."""
 
-    delay: float = 0
-    """Seconds before it answers."""
+    clear: threading.Event = field(default_factory=threading.Event)
+    """While this is not set it does not answer."""
     status: int | None = None
     """Answered instead."""
     cut: int | None = None
@@ -77,6 +76,7 @@ def _order(path: Path) -> tuple[int, str]:
 def bucket() -> Iterator[Bucket]:
     """An empty bucket on a server of its own."""
     weather = Weather()
+    weather.clear.set()
     with empty_aws() as endpoint:
         proxy = ThreadingHTTPServer(("127.0.0.1", 0), _proxy(endpoint.removeprefix("http://"), weather))
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
@@ -103,7 +103,7 @@ def _proxy(behind: str, weather: Weather) -> type[BaseHTTPRequestHandler]:
                 weather.signed.add(self.headers["Authorization"].split("/")[2])
             hit = self.command == "GET" and self.path.split("?")[0].endswith(weather.only)
             if hit:
-                time.sleep(weather.delay)
+                weather.clear.wait()
             if hit and weather.status:
                 self.send_response(weather.status)
                 self.send_header("Content-Length", "0")

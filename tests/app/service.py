@@ -20,6 +20,8 @@ import httpx
 from tests.tools import needs_extra
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 120
+"""Seconds after which what does not come about fails its test, however busy the machine is."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,14 @@ class Running:
 
     def lines(self, event: str | None = None) -> list[dict[str, Any]]:
         """What it has logged; each line is JSON."""
-        found = [json.loads(line) for line in self.output.read_text().splitlines()]
+        whole, _, _ = self.output.read_text().rpartition("\n")
+        found = [json.loads(line) for line in whole.splitlines()]
         return [each for each in found if event is None or each.get("event") == event]
 
     def stop(self) -> int:
         """Send SIGTERM; the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE)
 
 
 @contextmanager
@@ -71,7 +74,7 @@ def serving(store: Path | str, folder: Path, *, ready: bool = True, **variables:
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with httpx.Client(base_url=url, timeout=PATIENCE) as client:
             running = Running(process, url, output, client)
             until(lambda: listening(running) and (not ready or client.get("/ready").status_code == 200))
             yield running
@@ -91,7 +94,7 @@ def listening(running: Running) -> bool:
         return False
 
 
-def until(holds: Callable[[], Any], seconds: float = 30) -> None:
+def until(holds: Callable[[], Any], seconds: float = PATIENCE) -> None:
     """Wait until something holds; fail if it does not in time."""
     end = time.monotonic() + seconds
     while not holds():

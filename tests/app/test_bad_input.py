@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.app.service import Running
+from tests.app.conftest import FIRST
+from tests.app.models import publish
+from tests.app.service import PATIENCE, Running, serving
 
 JSON = {"Content-Type": "application/json"}
 
@@ -86,12 +89,14 @@ def test_endless_body(shared: Running) -> None:
     assert sent < 1 << 25
 
 
-def test_body_that_never_arrives(shared: Running) -> None:
+def test_body_that_never_arrives(tmp_path: Path) -> None:
     """A caller that announces a body and sends none is let go."""
-    host, port = shared.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
-        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
-        answer = connection.recv(1 << 16)
+    publish(tmp_path / "store", FIRST)
+    with serving(tmp_path / "store", tmp_path, REQUEST_TIMEOUT_SECONDS="0.5") as running:
+        host, port = running.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+            answer = connection.recv(1 << 16)
     assert b" 408 " in answer.splitlines()[0]
     assert b"connection: close" in answer
 
@@ -110,7 +115,7 @@ def test_body_that_never_arrives(shared: Running) -> None:
 def test_no_http(shared: Running, sent: bytes) -> None:
     """What is no HTTP gets 400 and no more."""
     host, port = shared.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
         connection.sendall(sent)
         answer = connection.recv(1 << 16)
     assert b" 400 " in answer.splitlines()[0]

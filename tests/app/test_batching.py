@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.batching import Batcher, Overloaded
+from tests.app.service import PATIENCE
 
 
 class Model:
@@ -25,7 +26,7 @@ class Model:
 
     def probabilities(self, texts: Sequence[Sequence[int]]) -> Any:
         self.begun.set()
-        assert self.go.wait(10)
+        assert self.go.wait(PATIENCE)
         self.batches.append([len(text) for text in texts])
         return [[len(text), 0.0] for text in texts]
 
@@ -36,7 +37,7 @@ def text(tokens: int) -> list[int]:
 
 def run(scenario: Callable[[Batcher], Awaitable[None]], **options: float) -> None:
     async def main() -> None:
-        batcher = Batcher(1, **{"queue_time": 60.0, "timeout": 10.0} | options)  # type: ignore[arg-type]
+        batcher = Batcher(1, **{"queue_time": 60.0, "timeout": float(PATIENCE)} | options)  # type: ignore[arg-type]
         try:
             await scenario(batcher)
         finally:
@@ -48,7 +49,7 @@ def run(scenario: Callable[[Batcher], Awaitable[None]], **options: float) -> Non
 async def occupy(batcher: Batcher, model: Model) -> asyncio.Task[Any]:
     """Keep the only lane busy with a text of one token until the model may go on."""
     task = asyncio.create_task(batcher.submit(model, [text(1)]))  # type: ignore[arg-type]
-    await asyncio.to_thread(model.begun.wait, 10)
+    await asyncio.to_thread(model.begun.wait, PATIENCE)
     return task
 
 
@@ -143,7 +144,7 @@ def test_slow_model() -> None:
     async def scenario(batcher: Batcher) -> None:
         model = Model()
         busy = asyncio.create_task(batcher.submit(model, [text(5_000)]))
-        await asyncio.to_thread(model.begun.wait, 10)
+        await asyncio.to_thread(model.begun.wait, PATIENCE)
         waiting = asyncio.create_task(batcher.submit(model, [text(5_000)]))
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):
@@ -166,6 +167,7 @@ def test_too_late() -> None:
         with pytest.raises(TimeoutError):
             await busy
         model.go.set()
+        batcher._timeout = PATIENCE
         await batcher.submit(model, [text(4)])
         assert model.batches == [[1], [4]]
         assert (batcher.depth, batcher.wait(model)) == (0, 0)
@@ -202,7 +204,7 @@ def test_results_together() -> None:
 
         def probabilities(self, texts: Sequence[Sequence[int]]) -> Any:
             self.running.release()
-            assert self.steps.acquire(timeout=10)
+            assert self.steps.acquire(timeout=PATIENCE)
             return [[len(text), 0.0] for text in texts]
 
     async def scenario(batcher: Batcher) -> None:
@@ -212,11 +214,11 @@ def test_results_together() -> None:
         async def answered(after: int) -> int:
             for _ in range(after):
                 model.steps.release()
-                await asyncio.to_thread(model.running.acquire, True, 10)
+                await asyncio.to_thread(model.running.acquire, True, PATIENCE)
             await asyncio.sleep(0.05)
             return sum(task.done() for task in tasks)
 
-        await asyncio.to_thread(model.running.acquire, True, 10)
+        await asyncio.to_thread(model.running.acquire, True, PATIENCE)
         assert await answered(1) == 0
         assert await answered(1) == 2
         assert await answered(8) == 10

@@ -9,19 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.service import ROOT, Running
+from tests.app.service import PATIENCE, ROOT, Running
 from tests.tools import needs
 
 FILE = ROOT / "generated" / "load-tests" / "sentiment-api.py"
 
 
 def locust(host: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Two seconds of four users."""
-    command = [needs("locust"), "--headless", "--users", "4", "--spawn-rate", "4", "--run-time", "2s"]
+    """Two seconds of four users, each of which finishes what it has begun."""
+    command = [needs("locust"), "--headless", "--users", "4", "--spawn-rate", "4", "--run-time", "2s",
+               "--stop-timeout", "60"]  # fmt: skip
     quiet = {"PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         [*command, "--only-summary", "--host", host, "--locustfile", FILE],
-        env=os.environ | quiet | variables, capture_output=True, text=True, timeout=60,
+        env=os.environ | quiet | variables, capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
 
 

@@ -33,6 +33,10 @@ LUMINANCE = """
 """
 
 
+# However busy the machine is.
+expect.set_options(timeout=60_000)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""

@@ -21,7 +21,7 @@ from app.server import serve
 from app.settings import Settings
 from tests.app.conftest import FIRST
 from tests.app.models import publish
-from tests.app.service import ROOT, Running, serving, until
+from tests.app.service import PATIENCE, ROOT, Running, serving, until
 
 LONG = "good " * 120
 """So long that hardly two such texts make a batch."""
@@ -35,9 +35,9 @@ def together(count: int, ask: Callable[[int], httpx.Response]) -> Sequence[httpx
 
 def test_overload(tmp_path: Path) -> None:
     """Under more load than it can bear, some are answered, the others told when to return; none is lost."""
-    publish(tmp_path / "store", FIRST, slow=25)
-    with serving(tmp_path / "store", tmp_path, QUEUE_SECONDS="0.5") as running:
-        answers = together(40, lambda number: httpx.post(f"{running.url}/predict", json={"text": LONG}))
+    publish(tmp_path / "store", FIRST, slow=50)
+    with serving(tmp_path / "store", tmp_path, QUEUE_SECONDS="0.5", REQUEST_TIMEOUT_SECONDS="60") as running:
+        answers = together(40, lambda number: running.predict(LONG))
         counts = Counter(answer.status_code for answer in answers)
         assert set(counts) == {200, 503}
         refused = [answer for answer in answers if answer.status_code == 503]
@@ -64,7 +64,8 @@ def test_callers_that_leave(tmp_path: Path) -> None:
 
         def leave(number: int) -> httpx.Response:
             try:
-                return httpx.post(f"{running.url}/predict", json={"texts": [LONG] * 64}, timeout=0.3)
+                impatient = httpx.Timeout(PATIENCE, read=0.3)
+                return httpx.post(f"{running.url}/predict", json={"texts": [LONG] * 64}, timeout=impatient)
             except httpx.ReadTimeout:
                 return httpx.Response(499)
 
@@ -84,21 +85,21 @@ def test_end_without_loss(tmp_path: Path) -> None:
     publish(tmp_path / "store", FIRST, slow=100)
     # However busy this machine is, nothing is refused for that.
     patient = {"QUEUE_SECONDS": "60", "REQUEST_TIMEOUT_SECONDS": "60", "STOP_TIMEOUT_SECONDS": "60"}
-    settings = patient | {"DRAIN_SECONDS": "1.5", "METRICS_NAMESPACE": "imdb/dev"}
+    settings = patient | {"DRAIN_SECONDS": "4", "METRICS_NAMESPACE": "imdb/dev"}
     with serving(tmp_path / "store", tmp_path, **settings) as running:
         found: list[httpx.Response] = []
         slow = threading.Thread(target=lambda: found.append(running.predict(*[LONG] * 8)))
         slow.start()
         until(lambda: "queue_depth 0.0" not in running.client.get("/metrics").text)
-        running.process.send_signal(signal.SIGTERM)
-        until(lambda: running.lines("stopping"))
-        with httpx.Client(base_url=running.url) as late:
+        with httpx.Client(base_url=running.url, timeout=PATIENCE) as late:
+            running.process.send_signal(signal.SIGTERM)
+            until(lambda: running.lines("stopping"))
             assert late.get("/ready").status_code == 503
             answer = late.get("/model")
             assert (answer.status_code, answer.headers["connection"]) == (200, "close")
         slow.join()
         assert (found[0].status_code, len(found[0].json()["predictions"])) == (200, 8)
-        assert running.process.wait(timeout=30) == 0
+        assert running.process.wait(timeout=PATIENCE) == 0
         assert running.lines()[-1]["event"] == "stopped"
 
 
@@ -110,7 +111,7 @@ def test_end_that_will_not_come(tmp_path: Path) -> None:
 
         def ask(number: int) -> httpx.Response:
             try:
-                return httpx.post(f"{running.url}/predict", json={"texts": [LONG] * 64}, timeout=60)
+                return httpx.post(f"{running.url}/predict", json={"texts": [LONG] * 64}, timeout=PATIENCE)
             except httpx.TransportError:
                 return httpx.Response(499)
 
@@ -185,7 +186,7 @@ def test_wrong_settings(tmp_path: Path, variables: dict[str, str], message: str)
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"error: {message}")
@@ -223,7 +224,7 @@ def test_port_in_use(tmp_path: Path, shared: Running) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert ended.returncode == 3
     assert "address already in use" in ended.stdout

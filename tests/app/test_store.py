@@ -28,7 +28,8 @@ def s3(_bucket: Bucket) -> Iterator[Bucket]:
     """A bucket that works, unless a test says otherwise; what a test puts there is deleted after it."""
     yield _bucket
     weather = _bucket.weather
-    weather.delay, weather.status, weather.cut, weather.only = 0, None, None, ""
+    weather.status, weather.cut, weather.only = None, None, ""
+    weather.clear.set()
     client = _bucket._client()
     for each in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
         _bucket.delete(each["Key"])
@@ -277,12 +278,14 @@ def test_slow_bucket(tmp_path: Path, s3: Bucket) -> None:
     publish(store, FIRST)
     s3.upload(store)
     with serving(URI, tmp_path, **s3.variables()) as running:
-        s3.weather.delay, s3.weather.only = 2, "model.onnx"
+        s3.weather.only = "model.onnx"
+        s3.weather.clear.clear()
         publish(store, SECOND)
         s3.upload(store)
         wanted = f"{SECOND}/model.onnx"
         until(lambda: any(path.endswith(wanted) for path in s3.weather.seen))
         assert running.predict("good").json()["model"] == FIRST
+        s3.weather.clear.set()
         until(lambda: running.predict("good").json()["model"] == SECOND)
 
 

@@ -44,7 +44,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     needs_extra("train")
     done = subprocess.run(
         [*command, *SMALL, *ARCHITECTURES[request.param]],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=300,
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     yield store
@@ -71,7 +71,7 @@ def test_both_runtimes(trained: Path, tmp_path: Path) -> None:
             [max(each, 1 - each) for each in expected], abs=1e-4
         )
     with serving(trained, tmp_path, ready=False, RUNTIME="torch", **variables) as running:
-        until(lambda: running.lines("model loaded") or running.lines("model refused"), 60)
+        until(lambda: running.lines("model loaded") or running.lines("model refused"))
         if "bow" in str(trained):
             reason = running.lines("model refused")[0]["reason"]
             assert reason == (

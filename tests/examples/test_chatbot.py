@@ -114,7 +114,7 @@ def test_apologises_when_intents_cannot_be_asked(desk: dict[str, str]) -> None:
         urls = [f"http://127.0.0.1:{silent.getsockname()[1]}/intents", "http://127.0.0.1:1/intents"]
         for url in urls:
             with harness.serving("chatbot/dialogue", front(desk, url)) as dialogue:
-                answer = dialogue.post("/dialogue", json={"text": "hello"}, timeout=10)
+                answer = dialogue.post("/dialogue", json={"text": "hello"}, timeout=harness.PATIENCE)
                 assert dialogue.get("/health").status_code == 200
             assert answer.status_code == 200
             assert "try again" in answer.json()["answer"] and answer.json()["intent"] is None

@@ -135,7 +135,7 @@ def test_finishes_what_it_has_begun(ward: dict[str, str]) -> None:
         def slowly() -> Iterator[bytes]:
             yield body[:100]
             process.terminate()
-            until = time.monotonic() + 30
+            until = time.monotonic() + harness.PATIENCE
             while time.monotonic() < until and is_open(client):
                 time.sleep(0.05)
             yield body[100:]

@@ -20,7 +20,8 @@ from tests.tools import needs_extra
 
 PROJECT = Path(__file__).with_name("project")
 COMMAND = (sys.executable, "-m", "mlopsgen", "local")
-PATIENCE = 90
+PATIENCE = 300
+"""Seconds after which what does not come about fails its test, however busy the machine is."""
 
 
 def project(folder: Path) -> Path:
@@ -163,7 +164,9 @@ def predict(url: str, text: str, seconds: float | None = 0) -> tuple[int, dict[s
     body = json.dumps({"text": text} | ({"seconds": seconds} if seconds is not None else {})).encode()
     request = urllib.request.Request(f"{url}/predict", body, {"Content-Type": "application/json"})
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            request, timeout=PATIENCE
+        ) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, {}

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from mlopsgen.local.balancer import Balancer, Group, Target
 from mlopsgen.local.blueprint import Rule, TargetGroup
 from mlopsgen.local.http import Peer, Server, body_of, reply
 
-QUICK = TargetGroup(path="/health", interval=0.05, timeout=0.5, healthy=2, unhealthy=2, drain=5)
+QUICK = TargetGroup(path="/health", interval=0.05, timeout=60, healthy=2, unhealthy=2, drain=60)
 EVERYTHING = Rule("internal", 1, ("/*",), (), "api")
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -23,10 +24,19 @@ Answer = tuple[int, dict[str, str], bytes]
 async def healthy(peer: Peer, request: Any) -> None:
     """Says who it was that asked, and what it sent."""
     body = await body_of(peer, 1 << 30)
-    if request.target == b"/slow":
-        await asyncio.sleep(0.5)
     words = [f"{name.decode()}: {value.decode()}" for name, value in request.headers]
     await reply(peer, 200, "\n".join([request.method.decode(), str(len(body)), *words]).encode())
+
+
+def slow(go: asyncio.Event) -> Callable[[Peer, Any], Awaitable[None]]:
+    """The same, but `/slow` is answered only once `go` is set."""
+
+    async def handler(peer: Peer, request: Any) -> None:
+        if request.target == b"/slow":
+            await go.wait()
+        await healthy(peer, request)
+
+    return handler
 
 
 class Site:
@@ -50,7 +60,7 @@ class Site:
         """A request by the standard library's client."""
 
         def work() -> Answer:
-            connection = http.client.HTTPConnection("127.0.0.1", self.balancer.port, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", self.balancer.port, timeout=60)
             connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
             response = connection.getresponse()
             answer = response.status, dict(response.getheaders()), response.read()
@@ -62,7 +72,7 @@ class Site:
 
 async def becomes(target: Target, state: str) -> None:
     """Wait until the target is in that state."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while target.state != state:
             await asyncio.sleep(0.01)
 
@@ -111,16 +121,18 @@ def test_a_target_that_is_let_go_finishes_what_it_has_in_hand() -> None:
 
     async def steps() -> None:
         async with site() as made:
-            target = await made.add()
+            go = asyncio.Event()
+            target = await made.add(slow(go))
             await becomes(target, "healthy")
-            slow = asyncio.create_task(made.ask("/slow"))
+            asked = asyncio.create_task(made.ask("/slow"))
             while not target.outstanding:
                 await asyncio.sleep(0.01)
             draining = asyncio.create_task(made.group.drain(target))
             await becomes(target, "draining")
             assert (await made.ask())[0] == 503
             assert not draining.done()
-            assert (await slow)[0] == 200
+            go.set()
+            assert (await asked)[0] == 200
             await draining
             assert made.group.targets == []
 
@@ -159,7 +171,7 @@ def test_with_no_healthy_target_the_unhealthy_ones_are_tried() -> None:
 
     async def steps() -> None:
         async with site(
-            TargetGroup(path="/health", interval=0.05, timeout=1, unhealthy=2, codes="200")
+            TargetGroup(path="/health", interval=0.05, timeout=60, unhealthy=2, codes="200")
         ) as made:
             target = await made.add()
             await becomes(target, "healthy")
@@ -232,17 +244,19 @@ def test_the_least_busy_target_gets_the_next_request() -> None:
     """`least_outstanding_requests`: whoever has a slow request in hand gets no other."""
 
     async def steps() -> None:
-        settings = TargetGroup(path="/health", interval=0.05, algorithm="least_outstanding_requests")
+        settings = replace(QUICK, algorithm="least_outstanding_requests")
         async with site(settings) as made:
-            for each in (await made.add(), await made.add()):
+            go = asyncio.Event()
+            for each in (await made.add(slow(go)), await made.add(slow(go))):
                 await becomes(each, "healthy")
-            slow = asyncio.create_task(made.ask("/slow"))
+            asked = asyncio.create_task(made.ask("/slow"))
             while not any(each.outstanding for each in made.group.targets):
                 await asyncio.sleep(0.01)
             busy = next(each.name for each in made.group.targets if each.outstanding)
             for _ in range(5):
                 assert (await made.ask())[0] == 200
-            await slow
+            go.set()
+            await asked
             assert len(made.notes) == 6
             assert sum(note.endswith(busy) for note in made.notes) == 1
 
@@ -277,7 +291,7 @@ def test_a_client_that_leaves_takes_nothing_with_it() -> None:
             while not target.outstanding:
                 await asyncio.sleep(0.01)
             writer.close()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while target.outstanding:
                     await asyncio.sleep(0.01)
             assert (await made.ask())[0] == 200

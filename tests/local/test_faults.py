@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.running import Up, local, predict, processes, project, status, tasks, until
+from tests.local.running import PATIENCE, Up, local, predict, processes, project, status, tasks, until
 
 
 def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
@@ -75,12 +75,12 @@ def test_ctrl_c_stops_all_of_it(tmp_path: Path, moment: str) -> None:
 def test_without_its_aws_a_run_that_does_not_serve_yet_ends(tmp_path: Path) -> None:
     """It says what happened and what to do, and leaves no process."""
     folder = project(tmp_path)
-    up = Up(folder, "--port", "0", "--hyperparameter", "seconds=3")
+    up = Up(folder, "--port", "0", "--hyperparameter", "seconds=10")
     try:
         up.says("started  accuracy")
         [server] = tasks(folder, "generated/dev")
         os.kill(server, signal.SIGKILL)
-        assert up.process.wait(90) == 1
+        assert up.process.wait(PATIENCE) == 1
         assert "the embedded AWS ended unexpectedly; start again" in up.output
         assert processes(folder) == []
     finally:
@@ -111,9 +111,9 @@ def test_a_killed_run_leaves_no_process_and_does_not_block_the_next(tmp_path: Pa
         until(lambda: tasks(folder, "sleep 1000"), "the trainer's hidden child runs")
         up.process.kill()
         up.process.wait()
-        until(lambda: not processes(folder), "all processes are gone", 10)
+        until(lambda: not processes(folder), "all processes are gone")
         again = Up(folder, "--port", "0", "--once")
-        assert again.process.wait(90) == 0, again.output
+        assert again.process.wait(PATIENCE) == 0, again.output
         assert '"known": 0' in again.output
         assert processes(folder) == []
     finally:

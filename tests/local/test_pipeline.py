@@ -45,7 +45,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
             )
     running = Up(folder, "--port", "0", "--data", "reviews.csv", *SMALL)
     try:
-        running.says("Ctrl-C stops all of it.", 240)
+        running.says("Ctrl-C stops all of it.")
         yield running
     finally:
         running.end()
@@ -64,9 +64,7 @@ def test_reviews_come_in_and_verdicts_go_out(up: Up) -> None:
 
 def test_metrics_of_trainer_and_service_arrive(up: Up) -> None:
     """By embedded metric format, in the pipeline's namespace."""
-    until(
-        lambda: "accuracy" in " ".join(status(up.folder)["metrics"]).lower(), "the metrics have arrived", 30
-    )
+    until(lambda: "accuracy" in " ".join(status(up.folder)["metrics"]).lower(), "the metrics have arrived")
 
 
 def test_the_service_follows_a_new_version_under_load(up: Up) -> None:

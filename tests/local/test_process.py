@@ -113,10 +113,10 @@ def test_everything_ends_with_its_starter_even_if_that_is_killed(tmp_path: Path)
     )
     assert starter.stdout is not None
     starter.stdout.readline()
-    until(lambda: len(alive(tmp_path)) >= 5, "all of them run", 20)
+    until(lambda: len(alive(tmp_path)) >= 5, "all of them run")
     starter.kill()
     starter.communicate()
-    until(lambda: not alive(tmp_path), "all of them are gone", 20)
+    until(lambda: not alive(tmp_path), "all of them are gone")
 
 
 def test_not_even_a_killed_guard_leaves_anybody(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.local.running import Load, Up, local, predict, processes, project, status, tasks, until
+from tests.local.running import PATIENCE, Load, Up, local, predict, processes, project, status, tasks, until
 
 pytestmark = pytest.mark.xdist_group("local")
 
@@ -71,7 +71,7 @@ def test_status_shows_tasks_model_and_metrics(up: Up) -> None:
     assert [task["state"] for task in service["tasks"]] == ["healthy", "healthy"]
     [model] = found["models"]
     assert model["current"] in model["versions"]
-    until(lambda: "Accuracy" in status(up.folder)["metrics"], "the metric has arrived", 10)
+    until(lambda: "Accuracy" in status(up.folder)["metrics"], "the metric has arrived")
     assert "service       adder: 2 of 2 healthy" in local(up.folder, "status").stdout
 
 
@@ -222,7 +222,7 @@ def test_a_full_disk_ends_the_run_with_a_reason(up: Up) -> None:
     assert len(up.output) < limit // 2
     resource.prlimit(up.process.pid, resource.RLIMIT_FSIZE, (limit, limit))
     predict(f"{where}/{'x' * limit}", "good")
-    assert up.process.wait(60) == 1
+    assert up.process.wait(PATIENCE) == 1
     assert "cannot write logs" in up.output
     assert "Make room" in up.output
     assert "Traceback" not in up.output

@@ -92,7 +92,7 @@ def start(variables: dict[str, str], *options: str, **popen: Any) -> subprocess.
 def run(variables: dict[str, str], *options: str) -> Ended:
     """Run the trainer as its image does, and wait."""
     process = start(variables, *options)
-    text, _ = process.communicate(timeout=300)
+    text, _ = process.communicate(timeout=600)
     assert "Traceback" not in text, text
     return Ended(process.returncode, parse(text))
 

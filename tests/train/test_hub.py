@@ -84,7 +84,7 @@ def fetch(hub: str, data: str, folder: Path) -> str:
     """What the stage fetch says of a data set."""
     command = [sys.executable, "-m", "train", "fetch", "--work", str(folder / "work"), "--data", data]
     given = {**os.environ, "HF_ENDPOINT": hub, "HF_HOME": str(folder / "hub"), "HF_HUB_DISABLE_XET": "1"}
-    return subprocess.run(command, cwd=ROOT, env=given, text=True, capture_output=True, timeout=120).stdout
+    return subprocess.run(command, cwd=ROOT, env=given, text=True, capture_output=True, timeout=600).stdout
 
 
 def test_a_data_set_of_the_hub_is_read(hub: str, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def interrupt(folder: Path, how: signal.Signals, hyperparameters: dict[str, Any]
         except subprocess.TimeoutExpired:
             continue
     process.send_signal(how)
-    text, _ = process.communicate(timeout=120)
+    text, _ = process.communicate(timeout=600)
     assert "Traceback" not in text, text
     return Ended(process.returncode, parse(text))
 
@@ -67,7 +67,7 @@ def stop_at(folder: Path, line: str, hyperparameters: dict[str, Any], *options: 
     while not said or (said[-1] and line not in said[-1]):
         said.append(process.stdout.readline())
     process.send_signal(signal.SIGTERM)
-    rest, _ = process.communicate(timeout=120)
+    rest, _ = process.communicate(timeout=600)
     text = "".join(said) + rest
     assert "Traceback" not in text, text
     return Ended(process.returncode, parse(text))
