@@ -149,6 +149,9 @@ _ROOM: Mapping[int, Sequence[int]] = {
 }
 
 
+LAST = FIRST + sum(map(sum, _ROOM.values())) - 1
+
+
 def narrowness(host: str) -> int:
     """How narrow a host is: a name, then `*.a.b.c`, then `*.b.c`, since the one may lie within the other."""
     return host.count(".") if host.startswith("*") else EXACT

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from mlopsgen.components.services.spec import ServiceSpec
+from mlopsgen.components.workers.spec import WorkerSpec
 from mlopsgen.components.workloads.spec import WorkloadSpec
 from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.model.workload import Workload
 from mlopsgen.rules.registry import Scene
 
 T = TypeVar("T")
@@ -24,3 +27,18 @@ def workloads(scene: Scene) -> Iterator[tuple[SpecPath, WorkloadSpec]]:
     yield from each(("spec", "jobs"), spec.jobs)
     yield from each(("spec", "services"), spec.services)
     yield from each(("spec", "workers"), spec.workers)
+
+
+def services(scene: Scene) -> Iterator[tuple[SpecPath, ServiceSpec, Workload]]:
+    """Every service with its place, its spec, and what is decided about it, as the file lists them."""
+    resolved = {id(service.spec): service for service in scene.site.services}
+    for path, spec in each(("spec", "services"), scene.site.spec.services):
+        yield path, spec, resolved[id(spec)]
+
+
+def running(scene: Scene) -> Iterator[tuple[SpecPath, ServiceSpec | WorkerSpec, Workload]]:
+    """Every service and worker in the same way: what runs for ever."""
+    yield from services(scene)
+    resolved = {id(worker.spec): worker for worker in scene.site.workers}
+    for path, spec in each(("spec", "workers"), scene.site.spec.workers):
+        yield path, spec, resolved[id(spec)]
