@@ -38,13 +38,20 @@ def filled(value: Any) -> Any:
         case {"Fn::GetAtt": [str(name), str(attribute)], **rest} if not rest:
             return f"att-{name}-{attribute}"
         case {"Fn::Sub": str(text), **rest} if not rest:
-            return re.sub(r"\$\{([^}]+)\}", lambda match: PSEUDO.get(match[1], f"ref-{match[1]}"), text)
+            return _substituted(text, {})
+        case {"Fn::Sub": [str(text), dict(values)], **rest} if not rest:
+            return _substituted(text, filled(values))
         case dict():
             return {name: filled(each) for name, each in value.items()}
         case list() | tuple():
             return [filled(each) for each in value]
         case _:
             return value
+
+
+def _substituted(text: str, values: dict[str, str]) -> str:
+    known = PSEUDO | values
+    return re.sub(r"\$\{([^}]+)\}", lambda match: known.get(match[1], f"ref-{match[1]}"), text)
 
 
 def stack(plan: Plan, name: str) -> Stack:
@@ -124,7 +131,8 @@ def _one(operator: str, values: list[str], actual: str | None) -> bool:
 
 
 def _like(pattern: str, text: str) -> bool:
-    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), text, re.IGNORECASE) is not None
+    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(expression, text, re.IGNORECASE) is not None
 
 
 @cache

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from mlopsgen.components.base import Site
-from mlopsgen.load import environments, load
+from mlopsgen.language.load import load
 from mlopsgen.lower import lower
-from mlopsgen.plan import Plan
+from mlopsgen.model.pipeline import Pipeline
+from mlopsgen.model.plan import Plan
+from mlopsgen.model.site import Site
 from mlopsgen.source.parse import parse
 
 HEAD = """\
@@ -18,19 +19,22 @@ spec:
 AWS = "  aws: {region: ap-southeast-1}\n"
 
 TRAINER = """\
+  images: [{name: train}]
   models: [{name: model}]
-  trainers: [{name: trainer, image: {build: {context: train}}, produces: model%s}]
+  jobs: [{name: trainer, image: train, produces: [model]%s}]
 """
 
 SERVICE = """\
-  services: [{name: api, image: {build: {context: app}}}]
+  images: [{name: app}]
+  services: [{name: api, image: app%s}]
 """
 
 
 def site(*sections: str, environment: str = "default", aws: str = AWS) -> Site:
     """One environment of a pipeline whose spec holds `sections`, each indented by two spaces."""
-    trees = environments(parse(HEAD + aws + "".join(sections), "pipeline.yaml"))
-    return Site(load(trees[environment]), environment)
+    loaded = load(parse(HEAD + aws + "".join(sections), "pipeline.yaml"), Pipeline)
+    found = next(each for each in loaded if each.environment == environment)
+    return Site(found.pipeline, environment)
 
 
 def plan(*sections: str, environment: str = "default", aws: str = AWS) -> Plan:
@@ -39,5 +43,14 @@ def plan(*sections: str, environment: str = "default", aws: str = AWS) -> Plan:
 
 
 def trainer(**fields: str) -> str:
-    """A trainer with further fields, in YAML's flow style."""
-    return TRAINER % "".join(f", {name}: {value}" for name, value in fields.items())
+    """An image, a model, and the job that produces it, with further fields in YAML's flow style."""
+    return TRAINER % _fields(fields)
+
+
+def service(**fields: str) -> str:
+    """An image and a service that runs it, with further fields in YAML's flow style."""
+    return SERVICE % _fields(fields)
+
+
+def _fields(fields: dict[str, str]) -> str:
+    return "".join(f", {name}: {value}" for name, value in fields.items())
