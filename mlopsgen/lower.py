@@ -53,6 +53,8 @@ def lower(pipeline: Pipeline, environment: str) -> Plan:
         *(each for component in parts("resources") for each in component.declare(site, bindings)),
     ]
     declarations += _publications(site, declared(Publication, declarations))
+    resources = declared(Resource, declarations)
+    declarations += (each for component in parts("closing") for each in component.declare(site, resources))
     return Plan(
         name=site.name,
         environment=environment,

@@ -13,7 +13,7 @@ from troposphere import GetAtt, Ref, iam
 
 from mlopsgen.components.delivery.boundary import declare_boundary
 from mlopsgen.components.delivery.spec import DeliverySpec, GithubSpec
-from mlopsgen.components.delivery.stack_role import grants, public_parameters
+from mlopsgen.components.delivery.stack_rights import public_parameters
 from mlopsgen.language.values import HOUR
 from mlopsgen.model.binding import Bindings
 from mlopsgen.model.plan import Command, Declaration, DeliveryWorkflow, Grant, StackDescription
@@ -28,7 +28,6 @@ from mlopsgen.parts.roles import (
     role_arn,
     role_path,
     trust_oidc,
-    trust_service,
 )
 
 STACK = "access"
@@ -51,7 +50,6 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
         yield scope.at("oidcProvider").resource(_provider())
     if not site.spec.aws.permissions_boundary:
         yield declare_boundary(scope, bindings)
-    yield from _stack_role(scope)
     yield from _delivery_role(scope, delivery.branch, github)
     yield DeliveryWorkflow(
         repository=github.repository,
@@ -192,24 +190,4 @@ def _delivery_grants(site: Site) -> Iterator[Grant]:
         ("ecs:DescribeServices",),
         (arn("ecs", f"service/{site.cluster}/*"),),
         "waits for services",
-    )
-
-
-def _stack_role(scope: Scope) -> Iterator[Declaration]:
-    site = scope.site
-    yield from declare_role(
-        scope,
-        Role(
-            logical_id="StackRole",
-            name="CloudFormation, for the delivery workflow",
-            kind="delivery",
-            trust=trust_service("cloudformation.amazonaws.com", site),
-            grants=tuple(grants(site)),
-            description=f"CloudFormation: deploys the stacks of {site.prefix}",
-            role_name=site.stack_role,
-            deploys=True,
-        ),
-    )
-    yield output(
-        STACK, "StackRoleArn", GetAtt("StackRole", "Arn"), "The role that CloudFormation deploys with"
     )

@@ -13,13 +13,13 @@ import yaml
 
 from mlopsgen.aws import stack_scopes as scopes
 from mlopsgen.aws.resource_types import resource_type, type_names
-from mlopsgen.aws.stack_rights import Reach, stack_rights, withheld
-from mlopsgen.iam import statements
-from mlopsgen.plan import Grant
+from mlopsgen.components.delivery.stack_rights import Reach, stack_rights, withheld
+from mlopsgen.model.plan import Grant
+from mlopsgen.parts.policies import statements
 from tests.aws.test_resource_types import SAME
 from tests.policies import authorisation, filled, listed, may
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HERE = "ap-southeast-1:123456789012"
 BOUNDARY = "arn:aws:iam::123456789012:policy/shop-prod/access/shop-prod-boundary"
 ROLES = "arn:aws:iam::123456789012:role/shop-prod"

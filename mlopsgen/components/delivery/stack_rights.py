@@ -15,7 +15,8 @@ from troposphere import Sub
 from mlopsgen.aws import stack_scopes as scopes
 from mlopsgen.aws.resource_types import ResourceType, resource_type
 from mlopsgen.aws.stack_scopes import Hold, Place, Scope
-from mlopsgen.plan import Grant, Value
+from mlopsgen.model.plan import Grant
+from mlopsgen.model.values import Value
 
 Properties: TypeAlias = Mapping[str, Any]
 Condition: TypeAlias = tuple[tuple[str, str, Value | tuple[Value, ...]], ...]
