@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from troposphere import cloudwatch
 
-from mlopsgen.components.monitoring.alarms import DEFAULT_ALARMS, Alarm, merged
+from mlopsgen.model.alarms import DEFAULT_ALARMS, Alarm, merged
 from mlopsgen.components.monitoring.spec import AlarmSpec
 from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.language.base import camel

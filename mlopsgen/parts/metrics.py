@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from troposphere import Ref, Select, Split, cloudwatch
 
-from mlopsgen.components.monitoring.alarms import Alarm
+from mlopsgen.model.alarms import Alarm
 from mlopsgen.language.values import MINUTE
 from mlopsgen.model.values import Value
 from mlopsgen.parts.topic import TOPIC_ARN

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from mlopsgen.components.balancers.spec import internal, public
 from mlopsgen.components.buckets.spec import data_bucket
 from mlopsgen.components.capacity.spec import fargate, fargate_spot
-from mlopsgen.components.monitoring.alarms import DEFAULT_ALARMS, Alarm, merged
+from mlopsgen.model.alarms import DEFAULT_ALARMS, Alarm, merged
 from mlopsgen.components.monitoring.spec import (
     AlarmSpec,
     JobAlarmsSpec,

@@ -12,7 +12,7 @@ from mlopsgen.aws.cron import longest_gap
 from mlopsgen.components.jobs.outcomes import failed
 from mlopsgen.components.jobs.runs import job_spec
 from mlopsgen.components.jobs.spec import JobSpec
-from mlopsgen.components.monitoring.alarms import DEFAULT_ALARMS, Alarm, merged
+from mlopsgen.model.alarms import DEFAULT_ALARMS, Alarm, merged
 from mlopsgen.model.plan import Declaration
 from mlopsgen.model.site import Site
 from mlopsgen.model.workload import Workload
