@@ -11,12 +11,15 @@ import pytest
 
 from mlopsgen.aws import cron
 from mlopsgen.aws.instance_types import regions
-from mlopsgen.checks import network, schedules, storage
-from mlopsgen.checks.ingress import TARGET_GROUPS
-from mlopsgen.components.network import subnets
-from mlopsgen.ecs.load_balancer import MAX_PRIORITY, priorities
-from mlopsgen.spec.services import ServiceSpec
-from mlopsgen.spec.storage import TransitionSpec
+from mlopsgen.compile import compile_pipeline
+from mlopsgen.components.balancers.rules import HIGHEST
+from mlopsgen.components.buckets.rules import CLASSES
+from mlopsgen.components.buckets.spec import TransitionSpec
+from mlopsgen.components.jobs.rules import zones
+from mlopsgen.components.monitoring.rules import RETENTION
+from mlopsgen.components.network.resources import subnets
+from mlopsgen.components.network.rules import VPC_PREFIXES, ZONES
+from mlopsgen.parts.balancers import FIRST, LAST, Match, numbers
 
 
 @pytest.mark.parametrize("length", range(16, 29))
@@ -26,7 +29,7 @@ def test_an_accepted_vpc_has_room_for_four_zones(length: int):
         found = len(subnets(f"10.0.0.0/{length}")) == 4
     except ValueError:
         found = False
-    assert found == (length in network.VPC_PREFIXES)
+    assert found == (length in VPC_PREFIXES)
 
 
 def test_retentions_are_those_of_cloudwatch():
@@ -34,50 +37,79 @@ def test_retentions_are_those_of_cloudwatch():
     from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::Logs::LogGroup").schema
-    assert schema["properties"]["RetentionInDays"]["enum"] == list(storage.RETENTION)
+    assert schema["properties"]["RetentionInDays"]["enum"] == list(RETENTION)
 
 
 def test_every_storage_class_has_its_place():
     """Each class that the language knows stands in the order of transitions."""
-    assert set(get_args(TransitionSpec.model_fields["storage_class"].annotation)) == set(storage.CLASSES)
+    assert set(get_args(TransitionSpec.model_fields["storage_class"].annotation)) == set(CLASSES)
 
 
 def test_zones_are_those_of_moto():
     """Regions with more or fewer than three zones are named."""
     from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 
-    zones = {name: len(found) for name, found in RegionsAndZonesBackend.zones.items() if name in regions()}
-    assert {name: count for name, count in zones.items() if count != 3} == network.ZONES
+    counts = {name: len(found) for name, found in RegionsAndZonesBackend.zones.items() if name in regions()}
+    assert {name: count for name, count in counts.items() if count != 3} == ZONES
 
 
 def test_every_time_zone_is_one():
     """Each name that is accepted can be opened as a time zone."""
-    assert {"UTC", "Asia/Ho_Chi_Minh", "Europe/Dublin", "America/New_York"} <= schedules.zones()
-    for name in sorted(schedules.zones()):
+    assert {"UTC", "Asia/Ho_Chi_Minh", "Europe/Dublin", "America/New_York"} <= zones()
+    for name in sorted(zones()):
         assert datetime(2026, 1, 1, tzinfo=ZoneInfo(name)).utcoffset() is not None
 
 
-def test_full_load_balancers_have_priorities_for_all():
-    """As many services as are accepted behind both load balancers get each a priority of their own."""
-    services = [
-        ServiceSpec.model_validate(
-            {
-                "name": f"s{number}",
-                "image": {"build": {"context": "app"}},
-                "ingress": {"scheme": scheme, "path": path},
-            }
-        )
-        for number, (scheme, path) in enumerate(
-            (scheme, f"/{number:03}")
-            for scheme in ("internet-facing", "internal")
-            for number in range(TARGET_GROUPS)
-        )
+# From the narrowest: a name before a wildcard, of them the longer one, every host last; so with paths.
+HOSTS = ("a.example.com", "*.b.example.com", "*.example.com", "")
+PATHS = ("/a/b/c", "/a/b", "/a", "")
+
+
+def test_narrower_rules_are_tried_first():
+    """Whatever host and path a rule is for, its numbers are below those of every rule that lies around it."""
+    found = [
+        numbers(Match((host,) if host else (), (path,) if path else ())) for host in HOSTS for path in PATHS
     ]
-    found = priorities(services)
-    for scheme in ("internet-facing", "internal"):
-        given = [found[each.name] for each in services if each.ingress and each.ingress.scheme == scheme]
-        assert len(set(given)) == TARGET_GROUPS
-        assert max(given) <= MAX_PRIORITY
+    ranges = [each for each in found if each is not None]
+    assert len(ranges) == len(found)
+    assert all(before.stop <= after.start for before, after in pairwise(ranges))
+    assert ranges[-1].stop == LAST + 1
+    assert ranges[0].start >= FIRST
+    assert 1 < FIRST < LAST < HIGHEST
+
+
+ROUTES = """\
+apiVersion: mlopsgen.io/v1
+kind: Pipeline
+metadata: {name: demo}
+spec:
+  aws: {region: eu-west-1}
+  images: [{name: app}]
+  services:
+"""
+
+
+def test_neighbours_never_move_a_rule():
+    """A service's rules have the same priorities alone as among many, and each has one of its own."""
+    lines = [
+        f"    - {{name: s{each}, image: app, ingress: [{{name: web, paths: [/{each}]}}]}}\n"
+        for each in range(40)
+    ]
+    together = priorities(ROUTES + "".join(lines))
+    assert len(set(together.values())) == len(together) == 40
+    for number in (0, 7, 39):
+        assert priorities(ROUTES + lines[number]).items() <= together.items()
+
+
+def priorities(text: str) -> dict[str, int]:
+    """The priority of each service's listener rule."""
+    (compilation,) = compile_pipeline(text, "pipeline.yaml")
+    return {
+        stack.name: each.properties["Priority"]
+        for stack in compilation.plan.stacks
+        for each in stack.resources
+        if each.type == "AWS::ElasticLoadBalancingV2::ListenerRule"
+    }
 
 
 CRONTABS = [
