@@ -253,7 +253,8 @@ def empty_schedule(scene: Scene) -> Iterable[Finding]:
 def nowhere_to_scale(scene: Scene) -> Iterable[Finding]:
     """Measures have room between the fewest and the most tasks in some environment."""
     for path, spec, workload in running(scene):
-        if not spec.replicas.metrics.model_fields_set or opens(spec.replicas) or spec.replicas.max == 0:
+        fewest, most = bounds(spec.replicas)[0]
+        if not spec.replicas.metrics.model_fields_set or opens(spec.replicas) or not 0 < fewest <= most:
             continue
         others = [found for site in scene.sites if (found := _of(site, workload.kind.section, spec.name))]
         first = next(iter(others), spec.replicas)

@@ -154,16 +154,14 @@ def _times(at: SpecPath, times: dict[str, int]) -> Iterator[Finding]:
                 f"{field} is {write_duration(seconds)}; ECS takes whole minutes, up to "
                 f"{write_duration(LONGEST_STEP)}"
             )
-            yield Finding((*at, field), message, f"say `{near}m`")
+            yield Finding((*at, field), message, f"say `{write_duration(near * MINUTE)}`")
 
 
 def _share(at: SpecPath, share: float, least: float) -> Iterator[Finding]:
     most = 99.9
     if not least <= share <= most:
         near = write_percent(min(max(share, least), most))
-        message = (
-            f"a share of {write_percent(share)}; here it is {write_percent(least)} to {write_percent(most)}"
-        )
+        message = f"`{at[-1]}` takes a share of {write_percent(least)} to {write_percent(most)}"
         yield Finding((*at, "share"), message, f"say `{near}`")
     elif round(share * 10) != round(share * 10, 6):
         message = f"a share of {write_percent(share)}; ECS takes tenths of a percent"
@@ -331,7 +329,7 @@ def alarm_settings(scene: Scene) -> Iterable[Finding]:
         if alarm.for_ is not None and (alarm.for_ % MINUTE or not MINUTE <= alarm.for_ <= DAY):
             near = min(max(round(alarm.for_ / MINUTE), 1), DAY // MINUTE)
             message = f"for is {write_duration(alarm.for_)}; CloudWatch takes whole minutes, up to a day"
-            yield Finding((*path, "for"), message, f"say `{near}m`")
+            yield Finding((*path, "for"), message, f"say `{write_duration(near * MINUTE)}`")
         match alarm:
             case PercentAlarmSpec() | LatencyAlarmSpec() if None not in (alarm.above, alarm.below):
                 message = "an alarm rings above or below a threshold, not both"
