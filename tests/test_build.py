@@ -6,14 +6,21 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from troposphere import Ref, ecr
 
 from mlopsgen import artifacts
 from mlopsgen.artifacts import Artifact, write
+from mlopsgen.cli import main
+from mlopsgen.components.images import resources as images
 from mlopsgen.manifest import MANIFEST, Unwritable
+from mlopsgen.model.binding import Bindings
+from mlopsgen.model.plan import Declaration
+from mlopsgen.model.site import Site
+from mlopsgen.parts.resource import Scope
 from tests.cases import ROOT
 
 PIPELINE = """\
@@ -22,7 +29,8 @@ kind: Pipeline
 metadata: {name: demo}
 spec:
   aws: {region: eu-west-1}
-  services: [{name: api, image: {build: {context: app}}}]
+  images: [{name: app, python: {command: [serve]}}]
+  services: [{name: api, image: app}]
   environments: {dev: {}, prod: {}}
 """
 
@@ -170,11 +178,49 @@ def test_a_rejected_pipeline_changes_nothing(project: Path):
     """What was built before is still there, byte for byte."""
     mlopsgen(project, "build")
     before = tree(project / "generated")
-    (project / "pipeline.yaml").write_text(PIPELINE.replace("context:", "contxt:"))
+    (project / "pipeline.yaml").write_text(PIPELINE.replace("command:", "comand:"))
     run = mlopsgen(project, "build")
     assert run.returncode == 1
     assert "pipeline.yaml:6:" in run.stderr
     assert tree(project / "generated") == before
+
+
+def test_a_fault_of_a_component_is_told_as_ours(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """A template that is broken without a patch is no fault of the pipeline's, and nothing is written."""
+    declare = images.declare
+
+    def broken(site: Site, bindings: Bindings) -> Iterator[Declaration]:
+        yield from declare(site, bindings)
+        scope = Scope(site, "registry", ("spec", "images"))
+        yield scope.resource(ecr.Repository("Broken", RepositoryName=Ref("Nowhere")))
+
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(images, "declare", broken)
+    monkeypatch.delenv("MLOPSGEN_DEBUG", raising=False)
+    assert main(["build"]) == 70
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "this is a bug of mlopsgen" in said.err
+    assert "registry/Broken: refers to `Nowhere`, which stack `registry` does not have" in said.err
+    assert "pipeline.yaml:" not in said.err
+    assert not (project / "generated").exists()
+
+
+def test_warnings_stay_until_they_are_heeded(project: Path):
+    """A build that changes nothing says them again, and so does a check."""
+    through = PIPELINE.replace("image: app}", "image: app, ingress: [{name: web, loadBalancer: public}]}")
+    (project / "pipeline.yaml").write_text(through)
+    first = mlopsgen(project, "build")
+    assert first.stderr.startswith("warning[W343]")
+    for words, said in (
+        (["build"], "unchanged"),
+        (["build"], "unchanged"),
+        (["build", "--check"], "up to date"),
+    ):
+        again = mlopsgen(project, *words)
+        assert (again.returncode, again.stdout, again.stderr) == (0, f"generated: {said}\n", first.stderr)
 
 
 def test_a_full_disk_changes_nothing(project: Path):
