@@ -103,7 +103,7 @@ def fullest(place: Place) -> Load | None:
     if not found:
         return None
     tasks = _sum(Tasks({demand(user.spec): count}) for _, user, count in found)
-    words = [f"up to {_tasks(count, user)}" for _, user, count in found]
+    words = [_up_to(count, user) for _, user, count in found]
     news = [
         (demand(user.spec), count if user.shifts else 1)
         for _, user, count in found
@@ -146,6 +146,11 @@ def _most(replicas: ReplicasSpec) -> int:
 
 def _tasks(number: int, user: Workload) -> str:
     return f"{number} task{'s' * (number != 1)} of `{user.name}`"
+
+
+def _up_to(most: int, user: Workload) -> str:
+    fewest = user.replicas.min if user.replicas else 0
+    return f"{'up to ' * (most > fewest)}{_tasks(most, user)}"
 
 
 def _beside(place: Place, user: Workload) -> str:
