@@ -1,0 +1,151 @@
+"""Images: which have a repository, who may pull them, and what they are built from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlopsgen.components.images import rules
+from mlopsgen.model.plan import Plan
+from mlopsgen.rules.registry import Scene, SpecRule
+from tests.components.pipelines import plan, site
+from tests.policies import may, properties, stack, statements
+
+PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+
+
+def pulls(found: Plan, repository: str, stack_name: str = "serving-api") -> bool:
+    own = statements(found, stack_name, "ExecutionRole")
+    return all(may(own, action, f"arn:aws:ecr:{repository}") for action in PULL)
+
+
+def test_an_image_that_several_run_has_one_repository():
+    """A repository for each image that something runs, whoever runs it; none for one that nobody does."""
+    found = plan(
+        "  images: [{name: app}, {name: unused}]\n"
+        "  services: [{name: one, image: app}, {name: two, image: app}]\n"
+    )
+    assert [each.logical_id for each in stack(found, "registry").resources] == ["AppRepository"]
+    for name in ("serving-one", "serving-two"):
+        assert pulls(found, "ap-southeast-1:123456789012:repository/demo-default/app", name)
+
+
+def test_nobody_pulls_what_he_does_not_run():
+    """The execution role may pull its own image, and not that of a neighbour."""
+    found = plan(
+        "  images: [{name: app}, {name: other}]\n"
+        "  services: [{name: api, image: app}, {name: second, image: other}]\n"
+    )
+    assert not pulls(found, "ap-southeast-1:123456789012:repository/demo-default/other")
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "210987654321.dkr.ecr.eu-west-1.amazonaws.com/team/model@sha256:" + "0" * 64,
+        "210987654321.dkr.ecr.eu-west-1.amazonaws.com/team/model:1.2",
+        "210987654321.dkr-ecr.eu-west-1.on.aws/team/model:1.2",
+    ],
+)
+def test_an_image_of_another_account_is_pulled_within_the_boundary(reference: str):
+    """What is named by its address in ECR may be pulled, by the role and by its boundary."""
+    found = plan(
+        f"  services: [{{name: api, image: '{reference}'}}]\n"
+        "  delivery: {github: {repository: acme/demo}}\n"
+    )
+    assert pulls(found, "eu-west-1:210987654321:repository/team/model")
+    boundary = properties(found, "access", "Boundary")["PolicyDocument"]["Statement"]
+    assert may(boundary, PULL[1], "arn:aws:ecr:eu-west-1:210987654321:repository/team/model")
+
+
+def test_a_public_image_takes_no_right():
+    """Public registries ask nobody."""
+    found = plan("  services: [{name: api, image: 'public.ecr.aws/docker/library/nginx:1.27'}]\n")
+    assert "ecr" not in str(statements(found, "serving-api", "ExecutionRole"))
+    assert "registry" not in {each.name for each in found.stacks}
+
+
+def test_without_a_key_repositories_are_encrypted_by_aws():
+    """With `awsManaged` ECR uses its own key."""
+    found = plan(
+        "  encryption: {awsManaged: {}}\n  images: [{name: app}]\n  services: [{name: api, image: app}]\n"
+    )
+    assert properties(found, "registry", "AppRepository")["EncryptionConfiguration"] == {
+        "EncryptionType": "AES256"
+    }
+
+
+def findings(rule: SpecRule, folder: Path, images: str) -> list[str]:
+    found = site(f"  images: [{images}]\n  services: [{{name: api, image: app}}]\n")
+    return [each.message for each in rule(Scene(found, folder, (found,)))]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "requirements.txt").write_text("numpy==2.0.0\nscikit_learn==1.7.0\n")
+    return tmp_path
+
+
+def test_a_package_has_something_to_start(folder: Path):
+    """Without `__main__.py` or a command `python -m app` would end at once."""
+    said = "there is no file `__main__.py` in `app`, which is started as a package"
+    assert findings(rules.missing_file, folder, "{name: app}") == [said]
+    assert findings(rules.missing_file, folder, "{name: app, python: {command: [python, -m, app.x]}}") == []
+    (folder / "app" / "__main__.py").touch()
+    assert findings(rules.missing_file, folder, "{name: app}") == []
+
+
+def test_the_root_of_the_repository_can_be_the_context(folder: Path):
+    """With `context: .` the command says what to start, and the Dockerfile is the repository's own."""
+    own = "python: {requirements: app/requirements.txt, command: [python, -m, app]}"
+    (folder / "Dockerfile").touch()
+    for image in (f"{{name: app, context: ., {own}}}", "{name: app, context: ., dockerfile: {}}"):
+        for rule in (
+            rules.missing_context,
+            rules.missing_file,
+            rules.context_as_package,
+            rules.leaves_the_folder,
+        ):
+            assert findings(rule, folder, image) == []
+
+
+def test_a_dockerfile_may_lie_beside_its_context(folder: Path):
+    """Its path is from the pipeline's folder."""
+    (folder / "docker").mkdir()
+    (folder / "docker" / "app").touch()
+    image = "{name: app, dockerfile: {path: docker/app}}"
+    assert findings(rules.missing_file, folder, image) == []
+    assert findings(rules.leaves_the_folder, folder, image) == []
+
+
+@pytest.mark.parametrize("name", ["numpy", "scikit-learn", "scikit_learn", "json"])
+def test_a_context_named_as_a_library_is_told(folder: Path, name: str):
+    """It would be imported in place of the library: Python's own, or one that it asks for."""
+    (folder / "src").mkdir()
+    (folder / "app").rename(folder / "src" / name)
+    assert len(findings(rules.context_as_library, folder, f"{{name: app, context: src/{name}}}")) == 1
+
+
+def test_what_leads_out_through_a_link_is_told(folder: Path, tmp_path_factory: pytest.TempPathFactory):
+    """A link is followed: neither a context, nor a file in it, nor a Dockerfile leads out."""
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "requirements.txt").touch()
+    (folder / "linked").symlink_to(outside)
+    (folder / "app" / "lock.txt").symlink_to(outside / "requirements.txt")
+    (folder / "Dockerfile").symlink_to(outside / "requirements.txt")
+    told: dict[str, list[Any]] = {
+        image: findings(rules.leaves_the_folder, folder, image)
+        for image in (
+            "{name: app, context: linked}",
+            "{name: app, python: {requirements: lock.txt}}",
+            "{name: app, dockerfile: {path: Dockerfile}}",
+        )
+    }
+    assert list(told.values()) == [
+        ["`linked` leads out of the pipeline's folder through a link"],
+        ["`lock.txt` leads out of `app` through a link"],
+        ["`Dockerfile` leads out of the pipeline's folder through a link"],
+    ]

@@ -1,0 +1,92 @@
+"""The network: its ranges, and what tasks reach in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlopsgen.aws.instance_types import regions
+from mlopsgen.components.network.endpoints import interface_services
+from mlopsgen.components.network.resources import subnets
+from mlopsgen.components.network.rules import VPC_PREFIXES, ZONES
+from tests.components.pipelines import plan, service, site
+from tests.policies import properties, stack
+
+NO_WAY_OUT = "  network: {vpc: {natGateways: none}}\n"
+EXISTING = """\
+  network:
+    existing:
+      vpcId: vpc-0123456789abcdef0
+      cidrs: [10.0.0.0/16]
+      privateSubnetIds: [subnet-0123456789abcdef0, subnet-0123456789abcdef1]
+"""
+VOLUME = "  volumes: [{name: cache, efs: {}}]\n"
+POOL = "  capacity: [{name: pool, ec2: {instanceTypes: [m5.large]}}]\n"
+MANAGED = "  encryption: {awsManaged: {}}\n"
+
+ALWAYS = ["ecr.api", "ecr.dkr", "logs"]
+
+
+@pytest.mark.parametrize(
+    ("sections", "needed"),
+    [
+        ((MANAGED, service()), []),
+        ((service(),), ["kms"]),
+        ((MANAGED, service(secrets="{A: {secret: team/a}}")), ["kms", "secretsmanager"]),
+        ((MANAGED, service(secrets="{A: {parameter: /team/a}}")), ["kms", "ssm"]),
+        ((MANAGED, VOLUME, service()), []),
+        ((MANAGED, VOLUME, service(volumeMounts="[{name: cache, mountPath: /c}]")), ["elasticfilesystem"]),
+        ((MANAGED, POOL, service(capacity="pool")), ["ecs", "ecs-agent", "ecs-telemetry"]),
+    ],
+)
+def test_endpoints_follow_from_what_workloads_use(sections: tuple[str, ...], needed: list[str]):
+    """Without a way out, each service of AWS that a task or its start needs has an endpoint, and no other."""
+    assert list(interface_services(site(NO_WAY_OUT, *sections))) == sorted([*ALWAYS, *needed])
+
+
+@pytest.mark.parametrize("network", ["", "  network: {vpc: {natGateways: perZone}}\n", EXISTING])
+def test_where_there_is_a_way_out_nothing_needs_an_endpoint(network: str):
+    """Behind NAT, and in somebody else's network, AWS is reached as ever."""
+    assert interface_services(site(network, service(secrets="{A: {secret: team/a}}"))) == ()
+
+
+def test_an_existing_network_is_used_and_never_made():
+    """There is no stack for it, and its ids stand where they are used."""
+    found = plan(EXISTING, service())
+    assert "network" not in {each.name for each in found.stacks}
+    assert properties(found, "serving-api", "SecurityGroup")["VpcId"] == "vpc-0123456789abcdef0"
+
+
+@pytest.mark.parametrize(("gateways", "made"), [("none", []), ("single", [1, 1]), ("perZone", [1, 2])])
+def test_each_private_subnet_leaves_by_the_gateway_that_it_has(gateways: str, made: list[int]):
+    """A gateway for each zone keeps the others going when one zone fails; one is cheaper."""
+    found = stack(plan(f"  network: {{vpc: {{natGateways: {gateways}}}}}\n"), "network")
+    routes = [
+        each.properties["NatGatewayId"]
+        for each in found.resources
+        if each.logical_id.startswith("PrivateRoute") and each.type == "AWS::EC2::Route"
+    ]
+    assert routes == [{"Ref": f"NatGateway{number}"} for number in made]
+
+
+def test_flow_logs_that_are_off_leave_nothing_behind():
+    """Neither a log group nor a role."""
+    found = plan("  network: {vpc: {flowLogs: {enabled: false}}}\n")
+    assert not [each for each in stack(found, "network").resources if each.logical_id.startswith("Flow")]
+
+
+@pytest.mark.parametrize("length", range(16, 29))
+def test_an_accepted_vpc_has_room_for_four_zones(length: int):
+    """The sizes that are accepted are those from which every zone gets its subnets."""
+    try:
+        found = len(subnets(f"10.0.0.0/{length}")) == 4
+    except ValueError:
+        found = False
+    assert found == (length in VPC_PREFIXES)
+
+
+def test_zones_are_those_of_moto():
+    """Regions with more or fewer than three zones are named."""
+    from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
+
+    zones = {name: len(found) for name, found in RegionsAndZonesBackend.zones.items() if name in regions()}
+    assert {name: count for name, count in zones.items() if count != 3} == ZONES

@@ -1,0 +1,104 @@
+"""Secrets as ECS reads them, and as nobody else does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mlopsgen.model.plan import Plan
+from tests.components.pipelines import plan, service
+from tests.policies import may, properties, statements
+
+HERE = "ap-southeast-1:123456789012"
+OTHER = "arn:aws:secretsmanager:ap-southeast-1:210987654321:secret:team/key-AbCdEf"
+
+SECRETS = f"""\
+{{
+  NAMED: {{secret: team/key}},
+  ONE_KEY: {{secretKeyRef: {{name: db, key: password}}}},
+  PLAIN: {{parameter: /team/url}},
+  THEIRS: {{secret: "{OTHER}"}},
+  THEIR_KEY: {{secretKeyRef: {{name: "{OTHER}", key: token}}}}
+}}"""
+
+DELIVERY = "  delivery: {github: {repository: acme/demo}}\n"
+
+
+@pytest.fixture(scope="module")
+def api() -> Plan:
+    return plan(service(secrets=SECRETS), DELIVERY)
+
+
+@pytest.fixture(scope="module")
+def own(api: Plan) -> list[dict[str, Any]]:
+    return statements(api, "serving-api", "ExecutionRole")
+
+
+def test_each_secret_is_named_as_ecs_takes_it(api: Plan):
+    """ECS wants an ARN: whole if it was given, without AWS's six characters for a name."""
+    container = properties(api, "serving-api", "TaskDefinition")["ContainerDefinitions"][0]
+    assert {each["Name"]: each["ValueFrom"] for each in container["Secrets"]} == {
+        "NAMED": f"arn:aws:secretsmanager:{HERE}:secret:team/key",
+        "ONE_KEY": f"arn:aws:secretsmanager:{HERE}:secret:db:password::",
+        "PLAIN": f"arn:aws:ssm:{HERE}:parameter/team/url",
+        "THEIRS": OTHER,
+        "THEIR_KEY": f"{OTHER}:token::",
+    }
+
+
+def test_a_secret_by_its_name_is_read_whatever_aws_adds_to_it(own: list[dict[str, Any]]):
+    """The policy matches the six characters, and no other secret whose name begins alike."""
+    secret = f"arn:aws:secretsmanager:{HERE}:secret:team/key"
+    assert may(own, "secretsmanager:GetSecretValue", f"{secret}-AbCdEf")
+    assert not may(own, "secretsmanager:GetSecretValue", f"{secret}-of-all-AbCdEf")
+    assert not may(own, "secretsmanager:GetSecretValue", f"{secret}-AbCdEfG")
+    assert not may(own, "secretsmanager:PutSecretValue", f"{secret}-AbCdEf")
+
+
+def test_parameters_and_whole_arns_are_read_alone(own: list[dict[str, Any]]):
+    """A parameter and a secret of another account are exactly those that are named."""
+    assert may(own, "ssm:GetParameters", f"arn:aws:ssm:{HERE}:parameter/team/url")
+    assert not may(own, "ssm:GetParameters", f"arn:aws:ssm:{HERE}:parameter/team/url2")
+    assert may(own, "secretsmanager:GetSecretValue", OTHER)
+
+
+def test_a_key_decrypts_the_secret_and_nothing_else(own: list[dict[str, Any]]):
+    """Through its service, in the context of that secret: what else the key holds stays closed."""
+    key = f"arn:aws:kms:{HERE}:key/1"
+    via = {"kms:ViaService": "secretsmanager.ap-southeast-1.amazonaws.com"}
+    context = "kms:EncryptionContext:SecretARN"
+    secret = f"arn:aws:secretsmanager:{HERE}:secret"
+    assert may(own, "kms:Decrypt", key, via | {context: f"{secret}:team/key-AbCdEf"})
+    assert not may(own, "kms:Decrypt", key, via | {context: f"{secret}:other-AbCdEf"})
+    assert not may(own, "kms:Decrypt", key, {context: f"{secret}:team/key-AbCdEf"})
+    theirs = "arn:aws:kms:ap-southeast-1:210987654321:key/1"
+    assert may(own, "kms:Decrypt", theirs, via | {context: OTHER})
+    assert not may(own, "kms:Decrypt", theirs, via | {context: f"{secret}:team/key-AbCdEf"})
+
+
+def test_the_program_itself_reads_no_secret(api: Plan):
+    """ECS reads them when the task starts; the task's own role does not."""
+    program = str(statements(api, "serving-api", "TaskRole"))
+    assert "secretsmanager" not in program
+    assert "ssm" not in program
+
+
+def test_the_boundary_holds_what_the_secrets_need(api: Plan):
+    """Also those of another account, and the keys of both."""
+    boundary = properties(api, "access", "Boundary")["PolicyDocument"]["Statement"]
+    via = {"kms:ViaService": "secretsmanager.ap-southeast-1.amazonaws.com"}
+    assert may(boundary, "secretsmanager:GetSecretValue", OTHER)
+    assert may(boundary, "ssm:GetParameters", f"arn:aws:ssm:{HERE}:parameter/team/url")
+    assert may(boundary, "kms:Decrypt", f"arn:aws:kms:{HERE}:key/1", via)
+    assert not may(boundary, "kms:Decrypt", f"arn:aws:kms:{HERE}:key/1")
+
+
+def test_many_secrets_take_no_more_room_in_the_boundary():
+    """A managed policy has 6,144 characters for all workloads together."""
+    few, many = (plan(service(secrets=secrets(count)), DELIVERY) for count in (1, 30))
+    assert properties(few, "access", "Boundary") == properties(many, "access", "Boundary")
+
+
+def secrets(count: int) -> str:
+    return f"{{{', '.join(f'S{number}: {{secret: team/s{number}}}' for number in range(count))}}}"
