@@ -304,7 +304,7 @@ def _service(workload: Workload, task: Task, stack: Stack) -> Service:
         task=task,
         replicas=replicas.min if replicas else 1,
         groups=tuple(
-            _target_group(f"{workload.name}/{route.target_groups[0]}", bodies[route.target_groups[0]])
+            _target_group(workload.name, route, bodies[route.target_groups[0]])
             for route in workload.routes
             if route.port.app_protocol in ("http", "http2")
         ),
@@ -320,11 +320,11 @@ def _alone(service: Service) -> Service:
     return replace(service, replicas=min(service.replicas, 1), least=0, most=1)
 
 
-def _target_group(name: str, properties: Mapping[str, Any]) -> TargetGroup:
+def _target_group(service: str, route: Route, properties: Mapping[str, Any]) -> TargetGroup:
     attributes = {each["Key"]: each["Value"] for each in properties.get("TargetGroupAttributes", ())}
     return TargetGroup(
-        name=name,
-        port=int(properties["Port"]),
+        name=f"{service}/{route.target_groups[0]}",
+        port=route.port.port,
         path=properties.get("HealthCheckPath", "/"),
         interval=float(properties.get("HealthCheckIntervalSeconds", 30)),
         timeout=float(properties.get("HealthCheckTimeoutSeconds", 5)),

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlopsgen.local.amends import amended
 from mlopsgen.local.surroundings import provide
 
 
@@ -67,9 +68,10 @@ def embedded_aws(region: str, environment: Path | None = None, port: int = 0) ->
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()
     try:
-        if environment:
-            provide(environment, region)
-        host, bound = server.get_host_and_port()
-        yield EmbeddedAws(f"http://{host}:{bound}", region)
+        with amended():
+            if environment:
+                provide(environment, region)
+            host, bound = server.get_host_and_port()
+            yield EmbeddedAws(f"http://{host}:{bound}", region)
     finally:
         server.stop()

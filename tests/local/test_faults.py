@@ -32,9 +32,11 @@ def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
     [
         (("up", "--data", "nowhere.csv"), "--data nowhere.csv: there is no such file or folder"),
         (("up", "--env", "moon"), "there is no environment `moon`: choose one with --env from dev"),
-        (("up", "--minimum", "accuracy=high"), "the value has to be a number"),
+        (("up", "--minimum", "accuracy=high"), "--minimum accuracy=high: the value has to be a number"),
+        (("up", "--maximum", "loss=true"), "--maximum loss=True: the value has to be a number"),
         (("status",), "nothing runs here: start it with `mlopsgen local up`"),
-        (("train", "nobody"), "there is no trainer `nobody`; there are: counter"),
+        (("train", "nobody"), "there is no job `nobody`; there are: counter"),
+        (("trigger", "nightly"), "there is no trigger `nightly`; there are: weekly"),
         (("predict", "x"), "nothing runs here"),
         (("logs",), "nothing runs here"),
     ],
@@ -59,7 +61,7 @@ def test_down_without_a_run_is_no_fault(tmp_path: Path) -> None:
 def test_ctrl_c_stops_all_of_it(tmp_path: Path, moment: str) -> None:
     """At whatever moment: exit code 130, no process left, and nothing in the way of the next run."""
     folder = project(tmp_path)
-    up = Up(folder, "--port", "0", "--hyperparameter", "seconds=60", "--hyperparameter", "child=true")
+    up = Up(folder, "--port", "0", "--parameter", "seconds=60", "--parameter", "child=true")
     try:
         up.says(moment)
         assert up.interrupt() == 130, up.output
@@ -75,7 +77,7 @@ def test_ctrl_c_stops_all_of_it(tmp_path: Path, moment: str) -> None:
 def test_without_its_aws_a_run_that_does_not_serve_yet_ends(tmp_path: Path) -> None:
     """It says what happened and what to do, and leaves no process."""
     folder = project(tmp_path)
-    up = Up(folder, "--port", "0", "--hyperparameter", "seconds=10")
+    up = Up(folder, "--port", "0", "--parameter", "seconds=10")
     try:
         up.says("started  accuracy")
         [server] = tasks(folder, "generated/dev")
@@ -90,7 +92,7 @@ def test_without_its_aws_a_run_that_does_not_serve_yet_ends(tmp_path: Path) -> N
 def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
     """A trainer that will not listen ends with the rest."""
     folder = project(tmp_path)
-    up = Up(folder, "--port", "0", "--hyperparameter", "seconds=60", "--hyperparameter", "stubborn=true")
+    up = Up(folder, "--port", "0", "--parameter", "seconds=60", "--parameter", "stubborn=true")
     try:
         up.says("started  accuracy")
         up.process.send_signal(signal.SIGINT)
@@ -105,7 +107,7 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
 def test_a_killed_run_leaves_no_process_and_does_not_block_the_next(tmp_path: Path) -> None:
     """After `kill -9` the guards end everything, even what hid; the next run clears the rest."""
     folder = project(tmp_path)
-    up = Up(folder, "--port", "0", "--hyperparameter", "seconds=60", "--hyperparameter", "child=true")
+    up = Up(folder, "--port", "0", "--parameter", "seconds=60", "--parameter", "child=true")
     try:
         up.says("started  accuracy")
         until(lambda: tasks(folder, "sleep 1000"), "the trainer's hidden child runs")
@@ -140,7 +142,7 @@ def test_a_detached_run_goes_on_until_down(tmp_path: Path) -> None:
         started = local(folder, "up", "--detach", "--port", "0")
         assert started.returncode == 0, started.stderr
         assert "page      http://127.0.0.1:" in started.stdout
-        assert predict(status(folder)["urls"]["internet-facing"], "good")[0] == 200
+        assert predict(status(folder)["urls"]["public"], "good")[0] == 200
         time.sleep(0.5)
         assert local(folder, "down").stdout == "stopped\n"
         assert processes(folder) == []

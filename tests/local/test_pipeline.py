@@ -13,7 +13,7 @@ from tests.local.running import Load, Up, local, predict, processes, status, unt
 
 ROOT = Path(__file__).parents[2]
 
-SMALL = ("--hyperparameter", "architecture=bow", "--hyperparameter", "buckets=12")
+SMALL = ("--parameter", "architecture=bow", "--parameter", "buckets=12")
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
@@ -55,7 +55,7 @@ def test_reviews_come_in_and_verdicts_go_out(up: Up) -> None:
     """Trained on what was uploaded, promoted by the pipeline's own minimum, served with page and verdicts."""
     assert "fetched  source=s3://imdb-sentiment-dev-data-123456789012/raw/" in up.output
     assert "accuracy 1" in up.output
-    url = status(up.folder)["urls"]["internet-facing"]
+    url = status(up.folder)["urls"]["public"]
     for label, words in QUALITIES.items():
         code, answer = predict(url, f"The music was {words[0]}, the dance {words[1]}.", seconds=None)
         assert (code, answer["label"]) == (200, label)
@@ -69,11 +69,11 @@ def test_metrics_of_trainer_and_service_arrive(up: Up) -> None:
 
 def test_the_service_follows_a_new_version_under_load(up: Up) -> None:
     """`local train` publishes, promotes and replaces, and no request fails."""
-    url = status(up.folder)["urls"]["internet-facing"]
+    url = status(up.folder)["urls"]["public"]
     before = status(up.folder)["models"][0]["current"]
     with Load(url, threads=2, seconds=None, text="A great film") as load:
         trained = local(
-            up.folder, "train", "--hyperparameter", "architecture=bow", "--hyperparameter", "seed=1"
+            up.folder, "train", "--parameter", "architecture=bow", "--parameter", "seed=1"
         )
         assert trained.returncode == 0, trained.stderr
         after = status(up.folder)["models"][0]["current"]

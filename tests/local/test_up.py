@@ -30,7 +30,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 def url(up: Up) -> str:
     """The load balancer's."""
-    return str(status(up.folder)["urls"]["internet-facing"])
+    return str(status(up.folder)["urls"]["public"])
 
 
 def test_up_deploys_trains_promotes_and_serves(up: Up) -> None:
@@ -148,19 +148,30 @@ def test_a_new_version_takes_over_without_a_failed_request(up: Up) -> None:
     assert old.isdisjoint(task["id"] for task in status(up.folder)["services"][0]["tasks"])
 
 
-def test_a_version_below_the_minimum_is_not_served(up: Up) -> None:
-    """Promotion checks the minimum of the pipeline, and the old version stays."""
+def test_a_trigger_is_pulled_by_hand(up: Up) -> None:
+    """The job that has it runs and learns which one it was; services follow as after any training."""
+    pulled = local(up.folder, "trigger", "weekly")
+    assert pulled.returncode == 0, pulled.stderr
+    assert "trigger=weekly" in pulled.stdout
+    assert "adder serves" in pulled.stdout
+    unknown = local(up.folder, "trigger", "nightly")
+    assert unknown.stderr == "mlopsgen: there is no trigger `nightly`; there are: weekly\n"
+
+
+def test_a_version_that_misses_a_gate_is_not_served(up: Up) -> None:
+    """Promotion checks the gates of the pipeline, and the old version stays."""
     before = status(up.folder)["models"][0]["current"]
-    trained = local(up.folder, "train", "--hyperparameter", "accuracy=0.5")
+    trained = local(up.folder, "train", "--parameter", "accuracy=0.5")
     assert trained.returncode == 1
     assert "`accuracy` is 0.5, and has to be at least 0.8" in trained.stderr
+    assert "--minimum accuracy=… lowers the bar" in trained.stderr
     assert status(up.folder)["models"][0]["current"] == before
     assert predict(url(up), "good")[1]["version"] == before
 
 
 def test_a_trainer_that_fails_says_why(up: Up) -> None:
     """The message has the exit code, the last lines and the log; what is served goes on."""
-    trained = local(up.folder, "train", "--hyperparameter", "fails=true")
+    trained = local(up.folder, "train", "--parameter", "fails=true")
     assert trained.returncode == 1
     assert "counter ended with exit code 1" in trained.stderr
     assert "a language that nobody knows" in trained.stderr
@@ -171,7 +182,7 @@ def test_an_interrupted_trainer_resumes(up: Up) -> None:
     """A trainer that something ends half-way is started again, aloud, and goes on from its checkpoint."""
     said: list[str] = []
     training = threading.Thread(
-        target=lambda: said.append(local(up.folder, "train", "--hyperparameter", "seconds=60").stdout)
+        target=lambda: said.append(local(up.folder, "train", "--parameter", "seconds=60").stdout)
     )
     training.start()
     [trainer] = until(lambda: tasks(up.folder, "python -m train")[-1:], "the trainer runs")

@@ -29,7 +29,8 @@ bucket, prefix = split(os.environ["MODEL_URI"])
 checkpoint = split(os.environ["CHECKPOINT_URI"])[1] + "state"
 signal.signal(signal.SIGTERM, signal.SIG_IGN if settings.get("stubborn") else stopped)
 found = s3.list_objects_v2(Bucket=bucket, Prefix=checkpoint).get("KeyCount", 0)
-print(json.dumps({"level": "info", "event": "resumed" if found else "started", **settings}), flush=True)
+event = {"level": "info", "event": "resumed" if found else "started", **settings}
+print(json.dumps(event | {"trigger": os.environ.get("TRIGGER")}), flush=True)
 if settings.get("child"):
     # Hides from its parent, as a careless library would.
     subprocess.Popen(["sleep", "1000"], start_new_session=True, stdout=subprocess.DEVNULL)
