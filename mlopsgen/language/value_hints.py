@@ -21,7 +21,7 @@ _NAME = re.compile("[a-z](-?[a-z0-9])*")
 def hint_for_value(root: Field, path: Path, node: Node) -> str | None:
     """How to write a value of the wrong kind or form, where other tools have it so."""
     _, at = typed(root, path)
-    for where, form in _VALUES:
+    for where, form in VALUES:
         if re.fullmatch(where, at):
             return form(node)
     return None
@@ -189,7 +189,7 @@ def _above(node: Node) -> str | None:
 
 _ALARMS = r"spec\.(monitoring\.alarms\.(services|workers)|(services|workers)\.alarms)"
 
-_VALUES: tuple[tuple[str, Form], ...] = (
+VALUES: tuple[tuple[str, Form], ...] = (
     ("metadata", _text_in("write `metadata: {{name: {}}}`")),
     (r"spec\.aws", _text_in("write `aws: {{region: {}}}`")),
     (r"spec\.capacity\.(ec2|fargate)\.spot", _spot),
