@@ -41,7 +41,7 @@ _ROLES = ("executionRoleArn", "iamRole", "serviceAccount", "serviceAccountName",
 # slash before what stands elsewhere; and the hint, with what the author wrote behind the word:
 #   <value>     a single value                <list>     the same, or more of them, as a list
 #   <int:80>    a whole number, else 80       <time>     a number of seconds as a duration
-_KEYS: Rows = (
+KEYS: Rows = (
     (
         "",
         {
@@ -395,7 +395,7 @@ def hint_for_key(root: Field, path: Path, node: Node) -> Hint | None:
     """What to write instead of the unknown key at the end of `path`, if other tools have that word."""
     *_, word = path
     owner, at = typed(root, path[:-1])
-    for where, words in _KEYS:
+    for where, words in KEYS:
         if word in words and owner and re.fullmatch(where, at):
             instead, text = words[str(word)]
             text = _filled(text, node)

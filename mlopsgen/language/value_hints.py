@@ -21,7 +21,7 @@ _NAME = re.compile("[a-z](-?[a-z0-9])*")
 def hint_for_value(root: Field, path: Path, node: Node) -> str | None:
     """How to write a value of the wrong kind or form, where other tools have it so."""
     _, at = typed(root, path)
-    for where, form in _VALUES:
+    for where, form in VALUES:
         if re.fullmatch(where, at):
             return form(node)
     return None
@@ -32,20 +32,23 @@ def _image(node: Node) -> str | None:
     uri = node.get("uri") if isinstance(node, Mapping) else None
     if isinstance(uri, Scalar) and isinstance(uri.value, str):
         return f"write `image: {short(uri.text)}`"
-    folder = _folder(node) if isinstance(node, Mapping) else node
-    if not isinstance(folder, Scalar):
-        return IMAGES if isinstance(node, Mapping) else None
-    path = folder.text.removeprefix("./").strip("/")
+    folder = _folder(node)
+    path = folder.removeprefix("./").strip("/") if folder else ""
     name = path.rpartition("/")[2]
-    if not _NAME.fullmatch(name) or len(name) > 32 or ":" in folder.text:
-        return None
+    if not _NAME.fullmatch(name) or len(name) > 32 or ".." in path:
+        return IMAGES if isinstance(node, Mapping) else None
     item = name if path == name else f"{name}, context: {path}"
     return f"an image that is built here goes by its name: `images: [{{name: {item}}}]`, and `image: {name}`"
 
 
-def _folder(node: Mapping) -> Node | None:
-    build = node.get("build")
-    return build.get("context") if isinstance(build, Mapping) else build or node.get("context")
+def _folder(node: Node) -> str | None:
+    """The folder that is to be built; `org/app` is none, since it may be an image without its tag."""
+    if isinstance(node, Mapping):
+        build = node.get("build") or node
+        context = build.get("context") if isinstance(build, Mapping) else build
+        return context.text if isinstance(context, Scalar) else None
+    text = node.text if isinstance(node, Scalar) else ""
+    return text if text.startswith("./") or text.endswith("/") else None
 
 
 def _command(node: Node) -> str | None:
@@ -53,17 +56,14 @@ def _command(node: Node) -> str | None:
     text = node.value if isinstance(node, Scalar) else None
     if not isinstance(text, str):
         return None
-    if re.search(r"[|&;<>()$`\\\n*?~#]", text):
+    if re.search(r"[|&;<>()$`\\\n*?~#]|^\w+=", text):
         return f"write a list: [sh, -c, {quoted(text)}]" if len(text) <= 60 else "write a list: [sh, -c, ..]"
     try:
         words = shlex.split(text)
     except ValueError:
         return "write a list of words"
-    return (
-        f"write a list: [{', '.join(quoted(word) for word in words)}]"
-        if len(text) <= 60
-        else "write a list of words"
-    )
+    listed = ", ".join(quoted(word) for word in words)
+    return f"write a list: [{listed}]" if len(listed) <= 80 else "write a list of words"
 
 
 def _variables(node: Node) -> str | None:
@@ -78,20 +78,16 @@ def _variables(node: Node) -> str | None:
         elif isinstance(name, Scalar) and isinstance(value, Scalar):
             pairs.append(f"{name.text}: {quoted(value.text)}")
     shown = ", ".join(pairs)
-    return (
-        f"write a map: {{{shown}}}"
-        if pairs and len(shown) <= 60
-        else "write a map: {NAME: value}"
-        if pairs
-        else None
-    )
+    return f"write a map: {{{shown if len(shown) <= 80 else 'NAME: value'}}}" if pairs else None
 
 
 def _secret(node: Node) -> str | None:
     text = node.value if isinstance(node, Scalar) else None
     if not isinstance(text, str):
         return None
-    return f"write {{{'parameter' if ':ssm:' in text else 'secret'}: {quoted(text)}}}"
+    if ":ssm:" in text:
+        return f"write {{parameter: {quoted(text)}}}"
+    return f"write {{secret: {quoted(text)}}}, with the name that it has in Secrets Manager"
 
 
 def _number_in(form: str) -> Form:
@@ -189,7 +185,7 @@ def _above(node: Node) -> str | None:
 
 _ALARMS = r"spec\.(monitoring\.alarms\.(services|workers)|(services|workers)\.alarms)"
 
-_VALUES: tuple[tuple[str, Form], ...] = (
+VALUES: tuple[tuple[str, Form], ...] = (
     ("metadata", _text_in("write `metadata: {{name: {}}}`")),
     (r"spec\.aws", _text_in("write `aws: {{region: {}}}`")),
     (r"spec\.capacity\.(ec2|fargate)\.spot", _spot),

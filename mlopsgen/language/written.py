@@ -65,7 +65,7 @@ def faults(written: Written) -> Iterator[Found]:
                 done.add(found.path)
     for path, node in walk(written.root):
         if isinstance(node, Scalar) and is_dynamic_reference(node.value):
-            yield Found(dynamic_reference(node.span), path)
+            yield Found(dynamic_reference(node.span), path or None)
 
 
 def without(root: Node, paths: Iterable[Path]) -> Node:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import re
+
 import pytest
 
 from mlopsgen.diagnostics.codes import _story
@@ -10,7 +13,7 @@ from mlopsgen.language.load import load
 from mlopsgen.language.stories import STORIES
 from mlopsgen.language.walk import Field, field_at, keys, map_typed, root_field, walk_typed
 from mlopsgen.sections.pipeline import Pipeline
-from mlopsgen.source.node import Node, plain
+from mlopsgen.source.node import Mapping, Node, Sequence, plain, walk
 from mlopsgen.source.overlay import overlay
 from mlopsgen.source.parse import parse
 from tests.language.example import EXAMPLE, tree
@@ -267,6 +270,47 @@ def test_every_field_of_the_language_has_a_kind():
     assert env is not None and env.filled
     parameters = field_at(root_field(Pipeline), ("spec", "jobs", 0, "parameters", "x"))
     assert parameters is not None and parameters.kind == "json"
+
+
+def changed(node: Node, others: list[Node], chance: random.Random, share: float) -> Node:
+    """The tree with some of its values, keys and items changed for others, taken away or doubled."""
+    if chance.random() < share:
+        return chance.choice(others)
+    match node:
+        case Mapping(items=pairs, span=span):
+            kept = [pair for pair in pairs if chance.random() > share / 2]
+            below = [(key, changed(value, others, chance, share)) for key, value in kept]
+            words = [
+                key._replace(value="x", text="x") if chance.random() < share / 2 else key for key, _ in below
+            ]
+            found = {word.text: (word, value) for word, (_, value) in zip(words, below, strict=True)}
+            return Mapping(tuple(found.values()), span)
+        case Sequence(items=items, span=span):
+            twice = [item for item in items for _ in range(1 + (chance.random() < share))]
+            return Sequence(tuple(changed(item, others, chance, share) for item in twice), span)
+        case _:
+            return node
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_stands_in_a_document_is_read_or_told(seed: int):
+    """Nothing but `Rejected` is raised, and every fault has a code, a place and printable words."""
+    texts = "'', x, '${y', '${calls.x}', '{{resolve:x}}'"
+    values = parse(
+        f"[null, 5, 1.5, true, {texts}, {{}}, [], [x], [null], [{{name: x}}], {{a: null}}]", "p.yaml"
+    )
+    assert isinstance(values, Sequence)
+    others = [*values.items, *(node for _, node in walk(tree()))]
+    chance = random.Random(seed)
+    root = changed(tree(), others, chance, 0.03)
+    try:
+        load(root, Pipeline)
+    except Rejected as rejected:
+        assert rejected.diagnostics
+        for each in rejected.diagnostics:
+            assert re.fullmatch("E1[01][0-9]|E361", each.code)
+            assert each.labels and min(label.span.line for label in each.labels) >= 1
+            assert f"{each.message}{each.help or ''}".isprintable()
 
 
 # The pipeline that the examples of the stories are laid over.
