@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from mlopsgen.components.secrets.binding import given
-from mlopsgen.components.secrets.rules import secrets
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
-from mlopsgen.rules.places import each
+from mlopsgen.rules.places import each, secrets
 from mlopsgen.rules.registry import Scene, rule
 
 _PRINCIPAL = re.compile(r"root|(role|user)/[\w+=,.@/-]+")

@@ -123,8 +123,8 @@ def names_that_are_kept(scene: Scene) -> Iterable[Finding]:
     for path, bucket in each(("spec", "buckets"), scene.site.spec.buckets):
         if what := _OWN["buckets"].get(bucket.name):
             yield Finding((*path, "name"), f"`{bucket.name}` is {what}", "choose another name")
-        for at, prefix in each((*path, "prefixes"), bucket.prefixes):
-            if prefix.name == "old-versions":
+        for at, folder in each((*path, "prefixes"), bucket.prefixes):
+            if folder.name == "old-versions":
                 message = "`old-versions` is the bucket's own rule for replaced objects"
                 yield Finding((*at, "name"), message, "choose another name")
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from mlopsgen.components.services.spec import ServiceSpec
 from mlopsgen.components.workers.spec import WorkerSpec
-from mlopsgen.components.workloads.spec import WorkloadSpec
+from mlopsgen.components.workloads.spec import SecretSpec, WorkloadSpec
 from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.model.workload import Workload
 from mlopsgen.rules.registry import Scene
@@ -42,3 +42,16 @@ def running(scene: Scene) -> Iterator[tuple[SpecPath, ServiceSpec | WorkerSpec, 
     resolved = {id(worker.spec): worker for worker in scene.site.workers}
     for path, spec in each(("spec", "workers"), scene.site.spec.workers):
         yield path, spec, resolved[id(spec)]
+
+
+def secrets(scene: Scene) -> Iterator[tuple[SpecPath, SecretSpec]]:
+    """Every secret, with the place of its name or ARN."""
+    for path, workload in workloads(scene):
+        for name, secret in workload.secrets.items():
+            yield (*path, "secrets", name, *_reference(secret)), secret
+
+
+def _reference(secret: SecretSpec) -> tuple[str, ...]:
+    if secret.secret_key_ref:
+        return ("secretKeyRef", "name")
+    return ("parameter",) if secret.parameter is not None else ("secret",)

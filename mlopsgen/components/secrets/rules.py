@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 
 from mlopsgen.components.jobs.spec import JobSpec
 from mlopsgen.components.secrets.binding import SUFFIX, given
-from mlopsgen.components.workloads.spec import SecretSpec, WorkloadSpec
+from mlopsgen.components.workloads.spec import WorkloadSpec
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
-from mlopsgen.rules.places import each, workloads
+from mlopsgen.rules.places import each, secrets, workloads
 from mlopsgen.rules.registry import Scene, rule
 
 # Secrets Manager ends each ARN with a hyphen and six characters of its own; a policy must name them (AWS
@@ -22,19 +22,6 @@ _PARAMETER = re.compile(r"parameter/[A-Za-z0-9/_.-]+")
 _PARAMETER_NAME = re.compile(r"[A-Za-z0-9/_.-]+")
 
 _PRINTS = "`aws secretsmanager describe-secret --secret-id NAME --query ARN` prints it"
-
-
-def secrets(scene: Scene) -> Iterator[tuple[SpecPath, SecretSpec]]:
-    """Every secret, with the place of its name or ARN."""
-    for path, workload in workloads(scene):
-        for name, secret in workload.secrets.items():
-            yield (*path, "secrets", name, *_field(secret)), secret
-
-
-def _field(secret: SecretSpec) -> tuple[str, ...]:
-    if secret.secret_key_ref:
-        return ("secretKeyRef", "name")
-    return ("parameter",) if secret.parameter is not None else ("secret",)
 
 
 @rule(
