@@ -5,6 +5,7 @@ moto's own matcher does not look into lists of objects, where ECS puts the conta
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
@@ -27,6 +28,12 @@ def _value(wanted: Any, actual: Any) -> bool:
     match wanted:
         case {"prefix": str(text)}:
             return str(actual).startswith(text)
+        case {"suffix": str(text)}:
+            return str(actual).endswith(text)
+        case {"wildcard": str(text)}:
+            return re.fullmatch(re.escape(text).replace(r"\*", ".*"), str(actual)) is not None
+        case {"anything-but": {"wildcard": list(texts)}}:
+            return not any(_value({"wildcard": text}, actual) for text in texts)
         case {"anything-but": list(others)}:
             return actual not in others
         case dict():

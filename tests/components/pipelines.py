@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlopsgen.language.load import load
 from mlopsgen.lower import lower
 from mlopsgen.model.pipeline import Pipeline
@@ -54,3 +56,9 @@ def service(**fields: str) -> str:
 
 def _fields(fields: dict[str, str]) -> str:
     return "".join(f", {name}: {value}" for name, value in fields.items())
+
+
+def held(found: Plan, stack: str, logical_id: str) -> dict[str, Any]:
+    """The properties of a resource, as the template holds them."""
+    resources = next(each.resources for each in found.stacks if each.name == stack)
+    return next(dict(each.properties) for each in resources if each.logical_id == logical_id)
