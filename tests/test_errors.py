@@ -144,7 +144,8 @@ def test_user_sees_of_a_made_file(
     if content is not None:
         (project / "pipeline.yaml").write_bytes(content)
     text = seen(project, "pipeline.yaml", capsys, monkeypatch)
-    compare(text, name, TESTS / "errors" / f"{name}.txt", bless)
+    expected = next(TESTS.rglob(f"errors/{name}.txt"), TESTS / "rules" / "errors" / f"{name}.txt")
+    compare(text, name, expected, bless)
 
 
 def codes_in_use() -> set[str]:
@@ -237,19 +238,22 @@ def test_explain_documents_the_language(capsys: pytest.CaptureFixture[str]):
         shown = capsys.readouterr().out
         assert "<map>" in shown
         assert "max  <integer>  0 to 5000" in shown
-    assert main(["explain", "spec.services.port", "-o", "json"]) == 0
-    port = json.loads(capsys.readouterr().out)
-    assert port == {
-        "path": "spec.services.port", "type": "integer", "range": "1024 to 65535", "required": False,
-        "default": 8080, "text": "The port that it listens on.", "fields": [],
+    assert main(["explain", "spec.images.python.version", "-o", "json"]) == 0
+    version = json.loads(capsys.readouterr().out)
+    assert version == {
+        "path": "spec.images.python.version", "type": "string", "range": None, "required": False,
+        "default": "3.11", "choice": False, "later": False, "text": "The version of Python, in quotes.",
+        "fields": [],
     }  # fmt: skip
+    assert main(["explain", "spec.services.calls"]) == 0
+    assert "not yet" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("topic", "help_"),
     [
         ("spec.servces", "did you mean `spec.services`?"),
-        ("spec.services.port.x", "it is no map"),
+        ("spec.services.replicas.min.x", "it is no map"),
         ("E999", "there is no code E999"),
         ("bogus", "the language has no key `bogus`"),
     ],

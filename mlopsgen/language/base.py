@@ -1,7 +1,8 @@
 """What every section of the language shares: closed maps, and the marks that say how a field is read."""
 
 from functools import cache
-from typing import Annotated, NamedTuple
+from dataclasses import dataclass
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
@@ -28,41 +29,50 @@ class Spec(BaseModel):
     )
 
 
-class Filled(NamedTuple):
+# Marks are dataclasses, which differ in kind: typing takes annotations with equal marks for one.
+@dataclass(frozen=True, slots=True)
+class Filled:
     """Marks a string in which `${…}` is filled in."""
 
 
-class Choice(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Choice:
     """Marks a key of which exactly one may stand in its map; `default` is the one when none does."""
 
     default: bool = False
 
 
-class Later(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Later:
     """Marks a key that the language has reserved and that is not built yet: using it says "not yet"."""
 
 
-class LaterWords(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LaterWords:
     """Marks a key some of whose words the language has reserved: using one of them says "not yet"."""
 
     words: tuple[str, ...]
 
 
-class Same(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Same:
     """Marks a key that is the same in all environments: one that changes it is an error."""
 
 
-class Varies(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Varies:
     """Marks a key below one that is `Same` which an environment may change nevertheless."""
 
 
-class Implied(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Implied:
     """Marks a list some of whose things are there without being declared, once something uses them."""
 
     names: tuple[str, ...]
 
 
-class Called(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Called:
     """Marks a type with the word that the reference has for it."""
 
     word: str
