@@ -46,7 +46,10 @@ def merged(own: AlarmSpec, base: AlarmSpec, default: Alarm) -> Alarm:
     """
     layers = (own, base)
     written = any(each.model_fields_set for each in layers)
-    above, below = next((found for each in layers if any(found := _threshold(each))), default[2:])
+    above, below = next(
+        (found for each in layers if (found := _threshold(each)) != (None, None)),
+        (default.above, default.below),
+    )
     return Alarm(
         enabled=next(
             (each.enabled for each in layers if each.enabled is not None), default.enabled or written

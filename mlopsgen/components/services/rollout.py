@@ -53,6 +53,10 @@ def watch(site: Site, service: Workload) -> Watch:
     return Watch(error_rate, latency, tuple(returns))
 
 
+def _subject(service: Workload, route: Route) -> str:
+    return service.name if len(service.routes) == 1 else f"route {route.name} of {service.name}"
+
+
 def _alarm_id(service: Workload, route: Route, kind: str) -> str:
     return kind if len(service.routes) == 1 else f"{route.logical_id}{kind}"
 
@@ -138,7 +142,7 @@ def _error_rate(site: Site, service: Workload, route: Route, found: Setting) -> 
     rate = f"IF({total} > 0, 100 * ({failed}) / ({total}), 0)"
     return metrics.alarm(
         _alarm_id(service, route, ERROR_RATE),
-        f"{service.name} answers {limit(found.alarm, '%')} of requests with 5xx",
+        f"{_subject(service, route)} answers {limit(found.alarm, '%')} of requests with 5xx",
         found.alarm,
         [*errors, *requests, *unanswered, metrics.expression("rate", rate, "5xx in percent")],
     )
@@ -150,7 +154,7 @@ def _latency(service: Workload, route: Route, found: Setting) -> cloudwatch.Alar
     alarm = found.alarm
     return metrics.alarm(
         _alarm_id(service, route, LATENCY),
-        f"The slowest hundredth of {service.name}'s answers takes {limit(alarm, ' ms')}",
+        f"The slowest hundredth of answers of {_subject(service, route)} takes {limit(alarm, ' ms')}",
         alarm._replace(above=_seconds(alarm.above), below=_seconds(alarm.below)),
         [*times, metrics.expression("worst", worst, "p99 in seconds")],
     )

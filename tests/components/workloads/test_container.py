@@ -1,0 +1,85 @@
+"""What a container is started with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.components.pipelines import held, plan, service
+
+OUTSIDE = "  services: [{name: api, image: 'public.ecr.aws/docker/library/redis:7'%s}]\n"
+
+
+def container(*sections: str) -> dict[str, Any]:
+    return dict(held(plan(*sections), "serving-api", "TaskDefinition")["ContainerDefinitions"][0])
+
+
+@pytest.mark.parametrize(("ports", "first"), [((80,), "80"), ((8080, 443, 500), "443"), ((1024,), None)])
+def test_low_ports_are_opened_to_every_user(ports: tuple[int, ...], first: str | None):
+    """The kernel keeps them for root otherwise, and root's capabilities are dropped."""
+    listed = ", ".join(f"{{name: p{port}, port: {port}}}" for port in ports)
+    controls = container(service(ports=f"[{listed}]")).get("SystemControls", [])
+    expected = [{"Namespace": "net.ipv4.ip_unprivileged_port_start", "Value": first}] if first else []
+    assert controls == expected
+
+
+@pytest.mark.parametrize(
+    ("sections", "dropped"),
+    [
+        (service(), ["ALL"]),
+        (OUTSIDE % ", securityContext: {runAsUser: 999}", ["ALL"]),
+        (OUTSIDE % "", None),
+        (OUTSIDE % ", securityContext: {runAsUser: 0, reason: it sets up the disk}", None),
+    ],
+)
+def test_capabilities_are_dropped_of_whoever_is_not_root(sections: str, dropped: list[str] | None):
+    """Many images start as root, change owners and become somebody else: they keep what that takes."""
+    found = container(sections)["LinuxParameters"]
+    assert found.get("Capabilities", {}).get("Drop") == dropped
+    assert found["InitProcessEnabled"] is True
+
+
+def test_tasks_carry_their_workloads_name():
+    """By it they are told apart in the one cluster, whoever starts them."""
+    found = plan(service())
+    definition = held(found, "serving-api", "TaskDefinition")
+    assert {"Key": "mlopsgen:workload", "Value": "api"} in definition["Tags"]
+    assert held(found, "serving-api", "Service")["PropagateTags"] == "TASK_DEFINITION"
+
+
+@pytest.mark.parametrize(
+    ("fields", "entry", "command"),
+    [
+        ("", None, None),
+        (", command: [serve, --fast]", ["serve", "--fast"], None),
+        (", args: [--fast]", None, ["--fast"]),
+        (", command: [serve], args: [--fast]", ["serve"], ["--fast"]),
+    ],
+)
+def test_command_and_args_are_kubernetes(fields: str, entry: list[str] | None, command: list[str] | None):
+    """`command` takes the place of the image's ENTRYPOINT, `args` of its CMD."""
+    found = container(OUTSIDE % fields)
+    assert (found.get("EntryPoint"), found.get("Command")) == (entry, command)
+
+
+@pytest.mark.parametrize(
+    ("sections", "expected"),
+    [
+        (
+            service(),
+            ["CMD", "python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/health')"],
+        ),
+        (service(healthCheck="{command: [check]}"), ["CMD", "check"]),
+        (service(healthCheck="{enabled: false}"), None),
+        (service(ports="[{name: rpc, port: 8080, appProtocol: grpc}]"), None),
+        (OUTSIDE % "", None),
+        (
+            OUTSIDE % ", healthCheck: {command: [sh, -c, redis-cli ping]}",
+            ["CMD", "sh", "-c", "redis-cli ping"],
+        ),
+    ],
+)
+def test_ecs_runs_what_the_image_has(sections: str, expected: list[str] | None):
+    """A command that is given, or Python where it is there for certain; else only load balancers ask."""
+    assert container(sections).get("HealthCheck", {}).get("Command") == expected
