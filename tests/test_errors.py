@@ -272,6 +272,7 @@ def test_same_fault_in_two_environments_is_told_once(tmp_path: Path, capsys: pyt
     )
     for name in ("app", "train"):
         (tmp_path / name).mkdir()
+        (tmp_path / name / "__main__.py").touch()
         (tmp_path / name / "requirements.txt").touch()
     assert main(["validate", str(path)]) == 1
     assert capsys.readouterr().out.count("[E320]") == 1
@@ -284,7 +285,8 @@ def test_symbolic_links_cannot_lead_out(tmp_path: Path, capsys: pytest.CaptureFi
         folder.mkdir(parents=True)
     (outside / "requirements.txt").write_text("secret")
     (project / "app" / "requirements.txt").symlink_to(outside / "requirements.txt")
-    (project / "train" / "requirements.txt").touch()
+    for name in ("__main__.py", "requirements.txt"):
+        (project / "train" / name).touch()
     path = project / "pipeline.yaml"
     path.write_text(BASE)
     assert main(["validate", str(path)]) == 1
@@ -300,6 +302,7 @@ def test_symbolic_links_cannot_lead_out(tmp_path: Path, capsys: pytest.CaptureFi
     assert "[E23" in capsys.readouterr().out
     (project / "app").unlink()
     (project / "inside").mkdir()
-    (project / "inside" / "requirements.txt").touch()
+    for name in ("__main__.py", "requirements.txt"):
+        (project / "inside" / name).touch()
     (project / "app").symlink_to("inside")
     assert main(["validate", str(path)]) == 0
