@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,32 +11,31 @@ from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 from cloudformation_validate import CompositeEngine
 
-from tests.cases import CASE_IDS, CASES, Case
+from tests.cases import CASES, ROOT, Case
 from tests.tools import needs
 
 
-def templates() -> Iterator[tuple[str, Path]]:
-    """Each different template once."""
-    seen: set[str] = set()
-    for case in CASES:
-        for path in case.templates:
-            text = path.read_text()
-            if text not in seen:
-                seen.add(text)
-                yield f"{case.name}/{path.relative_to(case.expected)}", path
+KNOWN = (*CASES, Case("everything", ROOT / "tests" / "golden" / "pipeline.yaml"))
+IDS = [each.name for each in KNOWN]
 
 
-TEMPLATES = dict(templates())
+def templates(case: Case) -> dict[str, Path]:
+    """Each different template of a case once, by its place."""
+    found = {path.read_text(): path for path in reversed(case.templates)}
+    return {f"{case.name}/{path.relative_to(case.built)}": path for path in reversed(found.values())}
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
-def test_cfn_lint_finds_nothing(name: str):
+@pytest.mark.parametrize("case", KNOWN, ids=IDS)
+def test_cfn_lint_finds_nothing(case: Case):
     """Not even at the level of information, and with strict types."""
-    config = ManualArgs(
-        configure_rules={"E3012": {"strict": True}}, include_checks=["I"], regions=[region(TEMPLATES[name])]
-    )
-    findings = lint(TEMPLATES[name].read_text(), config=config)
-    assert [f"{each.rule.id} {each.linenumber}: {each.message}" for each in findings] == []
+    found = []
+    for name, path in templates(case).items():
+        config = ManualArgs(
+            configure_rules={"E3012": {"strict": True}}, include_checks=["I"], regions=[region(path)]
+        )
+        findings = lint(path.read_text(), config=config)
+        found += [f"{name}:{each.linenumber} {each.rule.id} {each.message}" for each in findings]
+    assert found == []
 
 
 @pytest.fixture(scope="session")
@@ -45,11 +43,12 @@ def engine() -> CompositeEngine:
     return CompositeEngine()
 
 
-def test_cloudformation_validate_finds_nothing(engine: CompositeEngine):
+@pytest.mark.parametrize("case", KNOWN, ids=IDS)
+def test_cloudformation_validate_finds_nothing(engine: CompositeEngine, case: Case):
     """AWS's own offline validation has nothing to say but which properties cannot be updated in place."""
     findings = [
         f"{name}: {each.severity.name} {each.rule_id} {each.message}"
-        for name, path in TEMPLATES.items()
+        for name, path in templates(case).items()
         for each in engine.validate_template(str(path)).diagnostics
         if each.severity.name != "INFO"
     ]
@@ -58,8 +57,9 @@ def test_cloudformation_validate_finds_nothing(engine: CompositeEngine):
 
 def test_checkov_finds_nothing_that_is_not_waived(tmp_path: Path):
     """Each waiver stands in the resource's own metadata, with its reason."""
-    for number, path in enumerate(TEMPLATES.values()):
-        (tmp_path / f"{number:03}-{path.name}").write_text(path.read_text())
+    for case in KNOWN:
+        for name, path in templates(case).items():
+            (tmp_path / name.replace("/", "-")).write_text(path.read_text())
     run = subprocess.run(
         [needs("checkov"), "--directory", tmp_path, "--framework", "cloudformation", "--output", "json",
          "--compact", "--quiet", "--skip-download"],
@@ -72,7 +72,7 @@ def test_checkov_finds_nothing_that_is_not_waived(tmp_path: Path):
     assert [f"{each['check_id']} {each['file_path']} {each['resource']}" for each in failed] == []
 
 
-@pytest.mark.parametrize("case", CASES, ids=CASE_IDS)
+@pytest.mark.parametrize("case", KNOWN, ids=IDS)
 def test_no_template_needs_an_upload(case: Case):
     """`aws cloudformation deploy` takes up to 51,200 bytes without a bucket."""
     assert {
