@@ -78,7 +78,7 @@ for _name in ("secrets", "tempfile", "tokenize"):
     sys.modules.setdefault(_name, Deferred(_name))
 # uuid asks for the operating system's name alone.
 _platform = Deferred("platform")
-vars(_platform)["system"] = lambda: os.uname().sysname
+vars(_platform)["system"] = lambda: os.uname().sysname if hasattr(os, "uname") else "Windows"
 sys.modules.setdefault("platform", _platform)
 # troposphere writes YAML with it; our own writer is faster.
 sys.modules.setdefault("cfn_flip", Deferred("cfn_flip"))
