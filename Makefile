@@ -16,7 +16,7 @@ endif
 BIN := $(VENV)/bin
 EVERYTHING := '.[local,dev,train,serve]'
 
-.PHONY: demo test newest check build bless lock clean
+.PHONY: demo test newest check containers build bless lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/mlopsgen build pipeline.yaml
@@ -39,6 +39,10 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mlopsgen build pipeline.yaml --check
+
+# The generated Dockerfiles, built and run as ECS would, where a container engine is to be had.
+containers: $(VENV)/.dev
+	tests/containers/run.sh whole
 
 build: $(VENV)/.core
 	$(BIN)/mlopsgen build pipeline.yaml

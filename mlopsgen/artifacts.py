@@ -6,7 +6,6 @@ the last build lists; every other file is somebody else's, and is never touched.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -15,13 +14,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
 
-from mlopsgen.manifest import MANIFEST, Unwritable, digest, read_manifest
+from mlopsgen.manifest import MANIFEST, Unwritable, digest, read_manifest, unix_lines
 
 STAGE = ".mlopsgen"
 """The folder in the output folder where files are written before they are moved to their places."""
 
 # How many files a message names.
 _NAMED = 10
+
+# Windows knows no permission to execute, and opens a file as text unless told otherwise.
+_MODES = os.name == "posix"
+_BINARY = getattr(os, "O_BINARY", 0)
 
 
 class Artifact(NamedTuple):
@@ -59,7 +62,11 @@ class _Found(NamedTuple):
 
     def holds(self, artifact: Artifact) -> bool:
         """Whether it is what the artifact is to be."""
-        return self.content == artifact.content and (self.executable or not artifact.executable)
+        return self.says(artifact) and (self.executable or not artifact.executable or not _MODES)
+
+    def says(self, artifact: Artifact) -> bool:
+        """Whether its text is the artifact's, however its lines end."""
+        return self.content is not None and unix_lines(self.content) == unix_lines(artifact.content)
 
     def was(self, expected: str | None) -> bool:
         """Whether it is as a build left it, whose digest `expected` is."""
@@ -132,7 +139,7 @@ def _differences(artifacts: Sequence[Artifact], output: Path, ours: Mapping[str,
             yield Change("missing", path)
         elif found.holds(artifact):
             continue
-        elif found.folder or (path not in ours and path != MANIFEST and found.content != artifact.content):
+        elif found.folder or (path not in ours and path != MANIFEST and not found.says(artifact)):
             yield Change("in the way", path)
         elif path in ours and not found.was(ours[path]):
             yield Change("edited", path)
@@ -239,15 +246,7 @@ def _made(folder: Path) -> Iterator[None]:
 def _stage(output: Path) -> Iterator[Path]:
     """An empty folder in `output` that only this process uses; what a killed build left is thrown away."""
     stage = output / STAGE
-    while True:
-        stage.mkdir(exist_ok=True)
-        handle = os.open(stage, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        # Whoever had it before us may have taken the folder away.
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(handle), stage.stat()):
-                break
-        os.close(handle)
+    handle = _hold(stage)
     try:
         _clear(stage)
         yield stage
@@ -256,6 +255,46 @@ def _stage(output: Path) -> Iterator[Path]:
             _clear(stage)
             stage.rmdir()
         os.close(handle)
+
+
+def _hold(stage: Path) -> int:
+    """Make the folder and wait until no other process holds it; who closes the handle lets go of it."""
+    try:
+        import fcntl
+    except ImportError:
+        return _hold_on_windows(stage)
+    while True:
+        stage.mkdir(exist_ok=True)
+        handle = os.open(stage, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        # Whoever had it before us may have taken the folder away.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), stage.stat()):
+                return handle
+        os.close(handle)
+
+
+def _hold_on_windows(stage: Path) -> int:
+    """The same, by a file in the user's temporary folder: no folder can be locked there, and no file that is
+    locked be removed.
+    """
+    import errno
+    import tempfile
+    from importlib import import_module
+
+    msvcrt: Any = import_module("msvcrt")
+    name = f"mlopsgen-{digest(os.fsencode(os.path.realpath(stage)))}.lock"
+    handle = os.open(Path(tempfile.gettempdir()) / name, os.O_RDWR | os.O_CREAT)
+    while True:
+        try:
+            msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+        except OSError as error:
+            # After ten seconds it gives up (Python library reference, "msvcrt"); the other build goes on.
+            if error.errno not in (errno.EACCES, errno.EDEADLK):
+                raise
+        else:
+            stage.mkdir(exist_ok=True)
+            return handle
 
 
 def _clear(stage: Path) -> None:
@@ -269,7 +308,7 @@ def _replace(output: Path, stage: Path, artifacts: Iterable[Artifact], removed: 
     for number, artifact in enumerate(artifacts):
         fresh = stage / f"new-{number}"
         mode = 0o777 if artifact.executable else 0o666
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode), "wb") as file:
             file.write(artifact.content)
         moves.append((fresh, output / artifact.path))
     gone: list[tuple[Path | None, Path]] = [(None, output / path) for path in sorted(removed)]
@@ -319,7 +358,7 @@ def _move(stage: Path, moves: Sequence[tuple[Path | None, Path]]) -> None:
 def _keep(target: Path, backup: Path) -> None:
     try:
         os.link(target, backup, follow_symlinks=False)
-    except OSError:
+    except (OSError, NotImplementedError):
         # Not every file system knows hard links.
         import shutil
 
@@ -328,7 +367,13 @@ def _keep(target: Path, backup: Path) -> None:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Signals wait for these few milliseconds, so that an impatient Ctrl-C leaves no mixture."""
+    """Signals wait for these few milliseconds, so that an impatient Ctrl-C leaves no mixture.
+
+    On Windows they cannot be told to; the next build puts in order what one that was ended there left.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
     waiting = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
     try:

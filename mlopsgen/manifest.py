@@ -31,8 +31,13 @@ class Unwritable(Exception):
 
 
 def digest(content: bytes) -> str:
-    """SHA-256 in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
+    """SHA-256 in hexadecimal of a text, however its lines end: Git may check it out with other line ends."""
+    return hashlib.sha256(unix_lines(content)).hexdigest()
+
+
+def unix_lines(content: bytes) -> bytes:
+    """The same text with lines that end as we write them."""
+    return content.replace(b"\r\n", b"\n")
 
 
 def read_manifest(output: str | os.PathLike[str]) -> dict[str, Any]:

@@ -14,9 +14,7 @@ from mlopsgen.diagnostics.text import render
 from tests.cases import ROOT
 
 README = (ROOT / "README.md").read_text()
-PAGES = sorted(
-    [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")]
-)
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")])
 
 
 def block(language: str) -> str:

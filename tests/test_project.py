@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
+import subprocess
 import tomllib
-from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 from mlopsgen.cli import BUGS
 from mlopsgen.diagnostics.machine import HOME
+from tests.tools import ROOT, needs
 
-ROOT = Path(__file__).parent.parent
+WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+HOOKS = ROOT / ".pre-commit-config.yaml"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -56,3 +59,50 @@ def test_addresses_agree():
     assert PROJECT["urls"]["Homepage"] == HOME
     assert PROJECT["urls"]["Issues"] == BUGS == f"{HOME}/issues"
     assert f"{HOME}/security/advisories/new" in (ROOT / "SECURITY.md").read_text()
+
+
+def test_zizmor_has_nothing_to_say_of_our_own_workflow():
+    """The auditor of GitHub's workflows, at its strictest, as for the workflows that we generate."""
+    command = [needs("zizmor"), "--offline", "--no-progress", "--persona", "auditor", "--format", "plain"]
+    run = subprocess.run([*command, WORKFLOW], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_our_own_workflow_is_what_githubs_schema_wants():
+    command = [needs("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", WORKFLOW]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_our_own_workflow_uses_the_actions_that_we_generate():
+    """By the very commits."""
+    used, generated = (
+        set(re.findall(r"uses: (.*)", path.read_text()))
+        for path in (WORKFLOW, ROOT / "generated" / "ci" / "deploy.yml")
+    )
+    assert used and used <= generated
+
+
+def test_every_python_that_we_name_is_tested():
+    """What the package's classifiers promise is what the workflow runs."""
+    named = [each.rpartition(" ")[2] for each in PROJECT["classifiers"] if ":: 3." in each]
+    assert yaml.safe_load(WORKFLOW.read_text())["jobs"]["test"]["strategy"]["matrix"]["python"] == named
+    assert PROJECT["requires-python"] == f">={named[0]}"
+
+
+def test_hooks_are_what_pre_commit_reads():
+    subprocess.run([needs("pre-commit"), "validate-config", HOOKS], check=True)
+
+
+def test_hooks_run_what_make_check_runs():
+    """Out of the project's own environment, so that a commit fetches nothing."""
+    hooks = [
+        hook for repository in yaml.safe_load(HOOKS.read_text())["repos"] for hook in repository["hooks"]
+    ]
+    assert {hook["language"] for hook in hooks} == {"unsupported"}
+    recipe = re.search(r"^check:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe
+    commands = re.findall(r"\$\(BIN\)/(.*)", recipe[1])
+    words = [re.sub(r" --(check|force-exclude)| \.$", "", each) for each in commands]
+    run = [re.sub(r" --(check|force-exclude)|^\.venv/bin/", "", hook["entry"]) for hook in hooks]
+    assert run == words
