@@ -75,6 +75,8 @@ class Binding(NamedTuple):
     """Empty volumes that belong to root, to be opened to every user before the main container starts."""
     connections: tuple[Connection, ...] = ()
     """Whom it may connect to, beside HTTPS."""
+    services: tuple[str, ...] = ()
+    """What of AWS it calls, or ECS for it, as interface endpoints are named: `secretsmanager`, `ecr.api`."""
     declarations: tuple[Declaration, ...] = ()
     """Resources in the workload's own stack, and arrows of the data flow."""
     contributions: tuple[Contribution, ...] = ()

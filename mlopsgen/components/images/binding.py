@@ -15,6 +15,8 @@ from mlopsgen.parts.policies import arn
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
+SERVICES = ("ecr.api", "ecr.dkr")
+
 # Both forms of a private registry's address (Amazon ECR user guide, "Amazon ECR private registry").
 PRIVATE = re.compile(
     r"([0-9]{12})\.dkr[.-]ecr\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)/([^@:]+)[@:]"
@@ -25,7 +27,7 @@ def bind(site: Site, workload: Workload) -> Binding:
     """The execution role may pull the workload's own image and no other; nothing for public registries."""
     if workload.image:
         repository: Value = arn("ecr", f"repository/{site.repository(workload.image.name)}")
-        return Binding(execution_grants=_pull(repository))
+        return Binding(execution_grants=_pull(repository), services=SERVICES)
     found = PRIVATE.match(workload.spec.image)
     if not found:
         return Binding()
@@ -33,7 +35,9 @@ def bind(site: Site, workload: Workload) -> Binding:
     repository = Sub(f"arn:${{AWS::Partition}}:ecr:{region}:{account}:repository/{name}")
     grants = _pull(repository)
     # The boundary knows the pipeline's own repositories; this one is somebody else's.
-    return Binding(execution_grants=grants, contributions=(Contribution("boundary", grants[0]),))
+    return Binding(
+        execution_grants=grants, services=SERVICES, contributions=(Contribution("boundary", grants[0]),)
+    )
 
 
 def _pull(repository: Value) -> tuple[Grant, ...]:

@@ -15,4 +15,5 @@ def bind(site: Site, workload: Workload) -> Binding:
     return Binding(
         environment=(("METRICS_NAMESPACE", site.metrics_namespace),),
         execution_grants=(Grant(("logs:CreateLogStream", "logs:PutLogEvents"), (group,), "write logs"),),
+        services=("logs",),
     )

@@ -40,7 +40,7 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
     )
     yield from _public(scope, spec)
     yield from _private(scope, spec)
-    yield from _endpoints(scope, spec)
+    yield from _endpoints(scope, spec, interface_services(site, bindings))
     if spec.flow_logs.enabled:
         yield from _flow_logs(scope.at("flowLogs"), spec.flow_logs)
     yield publish(VPC_ID, Ref("Vpc"), scope.origin, kept="whatever is added later stands in it")
@@ -135,7 +135,7 @@ def _association(kind: str, zone: int, table: str) -> ec2.SubnetRouteTableAssoci
     )
 
 
-def _endpoints(scope: Scope, spec: VpcSpec) -> Iterator[Resource]:
+def _endpoints(scope: Scope, spec: VpcSpec, services: tuple[str, ...]) -> Iterator[Resource]:
     """S3 through a gateway, which costs nothing; without NAT, the other services through interfaces."""
     gateway = ec2.VPCEndpoint(
         "S3Endpoint",
@@ -145,7 +145,6 @@ def _endpoints(scope: Scope, spec: VpcSpec) -> Iterator[Resource]:
         RouteTableIds=[Ref(f"PrivateRouteTable{zone}") for zone in _zones(spec)],
     )
     yield scope.resource(gateway)
-    services = interface_services(scope.site)
     if not services:
         return
     interfaces = scope.at("natGateways")

@@ -54,6 +54,7 @@ def bind(site: Site, workload: Workload) -> Binding:
     return Binding(
         secrets=tuple((name, each.value_from) for name, each in sources),
         execution_grants=grants,
+        services=tuple(sorted({*(each.service for _, each in sources), *(["kms"] if sources else [])})),
         contributions=tuple(
             Contribution("boundary", grant) for _, each in sources for grant in _bounds(each)
         ),

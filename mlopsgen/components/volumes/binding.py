@@ -65,6 +65,7 @@ def _bound(site: Site, workload: Workload, volume: VolumeSpec, mount: MountSpec)
         volumes=(TaskVolume(name, (("EFSVolumeConfiguration", _configuration(source)),)),),
         mounts=(Mount(name, mount.mount_path, mount.read_only),),
         connections=(reach,),
+        services=("elasticfilesystem",),
         declarations=(FlowEdge(workload.name, f"volume:{name}", "mounts"), *_asked(site, workload, volume)),
         contributions=(Contribution("boundary", _bound_of(site, volume)),),
     )
