@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from mlopsgen.plan import Plan
-from tests.components.pipelines import SERVICE, plan, trainer
+from mlopsgen.model.plan import Plan
+from tests.components.pipelines import plan
 from tests.policies import filled, may, properties, stack, statements
 
-GITHUB = "  delivery: {github: {repository: owner/name, branch: main%s}}\n"
+GITHUB = "  delivery: {github: {repository: owner/name%s}}\n"
+BASE = """\
+  images: [{name: train}, {name: app}]
+  models: [{name: model}]
+  jobs: [{name: trainer, image: train, produces: [model]}]
+  services: [{name: api, image: app}]
+"""
 ISSUER = "token.actions.githubusercontent.com"
 ROLES = "arn:aws:iam::123456789012:role/demo-default"
 STACKS = "arn:aws:cloudformation:ap-southeast-1:123456789012:stack"
@@ -18,7 +25,7 @@ BOUNDARY = "arn:aws:iam::123456789012:policy/demo-default/access/demo-default-bo
 
 
 def delivered(more: str = "", **options: Any) -> Plan:
-    return plan(trainer(), SERVICE, GITHUB % more, **options)
+    return plan(BASE, GITHUB % more, **options)
 
 
 @pytest.fixture(scope="module")
@@ -55,23 +62,34 @@ def test_one_repository_one_environment_and_one_branch_may_assume_the_role(whole
 
 
 def test_both_forms_of_a_subject_are_taken_when_the_numbers_are_known():
-    numbered = delivered(", ownerId: 123456, repositoryId: 456789")
+    numbered = delivered(", ids: {owner: 123456, repository: 456789}")
     assert trust(numbered)["Condition"]["StringEquals"][f"{ISSUER}:sub"] == [
         "repo:owner/name:environment:default",
         "repo:owner@123456/name@456789:environment:default",
     ]
 
 
+STAGES = "  delivery: {github: {repository: owner/name}, stages: [%s]}\n  environments: {dev: {}, prod: {}}\n"
+
+
 def test_each_environment_trusts_its_own_jobs_alone():
-    environments = "  environments: {dev: {}, prod: {}}\n"
-    dev = plan(SERVICE, GITHUB % "", environments, environment="dev")
+    stages = STAGES % "{name: dev}, {name: prod, approval: true}"
+    dev = plan(BASE, stages, environment="dev")
     assert trust(dev)["Condition"]["StringEquals"][f"{ISSUER}:sub"] == ["repo:owner/name:environment:dev"]
+    assert dev.workflow
+    assert dev.workflow.stages == (("dev", False), ("prod", True))
 
 
-def test_an_environment_that_the_workflow_does_not_deploy_has_no_such_role():
-    environments = "  environments: {dev: {}, prod: {}}\n"
-    only = GITHUB % ", environments: [prod]"
-    dev = plan(SERVICE, only, environments, environment="dev")
+def test_another_branch_is_trusted_instead_of_main():
+    branch = "  delivery: {github: {repository: owner/name}, branch: release/live}\n"
+    live = plan(BASE, branch)
+    assert trust(live)["Condition"]["StringEquals"][f"{ISSUER}:ref"] == "refs/heads/release/live"
+    assert live.workflow
+    assert live.workflow.branch == "release/live"
+
+
+def test_an_environment_that_is_no_stage_has_no_such_role():
+    dev = plan(BASE, STAGES % "{name: prod}", environment="dev")
     assert "access" not in {each.name for each in dev.stacks}
     assert dev.workflow is None
     assert "PermissionsBoundary" not in properties(dev, "serving-api", "TaskRole")
@@ -80,18 +98,17 @@ def test_an_environment_that_the_workflow_does_not_deploy_has_no_such_role():
 def test_the_provider_is_made_only_when_asked_and_stays_for_others():
     made = delivered(", oidcProvider: create")
     provider = next(each for each in stack(made, "access").resources if each.logical_id == "GithubProvider")
-    body = provider.body.to_dict()
-    assert body["DeletionPolicy"] == "Retain"
-    assert body["Properties"]["Url"] == f"https://{ISSUER}"
-    assert body["Properties"]["ClientIdList"] == ["sts.amazonaws.com"]
+    assert provider.document["DeletionPolicy"] == "Retain"
+    assert provider.properties["Url"] == f"https://{ISSUER}"
+    assert provider.properties["ClientIdList"] == ["sts.amazonaws.com"]
     assert trust(made)["Principal"] == {"Federated": "ref-GithubProvider"}
 
 
 def test_the_workflow_pushes_these_images_and_no_others(workflow: list[dict[str, Any]]):
     repository = "arn:aws:ecr:ap-southeast-1:123456789012:repository"
-    assert may(workflow, "ecr:PutImage", f"{repository}/demo-default/api")
-    assert not may(workflow, "ecr:PutImage", f"{repository}/demo-prod/api")
-    assert not may(workflow, "ecr:BatchDeleteImage", f"{repository}/demo-default/api")
+    assert may(workflow, "ecr:PutImage", f"{repository}/demo-default/app")
+    assert not may(workflow, "ecr:PutImage", f"{repository}/demo-prod/app")
+    assert not may(workflow, "ecr:BatchDeleteImage", f"{repository}/demo-default/app")
 
 
 def test_the_workflow_deploys_these_stacks_with_cloudformations_own_role(workflow: list[dict[str, Any]]):
@@ -111,7 +128,7 @@ def test_the_workflow_itself_touches_no_data_and_makes_nothing(workflow: list[di
         ("s3:GetObject", "arn:aws:s3:::demo-default-data-123456789012/raw/x"),
         ("s3:PutBucketPolicy", "arn:aws:s3:::demo-default-data-123456789012"),
         ("iam:CreateRole", f"{ROLES}/serving-api/x"),
-        ("ecs:UpdateService", "arn:aws:ecs:ap-southeast-1:123456789012:service/demo-default-serving/api"),
+        ("ecs:UpdateService", "arn:aws:ecs:ap-southeast-1:123456789012:service/demo-default/api"),
         ("ec2:CreateVpc", "arn:aws:ec2:ap-southeast-1:123456789012:vpc/x"),
     ):
         assert not may(workflow, action, resource)
@@ -159,8 +176,10 @@ def test_what_is_deployed_touches_no_object_and_deletes_no_data(deployer: list[d
     assert not may(deployer, "kms:PutKeyPolicy", key)
     assert not may(deployer, "kms:ScheduleKeyDeletion", key, tagged)
     vpc = "arn:aws:ec2:ap-southeast-1:123456789012:vpc/x"
-    assert may(deployer, "ec2:DeleteVpc", vpc, tagged)
-    assert not may(deployer, "ec2:DeleteVpc", vpc)
+    made = {"aws:ResourceTag/aws:cloudformation:stack-name": "demo-default-network"}
+    assert may(deployer, "ec2:DeleteVpc", vpc, tagged | made)
+    assert not may(deployer, "ec2:DeleteVpc", vpc, tagged)
+    assert not may(deployer, "ec2:DeleteVpc", vpc, made)
 
 
 def test_every_other_role_is_inside_the_boundary(whole: Plan):
@@ -169,7 +188,7 @@ def test_every_other_role_is_inside_the_boundary(whole: Plan):
     outside = []
     for each in whole.stacks:
         for resource in each.resources:
-            if resource.body.resource_type != "AWS::IAM::Role" or each.name == "access":
+            if resource.type != "AWS::IAM::Role" or each.name == "access":
                 continue
             role = properties(whole, each.name, resource.logical_id)
             assert role["PermissionsBoundary"] == BOUNDARY
@@ -190,6 +209,70 @@ def _allows(bounds: list[dict[str, Any]], action: str) -> bool:
     """On some resource: which of them, the tests of single roles say."""
     anywhere = [each | {"Resource": "*", "Condition": {}} for each in bounds]
     return may(anywhere, action, "*")
+
+
+def test_a_boundary_is_there_before_the_roles_that_it_bounds(whole: Plan):
+    """IAM refuses a role whose boundary does not exist."""
+    names = [each.name for each in whole.stacks]
+    bounded = [
+        each.name
+        for each in whole.stacks
+        if any("PermissionsBoundary" in resource.properties for resource in each.resources)
+    ]
+    assert bounded
+    for name in bounded:
+        assert "access" in stack(whole, name).requires
+        assert names.index("access") < names.index(name)
+
+
+SECRET = "arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:team/app/a-rather-long-name"
+
+
+@pytest.mark.parametrize("count", [30, 40, 60])
+def test_a_service_with_many_secrets_can_be_delivered(count: int):
+    """What does not fit into its role is policies of its stack, which CloudFormation's role may make."""
+    secrets = ", ".join(f'S{n}: {{secret: "{SECRET}-{n}-AbCdEf"}}' for n in range(count))
+    many = plan(
+        f"  images: [{{name: app}}]\n  services: [{{name: api, image: app, secrets: {{{secrets}}}}}]\n",
+        GITHUB % "",
+    )
+    own = statements(many, "serving-api", "ExecutionRole")
+    bounds = properties(many, "access", "Boundary")["PolicyDocument"]
+    assert len(json.dumps(bounds, separators=(",", ":"))) <= 6144
+    for number in range(count):
+        for policy in (own, bounds["Statement"]):
+            assert may(policy, "secretsmanager:GetSecretValue", f"{SECRET}-{number}-AbCdEf")
+    policies = [
+        each for each in stack(many, "serving-api").resources if each.type == "AWS::IAM::ManagedPolicy"
+    ]
+    assert policies
+    deployer = statements(many, "access", "StackRole")
+    for each in policies:
+        assert each.properties["Path"] == "/demo-default/serving-api/"
+        made = f"arn:aws:iam::123456789012:policy/demo-default/serving-api/x-{each.logical_id}-Y"
+        for action in ("iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:GetPolicy"):
+            assert may(deployer, action, made)
+    for action in ("iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicy"):
+        assert not may(deployer, action, BOUNDARY)
+        assert not may(deployer, action, "arn:aws:iam::123456789012:policy/x")
+
+
+def test_the_boundary_opens_no_secret_and_no_balancer_of_others(whole: Plan):
+    bounds = properties(whole, "access", "Boundary")["PolicyDocument"]["Statement"]
+    place = "ap-southeast-1:123456789012"
+    assert not may(bounds, "secretsmanager:GetSecretValue", f"{SECRET}-0-AbCdEf")
+    assert not may(bounds, "ssm:GetParameter", f"arn:aws:ssm:{place}:parameter/other/key")
+    assert may(bounds, "ssm:GetParameter", f"arn:aws:ssm:{place}:parameter/demo-default/network/vpc-id")
+    rule = f"arn:aws:elasticloadbalancing:{place}:listener-rule/app/x/1/2/3"
+    own = {
+        "aws:ResourceTag/mlopsgen:pipeline": "demo",
+        "aws:ResourceTag/mlopsgen:environment": "default",
+    }
+    assert may(bounds, "elasticloadbalancing:ModifyRule", rule, own)
+    assert not may(bounds, "elasticloadbalancing:ModifyRule", rule)
+    assert may(bounds, "ecs:RunTask", f"arn:aws:ecs:{place}:task-definition/demo-default-api:1")
+    assert not may(bounds, "ecs:RunTask", f"arn:aws:ecs:{place}:task-definition/demo-other-api:1")
+    assert not may(bounds, "ecs:UpdateService", f"arn:aws:ecs:{place}:service/demo-default-other/api")
 
 
 def test_each_star_says_why(whole: Plan):

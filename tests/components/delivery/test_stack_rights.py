@@ -5,11 +5,9 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from mlopsgen.aws import stack_scopes as scopes
 from mlopsgen.aws.resource_types import resource_type, type_names
@@ -17,9 +15,9 @@ from mlopsgen.components.delivery.stack_rights import Reach, stack_rights, withh
 from mlopsgen.model.plan import Grant
 from mlopsgen.parts.policies import statements
 from tests.aws.test_resource_types import SAME
+from tests.cases import CASES, case
 from tests.policies import authorisation, filled, listed, may
 
-ROOT = Path(__file__).parents[3]
 HERE = "ap-southeast-1:123456789012"
 BOUNDARY = "arn:aws:iam::123456789012:policy/shop-prod/access/shop-prod-boundary"
 ROLES = "arn:aws:iam::123456789012:role/shop-prod"
@@ -28,15 +26,6 @@ REACH = Reach("shop", "prod", BOUNDARY)
 OWN = {"aws:ResourceTag/mlopsgen:environment": "prod", "aws:ResourceTag/mlopsgen:pipeline": "shop"}
 STACK = {"aws:ResourceTag/aws:cloudformation:stack-name": "shop-prod-network"}
 ANOTHERS = {"aws:ResourceTag/mlopsgen:environment": "dev", "aws:ResourceTag/mlopsgen:pipeline": "shop"}
-
-EMITTED = frozenset(
-    kind
-    for folder in ("generated", "examples", "tests/golden")
-    for template in (ROOT / folder).rglob("stacks/*.yaml")
-    if template.name != "access.yaml"
-    for kind in re.findall(r"^    Type: (AWS::\S+)$", template.read_text(), re.MULTILINE)
-)
-"""Every type of the templates that CloudFormation deploys by this role: an administrator deploys `access`."""
 
 
 def resource(name: str, **properties: Any) -> tuple[str, dict[str, Any]]:
@@ -61,28 +50,13 @@ def whole(everything: tuple[Grant, ...]) -> list[dict[str, Any]]:
     return filled(statements(everything))
 
 
-class _Template(yaml.SafeLoader):
-    """Reads CloudFormation's short tags as the functions that they stand for."""
-
-
-_Template.add_multi_constructor(
-    "!",
-    lambda loader, name, node: {
-        name if name == "Ref" else f"Fn::{name}": (
-            loader.construct_scalar(node)
-            if isinstance(node, yaml.ScalarNode)
-            else loader.construct_sequence(node, deep=True)
-        )
-    },
-)
-
-
-def generated(environment: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The resources of the repository's own pipeline, but for those that an administrator deploys."""
-    for template in sorted((ROOT / "generated" / environment / "stacks").glob("*.yaml")):
-        if template.name != "access.yaml":
-            for each in yaml.load(template.read_text(), _Template)["Resources"].values():
-                yield each["Type"], each.get("Properties", {})
+def deployed(name: str, environment: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The resources of one of the tests' pipelines, but for those that an administrator deploys."""
+    for each in case(name).compilations:
+        if environment in (None, each.environment):
+            for stack in each.plan.stacks:
+                if stack.name != "access":
+                    yield from ((resource.type, resource.properties) for resource in stack.resources)
 
 
 def pairs(grants: tuple[Grant, ...]) -> Iterator[tuple[Grant, str, list[str]]]:
@@ -111,8 +85,9 @@ def named_actions(action: str) -> list[str]:
 
 
 def test_every_emitted_type_has_been_looked_at():
-    assert len(EMITTED) > 40
-    assert set() == EMITTED - scopes.TYPES
+    emitted = {kind for each in CASES for kind, _ in deployed(each.name)}
+    assert len(emitted) > 40
+    assert set() == emitted - scopes.TYPES
     assert set(type_names()) >= scopes.TYPES
 
 
@@ -212,7 +187,7 @@ def test_what_a_plan_does_not_have_its_role_cannot_touch():
 
 
 def test_every_named_resource_of_a_generated_environment_is_in_reach():
-    resources = list(generated("prod"))
+    resources = list(deployed("imdb-sentiment", "prod"))
     role = policy(*resources, reach=Reach("imdb-sentiment", "prod", BOUNDARY))
     out = [
         f"{action} {properties[key]}"
