@@ -51,7 +51,7 @@ def filled(value: Any) -> Any:
 
 def _substituted(text: str, values: dict[str, str]) -> str:
     known = PSEUDO | values
-    return re.sub(r"\$\{([^}]+)\}", lambda match: known.get(match[1], f"ref-{match[1]}"), text)
+    return re.sub(r"\$\{([^}]+)\}", lambda match: str(known.get(match[1], f"ref-{match[1]}")), text)
 
 
 def stack(plan: Plan, name: str) -> Stack:

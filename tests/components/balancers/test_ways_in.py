@@ -68,7 +68,7 @@ def callers(found: Plan, name: str) -> list[tuple[int, str]]:
     ],
 )
 def test_a_balancer_says_who_may_connect(written: str, expected: list[tuple[int, str]]):
-    """Ranges, security groups, prefix lists; by default everybody if it faces the internet; by `[]` nobody."""
+    """Ranges, groups, prefix lists; by default everybody if it faces the internet; by `[]` nobody."""
     found = plan(f"  loadBalancers: [{written}]\n", service(ingress="[{name: web, loadBalancer: public}]"))
     assert callers(found, "Public") == expected
 

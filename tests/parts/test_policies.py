@@ -10,18 +10,41 @@ from itertools import permutations
 import pytest
 from troposphere import GetAtt, Sub
 
-from mlopsgen import iam
-from mlopsgen.plan import Grant, Plan
-from tests.components.pipelines import SERVICE, plan, site, trainer
-from tests.policies import authorisation, documents, filled, listed, may, properties, statements
+from mlopsgen.model.plan import Grant, Plan
+from mlopsgen.parts.policies import canonical_json, statements
+from mlopsgen.parts.roles import trust_people
+from tests.components.pipelines import plan, site, trainer
+from tests.policies import authorisation, documents, filled, listed, may, properties
+from tests.policies import statements as statements_of
 
 DELIVERED = "  delivery: {github: {repository: owner/name}}\n"
+BASE = """\
+  images: [{name: train}, {name: app}]
+  models: [{name: model}]
+  capacity: [{name: gpu, ec2: {instanceTypes: [g4dn.xlarge], spot: {}}}]
+  volumes: [{name: cache, efs: {}}]
+  jobs:
+    - name: trainer
+      image: train
+      capacity: gpu
+      produces: [model]
+      triggers: [{name: weekly, schedule: {cron: "0 3 * * 0"}}]
+  services:
+    - name: api
+      image: app
+      loads: [model]
+      reads: [raw]
+      secrets: {KEY: {secret: demo/key}}
+      volumeMounts: [{name: cache, mountPath: /cache}]
+      ingress: [{name: web}]
+      deployment: {canary: {}}
+"""
 PEOPLE = """\
-  access:
+  people:
     roles:
-      - {name: developer, principals: ["arn:aws:iam::123456789012:role/engineers"]}
-      - {name: analyst, principals: ["arn:aws:iam::123456789012:user/ann"]}
-      - {name: model-trainer, principals: ["arn:aws:iam::123456789012:user/bob"]}
+      - {name: developer, preset: developer, principals: ["arn:aws:iam::123456789012:role/engineers"]}
+      - {name: analyst, preset: analyst, principals: ["arn:aws:iam::123456789012:user/ann"], deploys: [api]}
+      - {name: model-trainer, preset: modelTrainer, principals: ["arn:aws:iam::123456789012:user/bob"]}
 """
 
 GRANTS = (
@@ -36,18 +59,17 @@ GRANTS = (
 
 @pytest.fixture(scope="module")
 def whole() -> Plan:
-    gpu = "{ec2: {instanceType: g4dn.xlarge, purchase: spot}}"
-    return plan(trainer(schedule='{cron: "0 3 * * 0"}', compute=gpu), SERVICE, DELIVERED, PEOPLE)
+    return plan(BASE, DELIVERED, PEOPLE)
 
 
 def test_the_order_of_the_grants_is_irrelevant():
-    expected = json.dumps(filled(iam.statements(GRANTS)))
-    assert {json.dumps(filled(iam.statements(each))) for each in permutations(GRANTS)} == {expected}
+    expected = json.dumps(filled(statements(GRANTS)))
+    assert {json.dumps(filled(statements(each))) for each in permutations(GRANTS)} == {expected}
 
 
 def test_merging_allows_exactly_what_the_grants_allowed():
     """Nothing is lost, and no action reaches a resource that it was not granted for."""
-    policy = filled(iam.statements(GRANTS))
+    policy = filled(statements(GRANTS))
     assert len(policy) == 4
     raw, done = "arn:aws:s3:::b/raw/x", "arn:aws:s3:::b/done/x"
     assert may(policy, "s3:GetObject", raw)
@@ -60,7 +82,7 @@ def test_merging_allows_exactly_what_the_grants_allowed():
 
 
 def test_every_statement_has_a_name_of_its_own():
-    names = [each["Sid"] for each in iam.statements(GRANTS)]
+    names = [each["Sid"] for each in statements(GRANTS)]
     assert names == ["Lists", "Pulls", "ReadsDoneRaw", "WritesDone"]
 
 
@@ -69,21 +91,22 @@ def test_two_confinements_stay_two():
     first, second = (
         Grant(("s3:*",), (f"arn:aws:s3:::{each}",), "no other", effect="Confine") for each in "ab"
     )
-    policy = iam.statements((first, second, Grant(("s3:*",), ("arn:aws:s3:::a", "arn:aws:s3:::b"), "all")))
+    policy = statements((first, second, Grant(("s3:*",), ("arn:aws:s3:::a", "arn:aws:s3:::b"), "all")))
     assert not may(filled(policy), "s3:GetObject", "arn:aws:s3:::a")
 
 
 def test_a_star_without_a_reason_is_our_bug():
     with pytest.raises(AssertionError, match="needs a reason"):
-        iam.statements([Grant(("s3:GetObject",), ("*",), "reads everything")])
+        statements([Grant(("s3:GetObject",), ("*",), "reads everything")])
 
 
 def test_what_exceeds_a_role_goes_into_managed_policies(whole: Plan):
     """A role of 300 prefixes keeps every right, and no document exceeds what IAM takes."""
     names = [f"a-rather-long-prefix-number-{number}" for number in range(300)]
     prefixes = ", ".join(f"{{name: {each}}}" for each in names)
-    large = plan(f"  storage: {{prefixes: [{prefixes}]}}\n", trainer(reads=f"[{', '.join(names)}]"))
-    policy = statements(large, "training-trainer", "TaskRole")
+    buckets = f"  buckets: [{{name: data, prefixes: [{{name: models}}, {prefixes}]}}]\n"
+    large = plan(buckets, trainer(reads=f"[{', '.join(names)}]"))
+    policy = statements_of(large, "training-trainer", "TaskRole")
     bucket = "arn:aws:s3:::demo-default-data-123456789012"
     assert all(may(policy, "s3:GetObject", f"{bucket}/{each}/x") for each in names)
     assert not may(policy, "s3:GetObject", f"{bucket}/another/x")
@@ -107,14 +130,14 @@ def _within_limits(whole: Plan) -> None:
         f"{stack.name}.{each.logical_id}"
         for stack in whole.stacks
         for each in stack.resources
-        if each.body.resource_type == "AWS::IAM::ManagedPolicy"
+        if each.type == "AWS::IAM::ManagedPolicy"
     }
     assert {
         where: size for where, size in sizes.items() if size > (6144 if where in managed else 10240)
     } == {}
     for stack in whole.stacks:
         for resource in stack.resources:
-            if resource.body.resource_type == "AWS::IAM::Role":
+            if resource.type == "AWS::IAM::Role":
                 trust = properties(whole, stack.name, resource.logical_id)["AssumeRolePolicyDocument"]
                 assert len(json.dumps(trust, separators=(",", ":"))) <= 2048
 
@@ -172,17 +195,21 @@ def _meets(form: str, resource: str) -> bool:
     return any(re.fullmatch(form, example) for example in examples)
 
 
+UNSAID = ("cloudformation.amazonaws.com", "ec2.amazonaws.com", "ecs.amazonaws.com")
+"""Those of which nothing is documented to say for whom they assume a role."""
+
+
 def test_services_assume_roles_for_this_account_alone(whole: Plan):
     """Each trust in a service that can say for whom it acts has both conditions."""
     for stack in whole.stacks:
         for resource in stack.resources:
-            if resource.body.resource_type != "AWS::IAM::Role":
+            if resource.type != "AWS::IAM::Role":
                 continue
             role = properties(whole, stack.name, resource.logical_id)
             assert role["Path"] == f"/demo-default/{stack.name}/"
             for statement in role["AssumeRolePolicyDocument"]["Statement"]:
                 service = statement["Principal"].get("Service")
-                if service and service not in ("ec2.amazonaws.com", "cloudformation.amazonaws.com"):
+                if service and service not in UNSAID:
                     assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
                     assert ":123456789012:" in statement["Condition"]["ArnLike"]["aws:SourceArn"]
 
@@ -190,13 +217,14 @@ def test_services_assume_roles_for_this_account_alone(whole: Plan):
 def test_the_accounts_own_boundary_holds_every_role():
     """With `aws.permissionsBoundary`, no role is without it, and none is made here."""
     arn = "arn:aws:iam::123456789012:policy/bank"
-    sections = (trainer(), SERVICE, DELIVERED, PEOPLE)
-    bounded = plan(*sections, aws=f"  aws: {{region: ap-southeast-1, permissionsBoundary: '{arn}'}}\n")
+    bounded = plan(
+        BASE, DELIVERED, PEOPLE, aws=f"  aws: {{region: ap-southeast-1, permissionsBoundary: '{arn}'}}\n"
+    )
     roles = [
         properties(bounded, stack.name, each.logical_id)
         for stack in bounded.stacks
         for each in stack.resources
-        if each.body.resource_type == "AWS::IAM::Role"
+        if each.type == "AWS::IAM::Role"
     ]
     assert len(roles) > 8
     assert {each.get("PermissionsBoundary") for each in roles} == {arn}
@@ -211,7 +239,7 @@ def test_without_delivery_or_a_boundary_roles_have_none():
 def test_users_and_accounts_need_a_second_factor_and_roles_bring_their_own():
     user, account = "arn:aws:iam::123456789012:user/ann", "arn:aws:iam::210987654321:root"
     role, session = "arn:aws:iam::1:role/x", "arn:aws:sts::1:assumed-role/x/y"
-    factor, plain = iam.trust_people([role, user, session, account])["Statement"]
+    factor, plain = trust_people([role, user, session, account])["Statement"]
     assert factor["Principal"] == {"AWS": [user, account]}
     assert factor["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
     assert plain["Principal"] == {"AWS": [role, session]}
@@ -219,7 +247,7 @@ def test_users_and_accounts_need_a_second_factor_and_roles_bring_their_own():
 
 
 def test_values_are_compared_by_what_they_say():
-    assert iam.key(GetAtt("Role", "Arn")) == iam.key({"Fn::GetAtt": ["Role", "Arn"]})
+    assert canonical_json(GetAtt("Role", "Arn")) == canonical_json({"Fn::GetAtt": ["Role", "Arn"]})
 
 
 def test_long_names_are_cut_and_stay_different():
