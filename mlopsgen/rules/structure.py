@@ -239,10 +239,14 @@ _RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
 
 @template_rule
 def grace_period(templates: Templates) -> Iterator[Fault]:
-    """Only a load balancer's checks have a grace period (Amazon ECS API reference, CreateService)."""
+    """A grace period is one of checks, by a load balancer or in a container (Amazon ECS API reference,
+    CreateService).
+    """
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
-        if "HealthCheckGracePeriodSeconds" in body and not body.get("LoadBalancers"):
-            yield Fault(stack, name, "has a grace period for checks, but no load balancer that checks")
+        definition = _target(templates, stack, body.get("TaskDefinition")) or {}
+        checked = any("HealthCheck" in each for each in maps(definition.get("ContainerDefinitions")))
+        if "HealthCheckGracePeriodSeconds" in body and not body.get("LoadBalancers") and not checked:
+            yield Fault(stack, name, "has a grace period for checks, but nothing checks its tasks")
 
 
 @template_rule
