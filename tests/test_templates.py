@@ -14,7 +14,6 @@ from cloudformation_validate import CompositeEngine
 from tests.cases import CASES, ROOT, Case
 from tests.tools import needs
 
-
 KNOWN = (*CASES, Case("everything", ROOT / "tests" / "golden" / "pipeline.yaml"))
 IDS = [each.name for each in KNOWN]
 
