@@ -72,9 +72,7 @@ def test_the_service_follows_a_new_version_under_load(up: Up) -> None:
     url = status(up.folder)["urls"]["public"]
     before = status(up.folder)["models"][0]["current"]
     with Load(url, threads=2, seconds=None, text="A great film") as load:
-        trained = local(
-            up.folder, "train", "--parameter", "architecture=bow", "--parameter", "seed=1"
-        )
+        trained = local(up.folder, "train", "--parameter", "architecture=bow", "--parameter", "seed=1")
         assert trained.returncode == 0, trained.stderr
         after = status(up.folder)["models"][0]["current"]
         until(lambda: load.versions[after] > 5, "the new version answers")
