@@ -148,13 +148,15 @@ _ROOM: Mapping[int, Sequence[int]] = {
     0: (100, 16000, 4000, 1500, 600, 200, 200, 200, 200),
 }
 
-
 LAST = FIRST + sum(map(sum, _ROOM.values())) - 1
 
 
 def narrowness(host: str) -> int:
     """How narrow a host is: a name, then `*.a.b.c`, then `*.b.c`, since the one may lie within the other."""
-    return host.count(".") if host.startswith("*") else EXACT
+    words = host.count(".")
+    if not host.startswith("*"):
+        return EXACT
+    return words if words < EXACT else EXACT + words
 
 
 def depth(path: str) -> int:

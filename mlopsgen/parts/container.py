@@ -17,6 +17,7 @@ LOG_BUFFER = "25m"
 """How much a container may log faster than CloudWatch takes it before lines are dropped."""
 
 LOW_PORTS = 1024
+"""Ports below it are root's, unless the kernel is told otherwise."""
 
 LONGEST_START = 300
 """Seconds that ECS's own check leaves a container to start (Amazon ECS API reference, HealthCheck)."""

@@ -8,8 +8,8 @@ import pytest
 
 from mlopsgen.components.services.spec import RouteSpec
 from mlopsgen.model.plan import Plan, Resource
-from mlopsgen.parts.balancers import matches
-from tests.components.pipelines import held, plan, service
+from mlopsgen.parts.balancers import listener_rules, matches
+from tests.components.pipelines import held, plan, service, site
 from tests.policies import stack
 
 RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
@@ -184,6 +184,17 @@ def test_rules_of_a_route_never_trade_their_numbers():
         found = plan(service(ingress=f"[{{name: web, paths: {paths}}}]"))
         for name, rule in of(RULE, found).items():
             assert held.setdefault(rule.properties["Priority"], name) == name
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("hosts", "['*.a.b.c.d.e.example.com']"), ("paths", "[/a/b/c/d/e/f/g/h/i]")],
+)
+def test_what_is_too_narrow_for_the_numbers_has_none(field: str, value: str):
+    """It would come after what lies around it: a `priority` has to say where it stands."""
+    found = site(service(ingress=f"[{{name: web, {field}: {value}}}]"))
+    (workload,) = found.services
+    assert [each.priority for each in listener_rules(workload, workload.routes[0])] == [None]
 
 
 def test_a_written_priority_is_taken():
