@@ -49,10 +49,9 @@ def failed(site: Site, job: Workload) -> dict[str, Any]:
         "stopCode": ["EssentialContainerExited"],
         "containers": {"name": [job.name], "exitCode": [{"anything-but": [0, INTERRUPTED]}]},
     }
-    never_started = {
-        "stopCode": ["TaskFailedToStart"],
-        "stoppedReason": [{"anything-but": {"wildcard": _NO_CAPACITY}}],
-    }
+    never_started: dict[str, Any] = {"stopCode": ["TaskFailedToStart"]}
+    if job.on_instances:
+        never_started["stoppedReason"] = [{"anything-but": {"wildcard": _NO_CAPACITY}}]
     last = _last_groups(site, job) or every
     return _stopped(
         site,
@@ -77,15 +76,15 @@ def _last_groups(site: Site, job: Workload) -> list[Any]:
 def _lost(job: Workload) -> list[dict[str, Any]]:
     # A spot instance that is about to go stops its containers itself, which to ECS is an exit like any other.
     interrupted = {"name": [job.name], "exitCode": [INTERRUPTED]}
-    return [
+    ways: list[dict[str, Any]] = [
         {"stopCode": _LOST_CODES},
         {"stopCode": ["EssentialContainerExited"], "containers": interrupted},
         {"stoppedReason": [{"prefix": _LOST_HOST}]},
-        {
-            "stopCode": ["TaskFailedToStart"],
-            "stoppedReason": [{"wildcard": each} for each in _NO_CAPACITY],
-        },
     ]
+    if job.on_instances:
+        reasons = [{"wildcard": each} for each in _NO_CAPACITY]
+        ways.append({"stopCode": ["TaskFailedToStart"], "stoppedReason": reasons})
+    return ways
 
 
 def _stopped(site: Site, ways: list[dict[str, Any]]) -> dict[str, Any]:
