@@ -26,8 +26,8 @@ from mlopsgen.parts.metrics import Targets, target_group
 from mlopsgen.parts.network import ranges, vpc_id
 from mlopsgen.parts.resource import Scope, publish
 
-# Each task registers with its own port. This one is never asked, and to change it would replace the group by
-# an empty one (Elastic Load Balancing API reference, CreateTargetGroup; AWS::ElasticLoadBalancingV2::TargetGroup).
+# Each task registers with its own port, so that this one is never asked; to change it would replace the group
+# by an empty one (AWS::ElasticLoadBalancingV2::TargetGroup, "Update requires: Replacement").
 ANY_PORT = 80
 
 # ELB's word for what is spoken (Elastic Load Balancing user guide, "Protocol version"), the health check's
@@ -94,7 +94,7 @@ def rules_before(service: Workload) -> list[str]:
 
 
 def targets_of(route: Route) -> list[Targets]:
-    """The target groups of a route with its load balancer, as metrics in the service's own stack name them."""
+    """The target groups of a route with its load balancer, as metrics in the same stack name them."""
     balancer = balancer_name(route.spec.load_balancer)
     return [(balancer, target_group(logical_id)) for logical_id in route.target_groups]
 
