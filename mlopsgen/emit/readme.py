@@ -11,7 +11,7 @@ from mlopsgen.emit.cloudformation import path_text
 from mlopsgen.emit.deploy import first_after_images, last_before_images
 from mlopsgen.emit.dockerfile import images
 from mlopsgen.emit.load_test import serving
-from mlopsgen.emit.task_definition import PLACEHOLDERS
+from mlopsgen.emit.task_definition import placeholders
 from mlopsgen.model.plan import Grant, Plan
 from mlopsgen.text.templates import mermaid, render
 
@@ -34,7 +34,7 @@ def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
         load_tests=bool(serving(plans)),
         resources=_grouped(plans, _resources),
         commands=[(plan.environment, _commands(plan)) for plan in plans if plan.commands],
-        placeholders=PLACEHOLDERS,
+        placeholders=placeholders(plans),
         last_before_images=last_before_images,
         first_after_images=first_after_images,
         url_suffix=url_suffix,

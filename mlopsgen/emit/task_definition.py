@@ -46,6 +46,8 @@ def document(plan: Plan, task: Task) -> dict[str, Any]:
 
 def _lower(key: str) -> str:
     """CloudFormation's word as the API spells it: `Cpu` is `cpu`, `EFSVolume…` is `efsVolume…`."""
+    if key in _SPELT:
+        return _SPELT[key]
     start = _CAPITALS.match(key)
     if start is None or len(start[0]) == 1:
         return key[:1].lower() + key[1:]
@@ -54,6 +56,29 @@ def _lower(key: str) -> str:
 
 
 _CAPITALS = re.compile("[A-Z]+")
+
+# Words whose parts the two spell apart (Amazon ECS API reference, EFSVolumeConfiguration).
+_SPELT = {"FilesystemId": "fileSystemId"}
+
+
+def placeholder(word: str) -> str:
+    """What stands in for a parameter or attribute: `VolumesCacheFileSystemId` is `VOLUMES_CACHE_FILE_SYSTEM_ID`."""
+    apart = re.sub("(?<=[a-z0-9])(?=[A-Z])", "_", word)
+    return re.sub("[^A-Za-z0-9]+", "_", apart).upper()
+
+
+def placeholders(plans: Sequence[Plan]) -> dict[str, str]:
+    """Every placeholder of the task definitions with its meaning, the usual ones first."""
+    texts = [each.text for each in emit(plans)]
+    taken = {
+        placeholder(each.name): f"{each.description}, from the SSM parameter {each.default}"
+        for plan in plans
+        for stack in plan.stacks
+        for each in stack.parameters
+        if each.default
+    }
+    found = {name for name in taken if any(f"${{{name}}}" in text for text in texts)}
+    return PLACEHOLDERS | {name: taken[name] for name in sorted(found)}
 
 
 class _Resolver:
@@ -75,7 +100,7 @@ class _Resolver:
 
     def name(self, word: str) -> str:
         """What `word` stands for: a value, or a placeholder, of its own for what only a patch refers to."""
-        return self.names.get(word, f"${{{re.sub('[^A-Za-z0-9]+', '_', word).upper()}}}")
+        return self.names.get(word, f"${{{placeholder(word)}}}")
 
     def __call__(self, value: Any, key: str = "") -> Any:
         match value:

@@ -52,6 +52,10 @@ class Contribution(NamedTuple):
 
     owner: Literal["key", "bucket", "boundary"]
     grant: Grant
+    principal: str = ""
+    """The service that gets it, such as `cloudfront.amazonaws.com`; a boundary names none."""
+    bucket: str = ""
+    """Whose policy it is for, if a bucket's: the bucket's name in the spec."""
 
 
 class Binding(NamedTuple):
@@ -90,6 +94,14 @@ class Binding(NamedTuple):
 
 Bindings: TypeAlias = Mapping[str, Binding]
 """The binding of each workload, by its name."""
+
+
+def contributed(
+    bindings: Bindings, owner: Literal["key", "bucket", "boundary"], bucket: str = ""
+) -> tuple[Contribution, ...]:
+    """What all workloads together say to the owner of a shared policy, each once."""
+    every = (each for name in sorted(bindings) for each in bindings[name].contributions)
+    return tuple(dict.fromkeys(each for each in every if each.owner == owner and each.bucket == bucket))
 
 
 def together(bindings: Iterable[Binding]) -> Binding:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from troposphere import cloudwatch
 
-from mlopsgen.model.alarms import DEFAULT_ALARMS, Alarm, merged
 from mlopsgen.components.monitoring.spec import AlarmSpec
 from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.language.base import camel
+from mlopsgen.model.alarms import DEFAULT_ALARMS, Alarm, merged
 from mlopsgen.model.plan import Declaration, FlowEdge
 from mlopsgen.model.site import Site
 from mlopsgen.model.values import Named

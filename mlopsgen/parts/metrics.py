@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from troposphere import Ref, Select, Split, cloudwatch
 
-from mlopsgen.model.alarms import Alarm
 from mlopsgen.language.values import MINUTE
+from mlopsgen.model.alarms import Alarm
 from mlopsgen.model.values import Value
 from mlopsgen.parts.topic import TOPIC_ARN
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from troposphere import AWSHelperFn, Sub
 
+from mlopsgen.model.binding import Contribution
 from mlopsgen.model.plan import Grant
 from mlopsgen.model.values import Value
 
@@ -49,6 +50,15 @@ def statements(grants: Iterable[Grant]) -> list[dict[str, Any]]:
         taken[name] = taken.get(name, 0) + 1
         result.append(_statement(grant, name if taken[name] == 1 else f"{name}{taken[name]}"))
     return result
+
+
+def service_statements(contributions: Iterable[Contribution]) -> list[dict[str, Any]]:
+    """What workloads contribute to a resource's own policy: statements that name the service they are for."""
+    return [
+        {**statement, "Principal": {"Service": each.principal}}
+        for each in contributions
+        for statement in statements([each.grant])
+    ]
 
 
 def policy(grants: Iterable[Grant]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any
 from troposphere import GetAtt, Ref, Sub, s3
 
 from mlopsgen.language.values import DAY
-from mlopsgen.model.binding import Bindings
+from mlopsgen.model.binding import Bindings, contributed
 from mlopsgen.model.plan import Declaration, FlowNode, Resource
 from mlopsgen.model.site import Bucket, Site
+from mlopsgen.parts.policies import service_statements
 from mlopsgen.parts.resource import Scope, output
 
 STACK = "foundation"
@@ -25,7 +26,7 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
     several = len(site.buckets) > 1
     for bucket in site.buckets:
         scope = Scope(site, STACK, bucket.origin)
-        yield from _bucket(scope, bucket)
+        yield from _bucket(scope, bucket, bindings)
         yield output(STACK, f"{bucket.logical_id}Name", Ref(bucket.logical_id), f"The {bucket.name} bucket")
         for prefix in bucket.prefixes:
             path = f"{bucket.name}/{prefix.folder}" if several else prefix.folder or f"{bucket.name}/"
@@ -35,7 +36,7 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
         yield from _log_bucket(site, logged)
 
 
-def _bucket(scope: Scope, bucket: Bucket) -> Iterator[Resource]:
+def _bucket(scope: Scope, bucket: Bucket, bindings: Bindings) -> Iterator[Resource]:
     own_key = scope.site.owns_key
     body = _private_bucket(bucket.logical_id, bucket.physical, _encryption(own_key), list(_lifecycle(bucket)))
     if bucket.spec.access_logs.enabled:
@@ -48,6 +49,7 @@ def _bucket(scope: Scope, bucket: Bucket) -> Iterator[Resource]:
     statements = [_tls_only(bucket.logical_id)]
     if own_key:
         statements.append(_only_own_key(bucket.logical_id))
+    statements += service_statements(contributed(bindings, "bucket", bucket.name))
     yield scope.resource(_policy(bucket.logical_id, statements))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from troposphere import iam
 
-from mlopsgen.model.binding import Bindings
+from mlopsgen.model.binding import Bindings, contributed
 from mlopsgen.model.plan import Grant, Resource
 from mlopsgen.model.site import Site
 from mlopsgen.parts.key import key_arn
@@ -31,8 +31,7 @@ def declare_boundary(scope: Scope, bindings: Bindings) -> Resource:
 
 def _contributed(bindings: Bindings) -> Iterator[Grant]:
     """What workloads need beside, because of what they name."""
-    for binding in bindings.values():
-        yield from (each.grant for each in binding.contributions if each.owner == "boundary")
+    yield from (each.grant for each in contributed(bindings, "boundary"))
 
 
 def _bounds(site: Site) -> Iterator[Grant]:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from troposphere import GetAtt, Ref, Sub, kms
 
-from mlopsgen.model.binding import Bindings
+from mlopsgen.model.binding import Bindings, contributed
 from mlopsgen.model.plan import Declaration, StackDescription
 from mlopsgen.model.site import Site
 from mlopsgen.parts.key import KEY_ARN
+from mlopsgen.parts.policies import VERSION, service_statements
 from mlopsgen.parts.resource import Scope, publish
 
 STACK = "foundation"
@@ -23,12 +24,13 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
     if not site.owns_key:
         return
     scope = Scope(site, STACK, ("spec", "encryption"))
+    contributions = service_statements(contributed(bindings, "key"))
     key = kms.Key(
         "Key",
         Description=f"Data, logs and notifications of {site.prefix}",
         EnableKeyRotation=True,
         PendingWindowInDays=30,
-        KeyPolicy={"Version": "2012-10-17", "Statement": list(_policy(site))},
+        KeyPolicy={"Version": VERSION, "Statement": [*_policy(site), *contributions]},
         DeletionPolicy="RetainExceptOnCreate",
         UpdateReplacePolicy="Retain",
     )
