@@ -62,7 +62,7 @@ _SPELT = {"FilesystemId": "fileSystemId"}
 
 
 def placeholder(word: str) -> str:
-    """What stands in for a parameter or attribute: `VolumesCacheFileSystemId` is `VOLUMES_CACHE_FILE_SYSTEM_ID`."""
+    """What stands in for a parameter or attribute: for `NetworkVpcId` it is `NETWORK_VPC_ID`."""
     apart = re.sub("(?<=[a-z0-9])(?=[A-Z])", "_", word)
     return re.sub("[^A-Za-z0-9]+", "_", apart).upper()
 

@@ -1,1 +1,1 @@
-"""What several components are made of: finished resources, roles, tasks, scaling, metrics, the network's values."""
+"""What several components are made of: resources, roles, tasks, scaling, metrics, values of the network."""

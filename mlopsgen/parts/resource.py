@@ -14,7 +14,7 @@ from mlopsgen.model.values import Document, Named, Published, Reference, Value
 
 
 class Scope(NamedTuple):
-    """Where something is declared: the environment, the stack, and the path of the spec that it comes from."""
+    """Where something is declared: the environment, the stack, and the path of the spec behind it."""
 
     site: Site
     stack: str
