@@ -49,7 +49,7 @@ def cases() -> tuple[Case, ...]:
 
 def case(name: str) -> Case:
     """The pipeline of that name."""
-    return next(each for each in CASES if each.name == name)
+    return next(each for each in KNOWN if each.name == name)
 
 
 @cache
@@ -74,3 +74,7 @@ def _built(pipeline: Path) -> Path:
 
 CASES = cases()
 CASE_IDS = tuple(each.name for each in CASES)
+
+KNOWN = (*CASES, Case("everything", ROOT / "tests" / "golden" / "pipeline.yaml"))
+"""These, and the pipeline that says as much of the language as two workloads can."""
+KNOWN_IDS = tuple(each.name for each in KNOWN)

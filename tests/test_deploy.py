@@ -13,14 +13,22 @@ import pytest
 from mlopsgen.local.deploy import deploy
 from mlopsgen.local.embedded import EmbeddedAws, embedded_aws
 from mlopsgen.manifest import read_manifest
-from tests.cases import CASES
+from tests.cases import KNOWN, Case, case
 from tests.tools import needs_extra
 
-ENVIRONMENTS = {
-    f"{case.name}/{environment}": (case.expected, environment)
-    for case in CASES
-    for environment in read_manifest(case.expected).get("environments", ())
+DEPLOYED = {
+    "imdb-sentiment/dev": "the pipeline of this repository, with a way for its delivery",
+    "existing-network/default": "a network, certificates and a boundary that others own",
+    "strategies/default": "services that shift traffic and scale by each measure and the clock, and a worker",
+    "everything/default": "file systems, pools of two kinds, several routes, triggers and roles for people",
 }
+"""What is deployed, and why: one rehearsal takes half a minute, so not every known environment is."""
+
+
+def place(name: str) -> tuple[Path, str]:
+    """What was built of an environment's pipeline, and the environment."""
+    pipeline, _, environment = name.partition("/")
+    return case(pipeline).built, environment
 
 
 class Account:
@@ -45,20 +53,20 @@ def account(region: str, environment: Path) -> Iterator[Account]:
 
 def roll_out(account: Account, generated: Path, environment: str) -> list[str]:
     """Run `deploy.sh` as its header says, images in between; returns what was printed."""
-    facts, said = read_manifest(generated)["environments"][environment], []
+    said = []
 
     def say(line: str) -> None:
         print(line)
         said.append(line)
 
-    deploy(account.aws, generated / environment, facts, say)
+    deploy(account.aws, generated / environment, read_manifest(generated)["environments"][environment], say)
     return said
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_every_environment_deploys(name: str):
+@pytest.mark.parametrize("name", DEPLOYED)
+def test_every_stack_deploys(name: str):
     """Every stack is created, and ECS then runs the services that the pipeline declares."""
-    generated, environment = ENVIRONMENTS[name]
+    generated, environment = place(name)
     facts = read_manifest(generated)["environments"][environment]
     for there in account(facts["region"], generated / environment):
         said = roll_out(there, generated, environment)
@@ -71,13 +79,25 @@ def test_every_environment_deploys(name: str):
         declared = {
             stack.removeprefix("serving-") for stack in facts["stacks"] if stack.startswith("serving-")
         }
-        if declared:
-            cluster = f"{facts['prefix']}-serving"
-            running = there("ecs").describe_services(cluster=cluster, services=sorted(declared))["services"]
-            assert {each["serviceName"]: each["status"] for each in running} == dict.fromkeys(
-                declared, "ACTIVE"
-            )
-            assert all("@sha256:" in image for image in images(there, running))
+        assert declared
+        cluster = facts["prefix"]
+        running = there("ecs").describe_services(cluster=cluster, services=sorted(declared))["services"]
+        assert {each["serviceName"]: each["status"] for each in running} == dict.fromkeys(declared, "ACTIVE")
+        assert all("@sha256:" in image for image in images(there, running))
+
+
+def test_what_is_deployed_holds_every_type_of_resource():
+    """What some known pipeline has and none of these, nobody would have seen deployed."""
+    held = {each.name: types(each) for each in KNOWN}
+    deployed = set().union(*(held[name.partition("/")[0]] for name in DEPLOYED))
+    assert {kind for kinds in held.values() for kind in kinds} == deployed
+
+
+def types(pipeline: Case) -> set[str]:
+    """The types of a pipeline's resources."""
+    return {
+        each.type for own in pipeline.compilations for stack in own.plan.stacks for each in stack.resources
+    }
 
 
 def images(there: Account, services: list[dict[str, Any]]) -> Iterator[str]:
@@ -89,11 +109,11 @@ def images(there: Account, services: list[dict[str, Any]]) -> Iterator[str]:
 
 def test_a_network_of_others_is_used_as_it_is():
     """No stack makes a VPC, and tasks and load balancer stand in the subnets that were named."""
-    case = next(case for case in CASES if case.name == "existing-network")
-    for there in account("eu-west-1", case.expected / "default"):
+    generated, environment = place("existing-network/default")
+    for there in account("eu-west-1", generated / environment):
         before = {each["VpcId"] for each in there("ec2").describe_vpcs()["Vpcs"]}
         assert "vpc-0123456789abcdef0" in before
-        roll_out(there, case.expected, "default")
+        roll_out(there, generated, environment)
         assert {each["VpcId"] for each in there("ec2").describe_vpcs()["Vpcs"]} == before
         (balancer,) = there("elbv2").describe_load_balancers()["LoadBalancers"]
         assert {each["SubnetId"] for each in balancer["AvailabilityZones"]} == {
@@ -105,7 +125,7 @@ def test_a_network_of_others_is_used_as_it_is():
 def test_a_failing_stack_stops_the_rest(tmp_path: Path):
     """The script ends with the stack that failed, and does not touch the ones after it."""
     generated = tmp_path / "generated"
-    shutil.copytree(next(case.expected for case in CASES if case.name == "minimal"), generated)
+    shutil.copytree(case("minimal").built, generated)
     template = generated / "default" / "stacks" / "network.yaml"
     template.write_text(template.read_text().replace("10.0.0.0/19", "10.0.0.0/99"))
     for there in account("us-east-1", generated / "default"):

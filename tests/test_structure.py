@@ -15,12 +15,10 @@ from mlopsgen.emit.cloudformation import template
 from mlopsgen.model.plan import Phase, Plan
 from mlopsgen.rules.registry import Fault, template_rules
 from mlopsgen.rules.structure import METRICS, at, maps, resources
-from tests.cases import CASES, ROOT, Case
+from tests.cases import KNOWN
 from tests.policies import filled
 
 Templates = dict[str, dict[str, Any]]
-
-KNOWN = (*CASES, Case("everything", ROOT / "tests" / "golden" / "pipeline.yaml"))
 
 
 @cache

@@ -11,11 +11,8 @@ from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 from cloudformation_validate import CompositeEngine
 
-from tests.cases import CASES, ROOT, Case
+from tests.cases import KNOWN, KNOWN_IDS, Case
 from tests.tools import needs
-
-KNOWN = (*CASES, Case("everything", ROOT / "tests" / "golden" / "pipeline.yaml"))
-IDS = [each.name for each in KNOWN]
 
 
 def templates(case: Case) -> dict[str, Path]:
@@ -24,7 +21,7 @@ def templates(case: Case) -> dict[str, Path]:
     return {f"{case.name}/{path.relative_to(case.built)}": path for path in reversed(found.values())}
 
 
-@pytest.mark.parametrize("case", KNOWN, ids=IDS)
+@pytest.mark.parametrize("case", KNOWN, ids=KNOWN_IDS)
 def test_cfn_lint_finds_nothing(case: Case):
     """Not even at the level of information, and with strict types."""
     found = []
@@ -42,7 +39,7 @@ def engine() -> CompositeEngine:
     return CompositeEngine()
 
 
-@pytest.mark.parametrize("case", KNOWN, ids=IDS)
+@pytest.mark.parametrize("case", KNOWN, ids=KNOWN_IDS)
 def test_cloudformation_validate_finds_nothing(engine: CompositeEngine, case: Case):
     """AWS's own offline validation has nothing to say but which properties cannot be updated in place."""
     findings = [
@@ -71,7 +68,7 @@ def test_checkov_finds_nothing_that_is_not_waived(tmp_path: Path):
     assert [f"{each['check_id']} {each['file_path']} {each['resource']}" for each in failed] == []
 
 
-@pytest.mark.parametrize("case", KNOWN, ids=IDS)
+@pytest.mark.parametrize("case", KNOWN, ids=KNOWN_IDS)
 def test_no_template_needs_an_upload(case: Case):
     """`aws cloudformation deploy` takes up to 51,200 bytes without a bucket."""
     assert {
