@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlopsgen.cli import COMMANDS
-from mlopsgen.compiler import compile_pipeline
+from mlopsgen.compile import compile_pipeline
 from mlopsgen.diagnostics.diagnostic import Rejected
 from mlopsgen.diagnostics.text import render
 from tests.cases import ROOT
@@ -31,8 +31,8 @@ def test_the_first_commands_are_those_that_set_everything_up():
 
 def test_the_example_compiles():
     """The pipeline in the README is a whole one."""
-    compiled = compile_pipeline(block("yaml"), "pipeline.yaml")
-    assert compiled.environments == ("dev", "prod")
+    compilations = compile_pipeline(block("yaml"), "pipeline.yaml")
+    assert [each.environment for each in compilations] == ["dev", "prod"]
 
 
 def test_the_fault_is_told_as_shown():
