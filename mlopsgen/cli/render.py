@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from mlopsgen.source.node import Node, Span
+    from mlopsgen.diagnostics.span import Span
+    from mlopsgen.source.node import Node
     from mlopsgen.text.show import Origin
 
 
@@ -33,7 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit code 1 if the file does not fit the language, or there is no such environment."""
     from pathlib import Path
 
+    from mlopsgen.language.fill import escaped
     from mlopsgen.language.load import load
+    from mlopsgen.language.walk import root_field
     from mlopsgen.model.pipeline import Pipeline
     from mlopsgen.source.parse import parse
     from mlopsgen.source.read import read
@@ -47,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         from mlopsgen.language.defaults import with_defaults
 
         tree = with_defaults(tree, loaded[chosen].pipeline)
+    tree = escaped(tree, root_field(Pipeline))
     if arguments.output == "json":
         import json
 

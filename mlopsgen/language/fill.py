@@ -8,10 +8,11 @@ from typing import NamedTuple, TypeGuard
 
 from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
+from mlopsgen.diagnostics.span import Span, SpecPath
 from mlopsgen.language.dynamic_references import dynamic_reference, is_dynamic_reference
 from mlopsgen.language.walk import Field, Place, map_typed
 from mlopsgen.language.wording import error, listed, short
-from mlopsgen.source.node import Mapping, Node, Path, Scalar, Span, find, place
+from mlopsgen.source.node import Mapping, Node, Scalar, find, place
 
 BUILT_IN = ("account", "environment", "pipeline", "region")
 """What every text can name."""
@@ -67,6 +68,15 @@ def fill(tree: Node, field: Field, places: Iterable[Place], environment: str) ->
     return Filling(map_typed(tree, field, change), faults, frozenset(unsettled))
 
 
+def escaped(tree: Node, field: Field) -> Node:
+    """The document with its texts written so that they are filled in to what they are now."""
+
+    def change(node: Node, field: Field) -> Node:
+        return node._replace(value=str(node.value).replace("${", "$${")) if _to_fill(node, field) else node
+
+    return map_typed(tree, field, change)
+
+
 def _to_fill(node: Node, field: Field | None) -> TypeGuard[Scalar]:
     return bool(
         field
@@ -100,7 +110,7 @@ def _plain(value: Scalar) -> bool:
     )
 
 
-def _at(tree: Node, path: Path) -> Node | None:
+def _at(tree: Node, path: SpecPath) -> Node | None:
     node, _, taken = find(tree, path)
     return node if taken == len(path) else None
 
@@ -119,12 +129,12 @@ def _names(text: Scalar) -> Iterator[tuple[str, bool]]:
             yield found[1], bool(found[2])
 
 
-def _unsettled(path: Path, text: Scalar, values: Values) -> bool:
+def _unsettled(path: SpecPath, text: Scalar, values: Values) -> bool:
     nested = path[:2] == VARIABLES
     return any(nested or name not in values.known or name in values.faulty for name, _ in _names(text))
 
 
-def _faults(path: Path, text: Scalar, tree: Node, values: Values) -> Iterator[Diagnostic]:
+def _faults(path: SpecPath, text: Scalar, tree: Node, values: Values) -> Iterator[Diagnostic]:
     for name, closed in dict.fromkeys(_names(text)):
         if not closed:
             help_ = "write `${NAME}`, or `$${` for the characters themselves"
@@ -135,7 +145,7 @@ def _faults(path: Path, text: Scalar, tree: Node, values: Values) -> Iterator[Di
         yield dynamic_reference(text.span)
 
 
-def _of_name(name: str, path: Path, here: Label, tree: Node, values: Values) -> Iterator[Diagnostic]:
+def _of_name(name: str, path: SpecPath, here: Label, tree: Node, values: Values) -> Iterator[Diagnostic]:
     """Why a name cannot be filled in."""
     word = f"`${{{short(name)}}}`"
     kept = f"write `$${{{short(name)}}}` for the characters themselves"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from mlopsgen.source.node import Mapping, Node, Scalar, Span
+from mlopsgen.diagnostics.span import Span
+from mlopsgen.source.node import Mapping, Node, Scalar
 from mlopsgen.source.node import Sequence as List
 from mlopsgen.text.yaml import scalar
 
 Origin = Callable[[Span], str]
 """What to say of the place of a value."""
 
-# Durations, memory and addresses are strings without quotes in YAML 1.1 as in 1.2.
-_QUANTITY = re.compile(r"[1-9][0-9]*(ms|[smhd]|[MGT]i)|[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?")
+# Quantities with their unit and addresses are strings without quotes in YAML 1.1 as in 1.2.
+_QUANTITY = re.compile(
+    r"[1-9][0-9]*(ms|[smhd]|[MGT]i)|[0-9]+(\.[0-9]+)?(%|/[sm])|[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?"
+)
 
 # Comments stand in one column, but not further right than this.
 _COLUMN = 64

@@ -11,10 +11,12 @@ from pydantic import BaseModel
 from sarif_pydantic import Sarif
 
 from mlopsgen.cli import main
-from mlopsgen.diagnostics.codes import CODES
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
 from mlopsgen.diagnostics.machine import to_github, to_json, to_sarif
-from mlopsgen.source.node import Span
+from mlopsgen.diagnostics.span import Span
+from mlopsgen.rules.catalogue import stories
+
+CODES = stories()
 
 BROKEN = """\
 apiVersion: mlopsgen.io/v1

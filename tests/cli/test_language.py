@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from mlopsgen.spec.page import page
+from mlopsgen.language.page import page
+from mlopsgen.model.pipeline import Pipeline
 from tests.cases import ROOT
 from tests.cli.commands import MLOPSGEN
 
@@ -17,27 +18,32 @@ PAGE = ROOT / "docs" / "language.md"
 def test_page_is_current(bless: bool):
     """What stands in docs/ is what the language's models say."""
     if bless:
-        PAGE.write_text(page())
-    assert PAGE.read_text() == page()
+        PAGE.write_text(page(Pipeline))
+    assert PAGE.read_text() == page(Pipeline)
 
 
 def test_links_lead_somewhere():
     """Each link within the page leads to a heading of it."""
-    text = page()
+    text = page(Pipeline)
     headings = re.findall(r"^#+ `?(.+?)`?$", text, re.MULTILINE)
     anchors = {heading.replace(".", "").replace(" ", "-").lower() for heading in headings}
     assert set(re.findall(r"\(#([^)]+)\)", text)) <= anchors
     assert len(anchors) == len(headings)
 
 
-def test_example_compiles():
-    """The page's example of environments is a pipeline, once it has a head."""
-    from mlopsgen.compiler import compile_pipeline
+def test_examples_compile():
+    """The page's examples are pipelines, once they have a head and the images that they name."""
+    from mlopsgen.compile import compile_pipeline
 
-    (example,) = re.findall(r"```yaml\n(.*?)```", page(), re.DOTALL)
     head = "apiVersion: mlopsgen.io/v1\nkind: Pipeline\nmetadata: {name: demo}\n"
-    text = head + example.replace("spec:\n", "spec:\n  aws: {region: eu-west-1}\n")
-    assert compile_pipeline(text, "pipeline.yaml").environments == ("dev", "prod")
+    found = re.findall(r"```yaml\n(.*?)```", page(Pipeline), re.DOTALL)
+    environments = []
+    for example in found:
+        more = "" if "  images:" in example else "  images: [{name: app}]\n"
+        more += "" if "  environments:" in example else "  environments: {alone: {}}\n"
+        text = head + example.replace("spec:\n", f"spec:\n  aws: {{region: eu-west-1}}\n{more}")
+        environments.append([each.environment for each in compile_pipeline(text, "pipeline.yaml")])
+    assert environments == [["alone"], ["dev", "prod"]]
 
 
 @pytest.mark.parametrize("name", ["language.md", "editor.md"])

@@ -12,12 +12,20 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from mlopsgen.diagnostics.diagnostic import Rejected
-from mlopsgen.load import environments, load_all
-from mlopsgen.schema import schema
-from mlopsgen.source.node import Path, plain
+from mlopsgen.diagnostics.span import SpecPath as Path
+from mlopsgen.language import schema as language
+from mlopsgen.language.load import load
+from mlopsgen.language.reference import model_at
+from mlopsgen.model.pipeline import Pipeline
+from mlopsgen.source.node import plain
 from mlopsgen.source.parse import parse
-from mlopsgen.spec.reference import model_at
-from tests.cases import ROOT, Case, cases
+from tests.cases import KNOWN, KNOWN_IDS, ROOT, Case, case
+
+
+@cache
+def schema() -> Any:
+    """The schema of a pipeline's file."""
+    return language.schema(Pipeline)
 
 
 @cache
@@ -30,7 +38,7 @@ def document(case: Case) -> Any:
     return json.loads(json.dumps(plain(parse(case.pipeline.read_text(), "pipeline.yaml"))))
 
 
-IMDB = document(cases()[0])
+IMDB = document(case("imdb-sentiment"))
 
 
 def places(value: Any, path: Path = ()) -> Iterator[Path]:
@@ -61,7 +69,7 @@ def changed(path: Path, value: Any) -> Any:
 def loads(value: Any) -> bool:
     """Whether the compiler takes the document's shape."""
     try:
-        load_all(environments(parse(json.dumps(value), "pipeline.yaml")))
+        load(parse(json.dumps(value), "pipeline.yaml"), Pipeline)
     except Rejected:
         return False
     return True
@@ -73,13 +81,15 @@ def test_is_json_schema():
     Draft202012Validator.check_schema(schema())
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", KNOWN, ids=KNOWN_IDS)
 def test_accepts_every_known_pipeline(case: Case):
     """An editor underlines nothing in a pipeline that builds."""
     assert [each.message for each in validator().iter_errors(document(case))] == []
 
 
-MAPS = [path for path in places(IMDB) if isinstance(at(IMDB, path), dict) and model_at(path) is not None]
+MAPS = [
+    path for path in places(IMDB) if isinstance(at(IMDB, path), dict) and model_at(Pipeline, path) is not None
+]
 
 
 @pytest.mark.parametrize("path", MAPS, ids=lambda path: ".".join(map(str, path)) or "root")
@@ -102,7 +112,7 @@ def test_accepts_exactly_what_loads():
         if known.is_valid(altered := changed(path, value)) != loads(altered)
     ]
     # Only the compiler sees that an environment changes a part of a service that the base has no longer.
-    assert differ == [(services, None), (services, []), ((*services, 0, "name"), "x"), (DEV_NAME, "x")]
+    assert differ == [(services, []), ((*services, 0, "name"), "x"), (DEV_NAME, "x")]
 
 
 DEV_NAME = ("spec", "environments", "dev", "services", 0, "name")
@@ -111,10 +121,12 @@ DEV_NAME = ("spec", "environments", "dev", "services", 0, "name")
 def test_environments_are_partial():
     """An environment may say any part of the spec, and `null` for what it takes away."""
     part = {
-        "services": [{"name": "sentiment-api", "autoscaling": None, "ingress": {"certificate": None}}],
-        "monitoring": {"alarms": {"cpu": None}},
+        "services": [
+            {"name": "sentiment-api", "replicas": None, "ingress": [{"name": "web", "hosts": None}]},
+        ],
+        "monitoring": {"alarms": {"services": {"cpu": None}}},
         "aws": {},
-        "trainers": None,
+        "jobs": None,
     }
     assert validator().is_valid(changed(("spec", "environments", "dev"), part))
     unnamed = {"services": [{"replicas": {"min": 1}}]}
