@@ -11,12 +11,21 @@ from mlopsgen.components.patches.apply import patch
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Rejected, errors
 from mlopsgen.emit import emit
 from mlopsgen.emit.cloudformation import template, write
+from mlopsgen.language.environments import document, told
 from mlopsgen.language.load import load
 from mlopsgen.lower import lower
 from mlopsgen.manifest import digest
 from mlopsgen.model.pipeline import Pipeline
 from mlopsgen.model.plan import Plan
-from mlopsgen.rules.check import check, check_plan, check_templates, diagnostic
+from mlopsgen.rules.check import (
+    check,
+    check_patched,
+    check_plan,
+    check_templates,
+    diagnostic,
+    site_of,
+)
+from mlopsgen.rules.registry import Template
 from mlopsgen.source.node import Node
 from mlopsgen.source.parse import parse
 from mlopsgen.source.read import read
@@ -70,42 +79,49 @@ def compile_pipeline(text: str, name: str, folder: Path | None = None) -> tuple[
 def compile_document(root: Node, folder: Path | None = None) -> tuple[Compilation, ...]:
     """Compile the pipeline that a document says. Raises `Rejected`, as `compile_pipeline` does."""
     loaded = load(root, Pipeline)
-    warnings = settle(check(loaded, folder))
-    lowered = [(each, lower(each.pipeline, each.environment)) for each in loaded]
-    patched = [(each, *patch(plan, each.pipeline.spec.patches)) for each, plan in lowered]
-    settle(
-        diagnostic(each.tree, code, "error", finding)
-        for each, _, findings in patched
-        for code, finding in findings
-    )
-    plans = [(each, plan) for each, plan, _ in patched]
-    settle(
-        finding
-        for each, plan in plans
-        for finding in check_templates(each, {stack.name: template(stack) for stack in plan.stacks})
-    )
-    warnings += settle(
-        finding
-        for each, plan in plans
-        for finding in check_plan(each, plan, {stack.name: write(stack) for stack in plan.stacks})
-    )
+    found = {each.environment: () for each in loaded} | check(loaded, folder)
+    settle(root, found)
+    plans: dict[str, Plan] = {}
+    for each in loaded:
+        plan = lower(site_of(each))
+        check_templates(_templates(plan))
+        plans[each.environment], findings = patch(plan, each.pipeline.spec.patches)
+        missed = tuple(diagnostic(each.tree, code, "error", finding) for code, finding in findings)
+        found[each.environment] += missed
+    settle(root, found)
+    for each in loaded:
+        if each.pipeline.spec.patches:
+            found[each.environment] += check_patched(each, _templates(plans[each.environment]))
+    settle(root, found)
+    for each in loaded:
+        plan = plans[each.environment]
+        texts = {stack.name: write(stack) for stack in plan.stacks}
+        found[each.environment] += check_plan(each, plan, texts)
+    warnings = settle(root, found)
     return tuple(
-        Compilation(each.environment, each.tree, each.pipeline, plan, warnings) for each, plan in plans
+        Compilation(
+            each.environment, each.tree, each.pipeline, plans[each.environment], warnings[each.environment]
+        )
+        for each in loaded
     )
+
+
+def _templates(plan: Plan) -> dict[str, Template]:
+    return {stack.name: template(stack) for stack in plan.stacks}
+
+
+def settle(root: Node, found: dict[str, tuple[Diagnostic, ...]]) -> dict[str, tuple[Diagnostic, ...]]:
+    """What was found in each environment, as it is told. Raises `Rejected` with all if one is an error."""
+    words = told(found, document(root).parts)
+    if errors(words.values()):
+        raise Rejected(words.values())
+    return {name: tuple(dict.fromkeys(words[each] for each in own)) for name, own in found.items()}
 
 
 def artifacts(compilations: Iterable[Compilation], inputs: dict[str, str]) -> tuple[Artifact, ...]:
     """Every file that the compilations become. `inputs` gives the SHA-256 of each file that was read."""
     plans = tuple(each.plan for each in compilations)
     return emit(plans, inputs, files(plans))
-
-
-def settle(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """The warnings, if nothing else was found; else raises `Rejected` with all of it."""
-    found = tuple(dict.fromkeys(diagnostics))
-    if errors(found):
-        raise Rejected(found)
-    return found
 
 
 def files(plans: Iterable[Plan]) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from heapq import heapify, heappop, heappush
 from mlopsgen.aws.tags import with_tags
 from mlopsgen.discovery import parts
 from mlopsgen.model.binding import Binding, Bindings, together
-from mlopsgen.model.pipeline import Pipeline
 from mlopsgen.model.plan import (
     Command,
     Declaration,
@@ -32,7 +31,6 @@ from mlopsgen.model.values import Document, Published, Reference
 from mlopsgen.model.workload import Workload
 from mlopsgen.rules.waivers import waived
 
-
 PARAMETER = "AWS::SSM::Parameter"
 
 
@@ -44,9 +42,8 @@ class Unpublished(Exception):
     """A value that a stack takes and no stack publishes, or the other way round."""
 
 
-def lower(pipeline: Pipeline, environment: str) -> Plan:
+def lower(site: Site) -> Plan:
     """The plan of one environment. The pipeline has been checked, so any exception here is our bug."""
-    site = Site(pipeline, environment)
     bindings = bind(site)
     declarations = [
         *(each for binding in bindings.values() for each in binding.declarations),
@@ -57,7 +54,7 @@ def lower(pipeline: Pipeline, environment: str) -> Plan:
     declarations += (each for component in parts("closing") for each in component.declare(site, resources))
     return Plan(
         name=site.name,
-        environment=environment,
+        environment=site.environment,
         region=site.region,
         account=site.spec.aws.account,
         tags=tags(site),

@@ -16,17 +16,17 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mlopsgen.compiler import Compiled, compile_file, compile_pipeline
+from mlopsgen.diagnostics.codes import CODES
+from mlopsgen.spec.pipeline import Pipeline
 
 from mlopsgen.cli import main
-from mlopsgen.compiler import Compiled, compile_file, compile_pipeline
 from mlopsgen.diagnostics import machine
-from mlopsgen.diagnostics.codes import CODES
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Rejected
 from mlopsgen.diagnostics.text import render
 from mlopsgen.source.node import plain
 from mlopsgen.source.parse import parse
 from mlopsgen.source.read import decode
-from mlopsgen.spec.pipeline import Pipeline
 from tests.cases import cases
 
 NAME = "pipeline.yaml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import dedent
 from typing import NamedTuple
 
-from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.diagnostics.span import Span, SpecPath
 
 
 class Finding(NamedTuple):
@@ -18,6 +18,8 @@ class Finding(NamedTuple):
     """Places that explain it, each with what is to be seen there."""
     key: bool = False
     """Whether the key at `path` is wrong, and those of `also`, rather than what it holds."""
+    elsewhere: tuple[tuple[Span, str], ...] = ()
+    """Places that are not in the merged document, each with what is to be seen there."""
 
 
 class Story(NamedTuple):

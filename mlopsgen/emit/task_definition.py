@@ -9,7 +9,8 @@ from typing import Any
 
 from mlopsgen.artifacts import Artifact
 from mlopsgen.aws.partitions import partition, url_suffix
-from mlopsgen.model.plan import Plan, Stack, Task
+from mlopsgen.model.plan import Plan, Task
+from mlopsgen.model.values import Document
 
 PLACEHOLDERS = {
     "AWS_ACCOUNT_ID": "the account",
@@ -38,10 +39,9 @@ def _files(plan: Plan) -> Iterator[Artifact]:
 def document(plan: Plan, task: Task) -> dict[str, Any]:
     """The request of the ECS API: the template's properties in camelCase, its functions resolved."""
     stack = next(each for each in plan.stacks if each.name == task.stack)
-    bodies = {each.logical_id: each.document for each in stack.resources}
-    resolve = _Resolver(plan, stack, bodies)
-    properties = bodies[task.logical_id]["Properties"]
-    return {_lower(key): resolve(value, key) for key, value in properties.items()}
+    found = {each.logical_id: each.properties for each in stack.resources}
+    resolve = _Resolver(plan, found)
+    return {_lower(key): resolve(value, key) for key, value in found[task.logical_id].items()}
 
 
 def _lower(key: str) -> str:
@@ -84,7 +84,8 @@ def placeholders(plans: Sequence[Plan]) -> dict[str, str]:
 class _Resolver:
     """Gives intrinsic functions their values, or a placeholder where only AWS knows it."""
 
-    def __init__(self, plan: Plan, stack: Stack, bodies: dict[str, Any]) -> None:
+    def __init__(self, plan: Plan, found: dict[str, dict[str, Document]]) -> None:
+        """`found`: the properties of each resource of the stack, by logical id."""
         self.names = {
             "AWS::AccountId": plan.account or "${AWS_ACCOUNT_ID}",
             "AWS::Partition": partition(plan.region),
@@ -94,7 +95,7 @@ class _Resolver:
             "ImageDigest": "${IMAGE_DIGEST}",
             "TaskRole.Arn": "${TASK_ROLE_ARN}",
         }
-        group = bodies.get("LogGroup", {}).get("Properties", {}).get("LogGroupName")
+        group = found.get("LogGroup", {}).get("LogGroupName")
         if isinstance(group, str):
             self.names["LogGroup"] = group
 

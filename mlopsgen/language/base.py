@@ -1,7 +1,7 @@
 """What every section of the language shares: closed maps, and the marks that say how a field is read."""
 
-from functools import cache
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator

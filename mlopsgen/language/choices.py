@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
+from mlopsgen.diagnostics.span import Span
 from mlopsgen.language.walk import Field, Place, choices
 from mlopsgen.language.wording import called, error, one_of
-from mlopsgen.source.node import Mapping, Node, Span, place
+from mlopsgen.source.node import Mapping, Node, place
 
 
 def undecided(

@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from mlopsgen.diagnostics.span import Span
 from mlopsgen.language.reference import is_later, key
 from mlopsgen.language.writing import written
-from mlopsgen.source.node import Mapping, Node, Scalar, Sequence, Span
+from mlopsgen.source.node import Mapping, Node, Scalar, Sequence
 
 DEFAULT = Span("", 0, 0, 0, 0)
 """The place of what stands in no file."""

@@ -7,8 +7,8 @@ may hold one; the language reads secrets when a task starts.
 from __future__ import annotations
 
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
+from mlopsgen.diagnostics.span import Span
 from mlopsgen.language.wording import error
-from mlopsgen.source.node import Span
 
 
 def is_dynamic_reference(value: object) -> bool:

@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
+from mlopsgen.diagnostics.span import Span, SpecPath
 from mlopsgen.language.walk import Field, Place, below, choices, is_null, map_typed, name_of, things
 from mlopsgen.language.wording import error, short
-from mlopsgen.source.node import Mapping, Node, Path, Scalar, Sequence, Span, place
+from mlopsgen.source.node import Mapping, Node, Scalar, Sequence, place
 
 DEFAULT = "default"
 """The one environment of a pipeline that names none."""
@@ -38,7 +39,7 @@ class Document(NamedTuple):
 class Absent(NamedTuple):
     """A thing that the base declares, and that an environment does not have."""
 
-    path: Path
+    path: SpecPath
     """Where the base has it, with names: `("spec", "buckets", "data", "prefixes", "raw")`."""
 
     name: Span
@@ -203,7 +204,9 @@ def absent(tree: Node, field: Field, environment: str) -> tuple[Absent, ...]:
     return tuple(_absent(tree, field, environment, (), None))
 
 
-def _absent(node: Node, field: Field, environment: str, path: Path, since: Span | None) -> Iterator[Absent]:
+def _absent(
+    node: Node, field: Field, environment: str, path: SpecPath, since: Span | None
+) -> Iterator[Absent]:
     match node:
         case Mapping(items=pairs) if field.kind == "map":
             known = below(field)
@@ -225,7 +228,12 @@ def _absent(node: Node, field: Field, environment: str, path: Path, since: Span 
 
 
 def gathered(found: Map[str, tuple[Diagnostic, ...]], parts: Map[str, Node]) -> tuple[Diagnostic, ...]:
-    """What was found in each environment, each once.
+    """What was found in each environment, each once, as `told` has it."""
+    return tuple(told(found, parts).values())
+
+
+def told(found: Map[str, tuple[Diagnostic, ...]], parts: Map[str, Node]) -> dict[Diagnostic, Diagnostic]:
+    """What was found in each environment, and how each is told.
 
     What all have in common is the base's fault. All else names the environments that have it, and so does
     what stands in an environment's part.
@@ -234,10 +242,10 @@ def gathered(found: Map[str, tuple[Diagnostic, ...]], parts: Map[str, Node]) -> 
     for environment, diagnostics in sorted(found.items()):
         for each in dict.fromkeys(diagnostics):
             where.setdefault(each, []).append(environment)
-    return tuple(
-        each if len(names) == len(found) and not _inside(each, parts) else _naming(each, names)
+    return {
+        each: each if len(names) == len(found) and not _inside(each, parts) else _naming(each, names)
         for each, names in where.items()
-    )
+    }
 
 
 def _inside(diagnostic: Diagnostic, parts: Map[str, Node]) -> bool:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, TypeAlias
 
+from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.language.walk import Field, below
 from mlopsgen.language.wording import flow
-from mlopsgen.source.node import Node, Path, Scalar, Sequence
+from mlopsgen.source.node import Node, Scalar, Sequence
 
 
 class Hint(NamedTuple):
@@ -391,7 +392,7 @@ KEYS: Rows = (
 )
 
 
-def hint_for_key(root: Field, path: Path, node: Node) -> Hint | None:
+def hint_for_key(root: Field, path: SpecPath, node: Node) -> Hint | None:
     """What to write instead of the unknown key at the end of `path`, if other tools have that word."""
     *_, word = path
     owner, at = typed(root, path[:-1])
@@ -405,7 +406,7 @@ def hint_for_key(root: Field, path: Path, node: Node) -> Hint | None:
     return None
 
 
-def typed(root: Field, path: Path) -> tuple[Field | None, str]:
+def typed(root: Field, path: SpecPath) -> tuple[Field | None, str]:
     """The field at `path`, and the path without indexes, with `*` for keys that the author chose."""
     field: Field | None = root
     steps: list[str] = []

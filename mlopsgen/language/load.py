@@ -11,6 +11,7 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Rejected
+from mlopsgen.diagnostics.span import Span
 from mlopsgen.language.choices import undecided
 from mlopsgen.language.environments import (
     Absent,
@@ -25,7 +26,7 @@ from mlopsgen.language.environments import (
 from mlopsgen.language.fill import fill
 from mlopsgen.language.walk import Field, root_field, walk_typed
 from mlopsgen.language.written import Found, Written, faults, without
-from mlopsgen.source.node import Node, Span, plain
+from mlopsgen.source.node import Node, plain
 
 M = TypeVar("M", bound=BaseModel)
 

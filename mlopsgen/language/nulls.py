@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from mlopsgen.diagnostics.span import Span
 from mlopsgen.language.walk import Field, Place, below, choices, is_null
 from mlopsgen.language.wording import one_of
-from mlopsgen.source.node import Mapping, Node, Scalar, Span
+from mlopsgen.source.node import Mapping, Node, Scalar
 
 
 def where(key: Scalar, node: Node) -> Span:

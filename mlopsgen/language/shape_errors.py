@@ -9,11 +9,12 @@ from pydantic import BaseModel
 
 from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
+from mlopsgen.diagnostics.span import Span, SpecPath
 from mlopsgen.language.reference import describe, forms
 from mlopsgen.language.value_hints import hint_for_value
 from mlopsgen.language.walk import Field, below, field_at, root_field
 from mlopsgen.language.wording import called, error, flow, last_key, quoted, short
-from mlopsgen.source.node import Mapping, Node, Path, Scalar, Sequence, Span, find, place
+from mlopsgen.source.node import Mapping, Node, Scalar, Sequence, find, place
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -34,22 +35,22 @@ def shape_errors(
         yield error(code, message, help_, Label(_where(root, path, detail)))
 
 
-def _excused(root: Node, path: Path, excuses: Collection[tuple[Span, str]]) -> bool:
+def _excused(root: Node, path: SpecPath, excuses: Collection[tuple[Span, str]]) -> bool:
     node, _, _ = find(root, path[:-1])
     return (node.span, str(path[-1])) in excuses
 
 
-def _length(root: Node, path: Path) -> int:
+def _length(root: Node, path: SpecPath) -> int:
     node = _at(root, path)
     return len(node.items) if isinstance(node, Sequence) else 0
 
 
-def _at(root: Node, path: Path) -> Node | None:
+def _at(root: Node, path: SpecPath) -> Node | None:
     node, _, taken = find(root, path)
     return node if taken == len(path) else None
 
 
-def _where(root: Node, path: Path, detail: ErrorDetails) -> Span:
+def _where(root: Node, path: SpecPath, detail: ErrorDetails) -> Span:
     """The scalar or the key that is wrong; the thing that lacks something."""
     if detail["type"] == "missing":
         return place(root, path[:-1])
@@ -62,7 +63,7 @@ def _where(root: Node, path: Path, detail: ErrorDetails) -> Span:
 
 
 def _explained(
-    root: Node, model: type[BaseModel], path: Path, detail: ErrorDetails
+    root: Node, model: type[BaseModel], path: SpecPath, detail: ErrorDetails
 ) -> tuple[str, str, str | None]:
     """Code, message and help for one of pydantic's errors."""
     name, field = last_key(path), root_field(model)
@@ -115,7 +116,7 @@ def _expected_words(context: dict[str, Any]) -> tuple[str, ...]:
     return tuple(word.strip("'") for word in str(context["expected"]).replace(" or ", ", ").split(", "))
 
 
-def _unfilled(field: Field, path: Path, node: Node | None) -> str | None:
+def _unfilled(field: Field, path: SpecPath, node: Node | None) -> str | None:
     """That `${…}` has no meaning in a name or a quantity."""
     found = field_at(field, path)
     text = node.value if isinstance(node, Scalar) else None

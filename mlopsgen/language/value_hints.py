@@ -7,10 +7,11 @@ import shlex
 from collections.abc import Callable
 from typing import TypeAlias
 
+from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.language.hints import IMAGES, JOB, RUNNING, SERVICE, WORKLOAD, typed
 from mlopsgen.language.walk import Field
 from mlopsgen.language.wording import quoted, short
-from mlopsgen.source.node import Mapping, Node, Path, Scalar, Sequence
+from mlopsgen.source.node import Mapping, Node, Scalar, Sequence
 
 Form: TypeAlias = Callable[[Node], str | None]
 """What to write instead of a value, if it is one of those that the hint is for."""
@@ -18,7 +19,7 @@ Form: TypeAlias = Callable[[Node], str | None]
 _NAME = re.compile("[a-z](-?[a-z0-9])*")
 
 
-def hint_for_value(root: Field, path: Path, node: Node) -> str | None:
+def hint_for_value(root: Field, path: SpecPath, node: Node) -> str | None:
     """How to write a value of the wrong kind or form, where other tools have it so."""
     _, at = typed(root, path)
     for where, form in VALUES:

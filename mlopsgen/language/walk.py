@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args, get
 
 from pydantic import BaseModel, JsonValue
 
+from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.language.base import Choice, Filled, Implied, Item, Later, LaterWords, Same, Varies
-from mlopsgen.source.node import Mapping, Node, Path, Scalar, Sequence
+from mlopsgen.source.node import Mapping, Node, Scalar, Sequence
 
 Kind: TypeAlias = Literal["map", "values", "list", "scalar", "json"]
 """A map with known keys, one with any keys, a list, a single value, or anything that JSON can say."""
@@ -48,7 +49,7 @@ class Field(NamedTuple):
 class Place(NamedTuple):
     """A value where it stands in a document."""
 
-    path: Path
+    path: SpecPath
     node: Node
     field: Field | None
     """None where the language has no such key."""
@@ -100,7 +101,7 @@ def below(field: Field) -> dict[str, Field]:
     return keys(field.model) if field.kind == "map" and field.model else {}
 
 
-def walk_typed(node: Node, field: Field, path: Path = (), beside: Node | None = None) -> Iterator[Place]:
+def walk_typed(node: Node, field: Field, path: SpecPath = (), beside: Node | None = None) -> Iterator[Place]:
     """Every value below `node`, those that hold others first, in the order of the file.
 
     Where the language does not know what stands there, or has not built it yet, the walk goes no deeper.
@@ -118,7 +119,7 @@ def walk_typed(node: Node, field: Field, path: Path = (), beside: Node | None = 
             waiting.append(_within(at.node, at.field, at.path, at.beside, at.same))
 
 
-def _within(node: Node, field: Field, path: Path, beside: Node | None, same: bool) -> Iterator[Place]:
+def _within(node: Node, field: Field, path: SpecPath, beside: Node | None, same: bool) -> Iterator[Place]:
     """What a map or list holds."""
     around: tuple[Node, ...] = (node,) if beside is None else (node, beside)
     match node, field.kind:
@@ -160,7 +161,7 @@ def map_typed(node: Node, field: Field, change: Callable[[Node, Field], Node]) -
             return node
 
 
-def field_at(field: Field, path: Path) -> Field | None:
+def field_at(field: Field, path: SpecPath) -> Field | None:
     """The field at `path`, or None if the language has none there."""
     found: Field | None = field
     for step in path:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
-from mlopsgen.source.node import Mapping, Node, Path, Scalar, Sequence, find
+from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.source.node import Mapping, Node, Scalar, Sequence, find
 
 # What one thing of a list is called, where it is not the list's own word without its `s`.
 _NOUNS = {
@@ -39,7 +40,7 @@ def noun(word: str) -> str:
     return re.sub("[A-Z]", lambda found: f" {found[0].lower()}", word)
 
 
-def called(root: Node, path: Path) -> str:
+def called(root: Node, path: SpecPath) -> str:
     """`spec.services[sentiment-api]` rather than `spec.services.0`."""
     words: list[str] = []
     for index, step in enumerate(path):
@@ -52,7 +53,7 @@ def called(root: Node, path: Path) -> str:
     return f"`{''.join(words)}`" if words else "the file"
 
 
-def last_key(path: Path) -> str:
+def last_key(path: SpecPath) -> str:
     """The last key of a path: an item of a list goes by the list's name."""
     return next((step for step in reversed(path) if isinstance(step, str)), "the file")
 

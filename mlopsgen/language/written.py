@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
+from mlopsgen.diagnostics.span import Span, SpecPath
 from mlopsgen.language import nulls
 from mlopsgen.language.base import Item
 from mlopsgen.language.dynamic_references import dynamic_reference, is_dynamic_reference
@@ -25,14 +26,14 @@ from mlopsgen.language.walk import (
     walk_typed,
 )
 from mlopsgen.language.wording import called, error, flow, last_key, listed, noun, one_of, short
-from mlopsgen.source.node import Mapping, Node, Path, Scalar, Sequence, Span, place, walk
+from mlopsgen.source.node import Mapping, Node, Scalar, Sequence, place, walk
 
 
 class Found(NamedTuple):
     """A fault, and what is left out of the document so that nothing else is said of it."""
 
     diagnostic: Diagnostic
-    path: Path | None = None
+    path: SpecPath | None = None
     excuses: tuple[tuple[Span, str], ...] = ()
     """Maps, each with a key that it may lack in consequence."""
 
@@ -54,7 +55,7 @@ class Written(NamedTuple):
 
 def faults(written: Written) -> Iterator[Found]:
     """Everything wrong with it that can be seen before environments are laid over the base."""
-    done: set[Path] = set()
+    done: set[SpecPath] = set()
     for at in walk_typed(written.root, written.field, beside=written.base):
         if at.path in done or at.path[:-1] in done:
             done.add(at.path)
@@ -68,9 +69,9 @@ def faults(written: Written) -> Iterator[Found]:
             yield Found(dynamic_reference(node.span), path or None)
 
 
-def without(root: Node, paths: Iterable[Path]) -> Node:
+def without(root: Node, paths: Iterable[SpecPath]) -> Node:
     """The document without what stands at `paths`."""
-    gone: dict[str | int, list[Path]] = {}
+    gone: dict[str | int, list[SpecPath]] = {}
     for path in paths:
         gone.setdefault(path[0], []).append(path[1:])
     if not gone:
@@ -193,7 +194,7 @@ def _taken(at: Place, key: Scalar) -> Found:
     return Found(error("E117", message, "choose another name", Label(key.span)), at.path)
 
 
-def _two_choices(path: Path, node: Mapping, field: Field, written: Written) -> Iterator[Found]:
+def _two_choices(path: SpecPath, node: Mapping, field: Field, written: Written) -> Iterator[Found]:
     group = {key for key, each in choices(field).items() if not each.later}
     given = [key for key, value in node.items if key.text in group and not is_null(value)]
     for key in given[1:]:
@@ -220,7 +221,7 @@ def _things(at: Place, node: Sequence, written: Written) -> Iterator[Found]:
             yield Found(_nameless(item, name, at, path, written), path)
 
 
-def _twice(path: Path, name: Scalar, first: Scalar, at: Place, written: Written) -> Found:
+def _twice(path: SpecPath, name: Scalar, first: Scalar, at: Place, written: Written) -> Found:
     message = f"the name `{short(name.text)}` stands twice in {called(written.root, at.path)}"
     labels = Label(name.span), Label(first.span, "first given here")
     help_ = None if written.environment else "what differs between environments stands in `spec.environments`"
@@ -229,7 +230,7 @@ def _twice(path: Path, name: Scalar, first: Scalar, at: Place, written: Written)
 
 
 def _changed(
-    path: Path, name: Scalar, known: dict[str, Node], at: Place, written: Written
+    path: SpecPath, name: Scalar, known: dict[str, Node], at: Place, written: Written
 ) -> Iterator[Found]:
     """A thing that the base does not have, or not in this environment."""
     what, environment = noun(last_key(at.path)), written.environment
@@ -254,7 +255,7 @@ def _changed(
         yield Found(error("E111", message, help_, *labels), path, particular=True)
 
 
-def _nameless(item: Node, name: Node | None, at: Place, path: Path, written: Written) -> Diagnostic:
+def _nameless(item: Node, name: Node | None, at: Place, path: SpecPath, written: Written) -> Diagnostic:
     list_ = last_key(at.path)
     if not isinstance(item, Mapping):
         message = f"an item of `{list_}` should be a map"
@@ -318,7 +319,7 @@ def _which(at: Place, written: Written) -> Iterator[Found]:
                 yield Found(error("E112", message, help_, Label(name.span)), at.path)
 
 
-def _by_names(path: Path, root: Node) -> Path:
+def _by_names(path: SpecPath, root: Node) -> SpecPath:
     """The path with names of things in place of indexes, as another document has them."""
     found: list[str | int] = []
     node: Node | None = root

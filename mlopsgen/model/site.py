@@ -123,6 +123,8 @@ class Site:
 
     pipeline: Pipeline
     environment: str
+    absent: frozenset[tuple[str, str]] = frozenset()
+    """What the base declares for other environments alone, as (list, name): it is not made here either."""
 
     @property
     def spec(self) -> PipelineSpec:
@@ -283,8 +285,8 @@ class Site:
 
     @cached_property
     def _pools(self) -> Mapping[str, PoolSpec]:
-        made = {each.name: each for each in (fargate(), fargate_spot())}
-        return made | {each.name: each for each in self.spec.capacity}
+        made = (each for each in (fargate(), fargate_spot()) if ("capacity", each.name) not in self.absent)
+        return {each.name: each for each in (*made, *self.spec.capacity)}
 
     def _on(self, pool: str) -> tuple[str, ...]:
         spec = self.spec
@@ -319,8 +321,8 @@ class Site:
 
     @cached_property
     def _balancers(self) -> Mapping[str, LoadBalancerSpec]:
-        made = {each.name: each for each in (public(), internal())}
-        return made | {each.name: each for each in self.spec.load_balancers}
+        made = (each for each in (public(), internal()) if ("loadBalancers", each.name) not in self.absent)
+        return {each.name: each for each in (*made, *self.spec.load_balancers)}
 
     @property
     def known_balancers(self) -> tuple[str, ...]:
@@ -351,7 +353,8 @@ class Site:
         used |= {each.store for each in self.spec.models}
         roles = self.spec.people.roles
         used |= {name for each in roles for name in (*(each.reads or ()), *(each.writes or ()))}
-        made = [spec] if "data" in declared or (used - elsewhere) & {each.name for each in prefixes} else []
+        needed = "data" in declared or (used - elsewhere) & {each.name for each in prefixes}
+        made = [spec] if needed and not self._lacks_data else []
         others = [each for each in declared.values() if each.name != "data"]
         return tuple(self._bucket(each, each.name in declared) for each in by_name([*made, *others]))
 
@@ -369,9 +372,15 @@ class Site:
     def known_prefixes(self) -> tuple[str, ...]:
         """The names that `reads` and `writes` may say."""
         declared = {each.name for bucket in self.spec.buckets for each in bucket.prefixes}
+        if self._lacks_data:
+            return tuple(sorted(declared))
         if not any(each.name == "data" for each in self.spec.buckets):
             declared |= {each.name for each in data_bucket().prefixes}
         return tuple(sorted(declared | {each.store for each in self.spec.models}))
+
+    @property
+    def _lacks_data(self) -> bool:
+        return ("buckets", "data") in self.absent
 
 
 T = TypeVar("T", bound=Item)

@@ -22,7 +22,9 @@ _KINDS = {
 @cache
 def stories() -> dict[str, Story]:
     """Each code's story, by code: errors first."""
-    ruled = {each.code: each.story for each in (*spec_rules(), *plan_rules())}
+    ruled = {each.code: each.story for each in spec_rules()} | {
+        each.code: each.story for each in plan_rules()
+    }
     return dict(sorted((READING | SHAPE | PATCHES | ruled).items()))
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from mlopsgen.components.patches.spec import PatchSpec
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label, Severity
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.language.load import Loaded
+from mlopsgen.model.pipeline import Pipeline
 from mlopsgen.model.plan import Plan
 from mlopsgen.model.site import Site
 from mlopsgen.rules.registry import (
@@ -23,41 +25,58 @@ from mlopsgen.rules.registry import (
 )
 from mlopsgen.source.node import Node, key_place, place
 
+Environment: TypeAlias = Loaded[Pipeline]
+
 
 class Broken(Exception):
     """A rule on templates is broken, and no patch did it: a bug of the compiler's."""
 
 
-def check(environments: Iterable[Loaded], folder: Path | None) -> tuple[Diagnostic, ...]:
-    """Everything that the rules on the spec find in any environment, each fault once, sorted by place."""
-    environments = tuple(environments)
-    sites = tuple(Site(each.pipeline, each.environment) for each in environments)
-    found: dict[Diagnostic, None] = {}
+def site_of(environment: Environment) -> Site:
+    """What lowering and rules see of an environment."""
+    absent = frozenset((str(each.path[-2]), str(each.path[-1])) for each in environment.absent)
+    return Site(environment.pipeline, environment.environment, absent)
+
+
+def check(environments: Sequence[Environment], folder: Path | None) -> dict[str, tuple[Diagnostic, ...]]:
+    """What the rules on the spec find in each environment."""
+    sites = tuple(site_of(each) for each in environments)
+    found: dict[str, tuple[Diagnostic, ...]] = {}
     for each, site in zip(environments, sites, strict=True):
-        scene = Scene(site, folder, sites)
-        for rule in spec_rules():
-            for finding in rule(scene):
-                found[diagnostic(each.tree, rule.code, rule.severity, finding)] = None
-    return tuple(sorted(found, key=lambda each: each.order))
+        scene = Scene(site, folder, sites, each.absent)
+        found[each.environment] = tuple(
+            diagnostic(each.tree, rule.code, rule.severity, finding)
+            for rule in spec_rules()
+            for finding in rule(scene)
+        )
+    return found
 
 
-def check_plan(loaded: Loaded, plan: Plan, texts: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+def check_plan(environment: Environment, plan: Plan, texts: Mapping[str, str]) -> tuple[Diagnostic, ...]:
     """What of a plan, and of the templates that it became, AWS would not take, at what causes it."""
-    planned = Planned(Site(loaded.pipeline, loaded.environment), plan, texts)
+    planned = Planned(site_of(environment), plan, texts)
     return tuple(
-        diagnostic(loaded.tree, rule.code, rule.severity, finding)
+        diagnostic(environment.tree, rule.code, rule.severity, finding)
         for rule in plan_rules()
         for finding in rule(planned)
     )
 
 
-def check_templates(loaded: Loaded, templates: Mapping[str, Template]) -> tuple[Diagnostic, ...]:
-    """What patches broke of the finished templates. Raises `Broken` if something is wrong without a patch."""
-    faults = [fault for rule in template_rules() for fault in rule(templates)]
-    patches = loaded.pipeline.spec.patches
-    if faults and not patches:
+def check_templates(templates: Mapping[str, Template]) -> None:
+    """Raises `Broken` if a rule on templates finds something in what lowering made."""
+    if faults := tuple(_faults(templates)):
         raise Broken("; ".join(f"{each.stack}/{each.resource}: {each.message}" for each in faults))
-    return tuple(diagnostic(loaded.tree, BROKEN, "error", each) for each in _patched(faults, patches))
+
+
+def check_patched(environment: Environment, templates: Mapping[str, Template]) -> tuple[Diagnostic, ...]:
+    """What patches broke of the finished templates, each fault at the patch that did it."""
+    found = _patched(_faults(templates), environment.pipeline.spec.patches)
+    return tuple(diagnostic(environment.tree, BROKEN, "error", each) for each in found)
+
+
+def _faults(templates: Mapping[str, Template]) -> Iterator[Fault]:
+    for rule in template_rules():
+        yield from rule(templates)
 
 
 def _patched(faults: Iterable[Fault], patches: Sequence[PatchSpec]) -> Iterator[Finding]:
@@ -81,5 +100,6 @@ def diagnostic(tree: Node, code: str, severity: Severity, finding: Finding) -> D
     labels = (
         Label(where(tree, finding.path)),
         *(Label(where(tree, path), text) for path, text in finding.also),
+        *(Label(span, text) for span, text in finding.elsewhere),
     )
     return Diagnostic(code, severity, finding.message, labels, finding.help)

@@ -12,7 +12,9 @@ from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.language.base import Item
 from mlopsgen.rules.places import each, workloads
-from mlopsgen.rules.registry import Scene, nearest, rule
+from mlopsgen.rules.registry import Scene, rule
+
+_LISTS = {"pushes": "images", "deploys": "services", "runs": "jobs", "promotes": "models"}
 
 
 def _roles(scene: Scene) -> Iterator[tuple[SpecPath, RoleSpec]]:
@@ -35,7 +37,10 @@ def unknown_prefix(scene: Scene) -> Iterable[Finding]:
         for field in ("reads", "writes"):
             for at, name in each((*path, field), getattr(whoever, field) or ()):
                 if name not in known:
-                    yield Finding(at, f"no prefix `{name}` in any bucket", nearest(name, known, "prefixes"))
+                    yield scene.unknown(at, "prefix", name, known, "prefixes")
+    for path, model in each(("spec", "models"), scene.site.spec.models):
+        if model.store not in known:
+            yield scene.unknown((*path, "name"), "prefix", model.store, known, "prefixes")
 
 
 @rule(
@@ -52,7 +57,7 @@ def unknown_model(scene: Scene) -> Iterable[Finding]:
         for field, names in (("produces", produced_by(workload)), ("loads", workload.loads)):
             for at, name in each((*path, field), names):
                 if name not in known:
-                    yield Finding(at, f"no model `{name}`", nearest(name, known, "models"))
+                    yield scene.unknown(at, "model", name, known, "models")
 
 
 @rule(
@@ -87,8 +92,7 @@ def unknown_use(scene: Scene) -> Iterable[Finding]:
             names = {item.name for item in items}
             for at, name in each((*path, field), getattr(role, field) or ()):
                 if name not in names:
-                    help_ = nearest(name, names, f"{what}s".replace(" or ", "s or "))
-                    yield Finding(at, f"no {what} `{name}`", help_)
+                    yield scene.unknown(at, what, name, names, _LISTS[field])
 
 
 @rule(

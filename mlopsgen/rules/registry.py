@@ -14,7 +14,9 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.diagnostic import Severity
 from mlopsgen.diagnostics.finding import Finding, Story, story
+from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.discovery import modules, parts
+from mlopsgen.language.environments import Absent
 from mlopsgen.model.plan import Plan
 from mlopsgen.model.site import Site
 
@@ -29,6 +31,23 @@ class Scene(NamedTuple):
     folder: Path | None
     sites: tuple[Site, ...]
     """All environments by name, this one among them."""
+    absent: tuple[Absent, ...] = ()
+    """What the base declares for other environments alone, and all that is inside it."""
+
+    def unknown(self, at: SpecPath, what: str, name: str, known: Iterable[str], section: str) -> Finding:
+        """What to say of a name that is not among `known`, the names of a list called `section`.
+
+        `what` is the word for a thing of the list. Where the base has it for other environments, that is said.
+        """
+        for each in self.absent:
+            if each.path[-1] == name and each.path[-2] == section:
+                return Finding(
+                    at,
+                    f"there is no {what} `{name}` here",
+                    f"take it out here, or let the {what} be in this environment too",
+                    elsewhere=((each.environments, "it is in other environments alone"),),
+                )
+        return Finding(at, f"no {what} `{name}`", nearest(name, known, plural(what)))
 
     @property
     def earlier(self) -> tuple[Site, ...]:
@@ -133,6 +152,12 @@ def plan_rules() -> tuple[PlanRule, ...]:
 def template_rules() -> tuple[TemplateRule, ...]:
     """The rules on finished templates."""
     return tuple(each for each in rules() if isinstance(each, TemplateRule))
+
+
+def plural(what: str) -> str:
+    """`prefix` as `prefixes`; `service or worker` as `services or workers`."""
+    words = (f"{each}es" if each.endswith(("s", "x", "ch")) else f"{each}s" for each in what.split(" or "))
+    return " or ".join(words)
 
 
 LISTED = 12

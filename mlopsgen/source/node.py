@@ -7,8 +7,6 @@ from typing import NamedTuple, TypeAlias
 
 from mlopsgen.diagnostics.span import Span, SpecPath
 
-Path = SpecPath
-
 Plain: TypeAlias = bool | int | float | str | tuple["Plain", ...] | dict[str, "Plain"] | None
 """A document without its places, as the language's models take it."""
 

@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label, Rejected
-from mlopsgen.source.node import Mapping, Node, Scalar, Sequence, Span
+from mlopsgen.diagnostics.span import Span
+from mlopsgen.source.node import Mapping, Node, Scalar, Sequence
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label, Rejected
-from mlopsgen.source.node import Span
+from mlopsgen.diagnostics.span import Span
 from mlopsgen.source.parse import MAX_BYTES
 
 # What YAML 1.2 does not let stand in a file (chapter 5.1, "Character Set").

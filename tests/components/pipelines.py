@@ -41,7 +41,7 @@ def site(*sections: str, environment: str = "default", aws: str = AWS) -> Site:
 
 def plan(*sections: str, environment: str = "default", aws: str = AWS) -> Plan:
     """The plan of that environment."""
-    return lower(site(*sections, environment=environment, aws=aws).pipeline, environment)
+    return lower(site(*sections, environment=environment, aws=aws))
 
 
 def trainer(**fields: str) -> str:

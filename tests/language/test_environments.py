@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlopsgen.source.node import Path, key_place, place
+from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.source.node import key_place, place
 from tests.language.small import document, read, seen, spec, told, tree
 
 
@@ -176,7 +177,7 @@ environments: {dev: {services: [{name: one, image: other, env: {a: y}}]}}
         (("env", "a"), "5 y", "5 a"),
     ],
 )
-def test_places_are_those_of_the_file(path: Path, value: str, key: str):
+def test_places_are_those_of_the_file(path: SpecPath, value: str, key: str):
     """Each value points to the line that it came from: the base's, or that of the environment's part."""
     root, lines = read(CHANGED)["dev"].tree, document(CHANGED).splitlines()
     spans = [find_place(root, ("spec", "services", 0, *path)) for find_place in (place, key_place)]

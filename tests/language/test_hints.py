@@ -10,7 +10,7 @@ import pytest
 from mlopsgen.language.hints import KEYS
 from mlopsgen.language.value_hints import VALUES
 from mlopsgen.language.walk import Field, below, root_field
-from mlopsgen.sections.pipeline import Pipeline
+from mlopsgen.model.pipeline import Pipeline
 from tests.language.small import told
 
 HEAD = """\

@@ -7,17 +7,16 @@ import re
 
 import pytest
 
-from mlopsgen.diagnostics.codes import _story
 from mlopsgen.diagnostics.diagnostic import Rejected
 from mlopsgen.language.load import load
 from mlopsgen.language.stories import STORIES
 from mlopsgen.language.walk import Field, field_at, keys, map_typed, root_field, walk_typed
-from mlopsgen.sections.pipeline import Pipeline
+from mlopsgen.model.pipeline import Pipeline
 from mlopsgen.source.node import Mapping, Node, Sequence, plain, walk
-from mlopsgen.source.overlay import overlay
 from mlopsgen.source.parse import parse
 from tests.language.example import EXAMPLE, tree
 from tests.language.small import Small, read, seen, told
+from tests.overlay import overlay
 
 
 def test_example_is_read_for_each_environment():
@@ -339,6 +338,6 @@ def codes(part: str) -> list[str]:
 @pytest.mark.parametrize("code", sorted(STORIES))
 def test_story_is_true(code: str):
     """What it shows as wrong gets that code and no other, and what it shows as right gets none."""
-    story = _story(**STORIES[code])
+    story = STORIES[code]
     assert codes(story.wrong) == [code]
     assert codes(story.right) == []

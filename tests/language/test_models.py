@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from pydantic import BaseModel, ValidationError
 from mlopsgen.components.balancers.spec import internal, public
 from mlopsgen.components.buckets.spec import data_bucket
 from mlopsgen.components.capacity.spec import fargate, fargate_spot
-from mlopsgen.model.alarms import DEFAULT_ALARMS, Alarm, merged
 from mlopsgen.components.monitoring.spec import (
     AlarmSpec,
     JobAlarmsSpec,
@@ -26,9 +24,9 @@ from mlopsgen.language.base import Choice, Either, Implied
 from mlopsgen.language.defaults import with_defaults
 from mlopsgen.language.reference import docstrings, is_later, key, models, submodel
 from mlopsgen.language.writing import default, written
+from mlopsgen.model.alarms import DEFAULT_ALARMS, Alarm, merged
 from mlopsgen.model.pipeline import Pipeline, PipelineSpec
 from mlopsgen.source.node import Mapping, plain
-from tests.cases import ROOT
 from tests.language.example import example, loaded, tree
 
 MODELS = models(Pipeline)
@@ -277,14 +275,3 @@ def test_tree_with_defaults_means_the_same():
     assert "sidecars" not in service
     assert whole["spec"]["workers"][0]["deployment"]["rolling"]["maxSurge"] == "0%"
     assert whole["spec"]["images"][0]["python"]["version"] == "3.11"
-
-
-def test_language_stands_below_its_sections():
-    """The tools know the models by what they are handed, not by name."""
-    sources = sorted((ROOT / "mlopsgen" / "language").glob("*.py"))
-    assert [each.name for each in sources if "mlopsgen.sections" in _imports(each)] == []
-
-
-def _imports(source: Path) -> str:
-    lines = source.read_text().splitlines()
-    return "\n".join(line for line in lines if line.startswith(("import ", "from ")))

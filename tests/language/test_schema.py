@@ -11,10 +11,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.language.reference import model_at
 from mlopsgen.language.schema import schema
 from mlopsgen.model.pipeline import Pipeline
-from mlopsgen.source.node import Path
 from tests.language.example import example, loaded
 
 EXAMPLE = example()
@@ -27,7 +27,7 @@ def validator() -> Draft202012Validator:
     return Draft202012Validator(SCHEMA)
 
 
-def places(value: Any, path: Path = ()) -> Iterator[Path]:
+def places(value: Any, path: SpecPath = ()) -> Iterator[SpecPath]:
     """The path of every value, the root's too."""
     yield path
     match value:
@@ -39,13 +39,13 @@ def places(value: Any, path: Path = ()) -> Iterator[Path]:
                 yield from places(item, (*path, index))
 
 
-def at(value: Any, path: Path) -> Any:
+def at(value: Any, path: SpecPath) -> Any:
     for step in path:
         value = value[step]
     return value
 
 
-def changed(path: Path, value: Any, document: Any = EXAMPLE) -> Any:
+def changed(path: SpecPath, value: Any, document: Any = EXAMPLE) -> Any:
     """The example with another value at `path`."""
     result = copy.deepcopy(document)
     at(result, path[:-1])[path[-1]] = value
@@ -80,7 +80,7 @@ MAPS = [path for path in places(EXAMPLE) if isinstance(at(EXAMPLE, path), dict) 
 
 
 @pytest.mark.parametrize("path", MAPS, ids=lambda path: ".".join(map(str, path)) or "root")
-def test_rejects_unknown_keys(path: Path):
+def test_rejects_unknown_keys(path: SpecPath):
     """A key that the language does not know is refused in every map, those of environments too."""
     assert not validator().is_valid(changed((*path, "nosuch"), 1))
 

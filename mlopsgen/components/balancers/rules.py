@@ -68,8 +68,7 @@ def unknown_balancer(scene: Scene) -> Iterable[Finding]:
     for path, _, route in routes(scene):
         name = route.spec.load_balancer
         if name not in known:
-            help_ = nearest(name, known, "load balancers")
-            yield Finding((*path, "loadBalancer"), f"no load balancer `{name}`", help_)
+            yield scene.unknown((*path, "loadBalancer"), "load balancer", name, known, "loadBalancers")
 
 
 @rule(

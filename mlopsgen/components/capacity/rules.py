@@ -65,8 +65,7 @@ def unknown_pool(scene: Scene) -> Iterable[Finding]:
     known = scene.site.known_pools
     for path, spec in workloads(scene):
         if spec.capacity not in known:
-            help_ = nearest(spec.capacity, known, "pools")
-            yield Finding((*path, "capacity"), f"no pool `{spec.capacity}`", help_)
+            yield scene.unknown((*path, "capacity"), "pool", spec.capacity, known, "capacity")
 
 
 @rule(

@@ -14,7 +14,7 @@ from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.model.workload import context_of, dockerfile_path
 from mlopsgen.rules.places import each, workloads
-from mlopsgen.rules.registry import Scene, nearest, rule
+from mlopsgen.rules.registry import Scene, rule
 
 
 def _images(scene: Scene) -> Iterator[tuple[SpecPath, ImageSpec]]:
@@ -45,7 +45,7 @@ def unknown_image(scene: Scene) -> Iterable[Finding]:
     for path, workload in workloads(scene):
         name = workload.image
         if not re.search("[:@]", name) and name not in known:
-            yield Finding((*path, "image"), f"no image `{name}`", nearest(name, known, "images"))
+            yield scene.unknown((*path, "image"), "image", name, known, "images")
 
 
 @rule(

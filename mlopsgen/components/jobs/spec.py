@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mlopsgen.language.base import Choice, Item, Json, Name, NotYet, Spec
-from mlopsgen.language.values import Cron, Duration, TimeZone
 from mlopsgen.components.monitoring.spec import JobAlarmsSpec
 from mlopsgen.components.workloads.spec import WorkloadSpec
+from mlopsgen.language.base import Choice, Item, Json, Name, NotYet, Spec
+from mlopsgen.language.values import Cron, Duration, TimeZone
 
 ParameterKey = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=128)]
 """A letter, then letters, digits and `_`, as the program calls the parameter."""

@@ -32,9 +32,7 @@ def patch(plan: Plan, patches: Sequence[PatchSpec]) -> tuple[Plan, tuple[tuple[s
             plan = _apply(plan, spec)
         except _Gone as gone:
             at = ("spec", "patches", spec.name, gone.step)
-            # A patch of the base is laid on every environment, and one of them may not have its target.
-            where = "" if plan.environment == "default" else f" in environment `{plan.environment}`"
-            findings.append((GONE, Finding(at, gone.message + where, gone.help)))
+            findings.append((GONE, Finding(at, gone.message, gone.help)))
     return plan, tuple(findings)
 
 

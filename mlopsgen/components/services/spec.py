@@ -4,8 +4,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mlopsgen.language.base import Choice, Either, Implied, Item, Name, NotYet, Spec
-from mlopsgen.language.values import Duration, HostName, Percent, RequestPath
 from mlopsgen.components.monitoring.spec import ServiceAlarmsSpec
 from mlopsgen.components.workloads.spec import (
     HealthCheckSpec,
@@ -14,6 +12,8 @@ from mlopsgen.components.workloads.spec import (
     RollingSpec,
     WorkloadSpec,
 )
+from mlopsgen.language.base import Choice, Either, Implied, Item, Name, NotYet, Spec
+from mlopsgen.language.values import Duration, HostName, Percent, RequestPath
 
 
 class RouteSpec(Item):

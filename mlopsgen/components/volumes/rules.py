@@ -8,7 +8,7 @@ from mlopsgen.components.network.rules import ZONES
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.language.values import DAY, write_duration
 from mlopsgen.rules.places import each, workloads
-from mlopsgen.rules.registry import Scene, nearest, rule
+from mlopsgen.rules.registry import Scene, rule
 
 # Amazon EFS API reference, LifecyclePolicy.
 COLD_DAYS = (1, 7, 14, 30, 60, 90, 180, 270, 365)
@@ -36,8 +36,7 @@ def unknown_volume(scene: Scene) -> Iterable[Finding]:
         known = shared | {volume.name for volume in workload.volumes}
         for at, mount in each((*path, "volumeMounts"), workload.volume_mounts):
             if mount.name not in known:
-                help_ = nearest(mount.name, known, "volumes")
-                yield Finding((*at, "name"), f"no volume `{mount.name}`", help_)
+                yield scene.unknown((*at, "name"), "volume", mount.name, known, "volumes")
 
 
 @rule(

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mlopsgen.language.base import NotYet, Spec
 from mlopsgen.components.monitoring.spec import WorkerAlarmsSpec
 from mlopsgen.components.workloads.spec import ContainerCheckSpec, ReplicasSpec, RollingSpec, WorkloadSpec
+from mlopsgen.language.base import NotYet, Spec
 
 
 class WorkerReplicasSpec(ReplicasSpec):
