@@ -3,8 +3,8 @@
 #
 #   ./deploy.sh                       every stack, in order
 #   ./deploy.sh network registry      only these
-#   ./deploy.sh --until registry      the first ones, before images are pushed
-#   ./deploy.sh --from training       the others, once they are
+#   ./deploy.sh --until training       the first ones, before images are pushed
+#   ./deploy.sh --from training-sentiment-trainer the others, once they are
 #   ./deploy.sh --dry-run             change sets to look at, nothing changed
 #
 # Images are named by digest. For a stack that is not yet there, give one of
@@ -12,15 +12,13 @@
 #   SENTIMENT_TRAINER_DIGEST=sha256:…
 #   IMAGE_TAG=…                       the tag under which all images were pushed
 #
-# Models: SENTIMENT_API_MODEL_VERSION=…; without it, what is served stays.
-#
 # CLOUDFORMATION_ROLE_ARN=… lets CloudFormation work with a role of its own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 PREFIX=imdb-sentiment-prod
 REGION=ap-southeast-1
-STACKS=(foundation access network registry training training-sentiment-trainer serving serving-sentiment-api observability-sentiment-api)
+STACKS=(foundation access network cluster registry serving training training-sentiment-trainer serving-sentiment-api observability-sentiment-api)
 TAGS=(mlopsgen:environment=prod mlopsgen:pipeline=imdb-sentiment team=time-series)
 
 fail() {
@@ -126,24 +124,24 @@ for stack in "${STACKS[@]}"; do
       network)
         capabilities=(--capabilities CAPABILITY_IAM)
         ;;
+      cluster)
+        capabilities=(--capabilities CAPABILITY_IAM)
+        ;;
       registry)
         ;;
+      serving)
+        ;;
       training)
-        capabilities=(--capabilities CAPABILITY_IAM)
         ;;
       training-sentiment-trainer)
         capabilities=(--capabilities CAPABILITY_IAM)
         digest=$(image_digest training-sentiment-trainer SENTIMENT_TRAINER_DIGEST imdb-sentiment-prod/sentiment-trainer)
         [ -n "$digest" ] && parameters+=("ImageDigest=$digest")
         ;;
-      serving)
-        ;;
       serving-sentiment-api)
         capabilities=(--capabilities CAPABILITY_IAM)
         digest=$(image_digest serving-sentiment-api SENTIMENT_API_DIGEST imdb-sentiment-prod/sentiment-api)
         [ -n "$digest" ] && parameters+=("ImageDigest=$digest")
-        [ -n "${SENTIMENT_API_MODEL_VERSION:-}" ] &&
-          parameters+=("ModelVersion=${SENTIMENT_API_MODEL_VERSION}")
         ;;
       observability-sentiment-api)
         ;;
