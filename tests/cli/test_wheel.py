@@ -73,4 +73,4 @@ def test_installed_program_starts_a_project_and_builds_it(wheel: Path, tmp_path:
     call("init", "demo")
     assert "written" in call("build", folder=tmp_path / "demo")
     assert call("build", folder=tmp_path / "demo") == "generated: unchanged\n"
-    assert "The time zone that `cron` is read in" in call("explain", "spec.trainers.schedule")
+    assert "time zone that `cron` is read in" in call("explain", "spec.jobs.triggers.schedule")
