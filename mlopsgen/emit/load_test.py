@@ -16,10 +16,5 @@ def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
 
 
 def serving(plans: Sequence[Plan]) -> set[str]:
-    """The services with a model, by the arrow between the two."""
-    return {
-        edge.target
-        for plan in plans
-        for edge in plan.edges
-        if edge.label == "loads" and edge.source.startswith("model:")
-    }
+    """The services that load a model."""
+    return {task.name for plan in plans for task in plan.tasks if task.kind == "service" and task.loads}

@@ -87,16 +87,18 @@ def _words(grant: Grant) -> str:
 
 
 def _wildcards(plan: Plan) -> list[dict[str, str]]:
-    """Each action that AWS cannot limit to a resource, who has it, and why."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """What AWS cannot limit to a resource: the actions of each principal by reason, and who has the same."""
+    actions: dict[tuple[str, str], set[str]] = {}
     for principal in plan.principals:
         for grant in principal.grants:
             if "*" in grant.resources and grant.effect == "Allow":
-                key = (", ".join(grant.actions), grant.reason or "")
-                found.setdefault(key, []).append(principal.name)
+                actions.setdefault((principal.name, grant.reason or ""), set()).update(grant.actions)
+    rows: dict[tuple[str, str], list[str]] = {}
+    for (name, reason), found in actions.items():
+        rows.setdefault((", ".join(sorted(found)), reason), []).append(name)
     return [
-        {"actions": actions, "reason": reason, "who": ", ".join(dict.fromkeys(names))}
-        for (actions, reason), names in found.items()
+        {"actions": found, "reason": reason, "who": ", ".join(dict.fromkeys(names))}
+        for (found, reason), names in rows.items()
     ]
 
 

@@ -160,8 +160,10 @@ class Task(NamedTuple):
     """The name of the `Image` it runs, or None if it runs one that exists already."""
     cluster: str
     origin: SpecPath
-    models: tuple[str, ...] = ()
-    """The models that it loads by their pointer `current`: without a version it cannot start."""
+    loads: tuple[str, ...] = ()
+    """The models that it loads, by name."""
+    follows: tuple[str, ...] = ()
+    """Those of them that it loads by the pointer `current`: without a version it cannot start."""
     produces: str | None = None
     """The model that it trains."""
 

@@ -59,6 +59,7 @@ def declare_task(
         workload.image.name if workload.image else None,
         site.cluster,
         workload.origin,
+        tuple(sorted(workload.spec.loads)),
         _followed(site, workload),
         next(iter(workload.spec.produces), None) if isinstance(workload.spec, JobSpec) else None,
     )
