@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 from mlopsgen.local.containers import find_engine
 from mlopsgen.local.state import LABEL
+from mlopsgen.local.tasks import free_port
 from tests.local.running import Up, local, predict, processes, project, status, until
 
 ROOT = Path(__file__).parents[2]
@@ -86,9 +88,9 @@ def small(folder: Path) -> None:
     where = project(folder)
     with up(where, "--data", "reviews.txt") as running:
         print("the small project, in containers:")
-        for each in ("building the image counter: done", "building the image adder: done", "accuracy 0.9"):
+        for each in ("building the image train: done", "building the image app: done", "accuracy 0.9"):
             holds(each, each in running.output)
-        url = status(where)["urls"]["internet-facing"]
+        url = status(where)["urls"]["public"]
         holds("it answers through the load balancer", predict(url, "good film")[1].get("known") == 3)
         found = containers("adder")
         holds("two containers serve", len(found) == 2)
@@ -103,7 +105,7 @@ def small(folder: Path) -> None:
         holds("training again replaces the containers in turn", "adder serves" in trained.stdout)
         running.interrupt()
         nothing_left(where)
-    running = Up(where, "--containers", "--port", "0", "--hyperparameter", "seconds=600")
+    running = Up(where, "--containers", "--port", "0", "--parameter", "seconds=600")
     try:
         running.says("started  accuracy", BUILD)
         running.process.kill()
@@ -134,6 +136,32 @@ def nothing_left(where: Path) -> None:
     holds("and no process", not processes(where))
 
 
+def volumes(folder: Path) -> None:
+    """Volumes in containers of any user, and images with a Dockerfile of their own."""
+    where = folder / "wide"
+    shutil.copytree(ROOT / "tests" / "local" / "wide", where)
+    pipeline = where / "pipeline.yaml"
+    # No registry has to be reached for what is built here.
+    lines = [each for each in pipeline.read_text().splitlines() if "redis" not in each]
+    pipeline.write_text("\n".join(lines).replace("9000", str(free_port())) + "\n")
+    with up(where) as running:
+        print("a pipeline with volumes, in containers:")
+        written = local(where, "train", "writer")
+        holds("a job writes to a volume as its own user", written.returncode == 0)
+        note = where / ".mlopsgen" / "volumes" / "default" / "notes" / "today" / "note.txt"
+        holds("which is a folder of this machine", note.read_text() == "remember")
+        url = f"{status(where)['urls']['public']}/a"
+        answer = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=30).read()
+        holds("a service reads what the job wrote", answer == b"main /a remember")
+        [found] = containers("front")
+        refused = engine("exec", found["Id"], "touch", "/notes/x").stderr
+        holds("and cannot write there, since it mounts it read-only", "Read-only file system" in refused)
+        boxed = local(where, "train", "boxed").stdout
+        holds("another user may write to space of the task's own", "\nnote\n1234\n" in boxed)
+        running.interrupt()
+        holds("Ctrl-C leaves no container", not containers("wide-default"))
+
+
 def whole(folder: Path) -> None:
     """The pipeline's own images: train, publish, serve."""
     where = folder / "pipeline"
@@ -142,13 +170,13 @@ def whole(folder: Path) -> None:
     for each in ("app", "train"):
         shutil.copytree(ROOT / each, where / each, ignore=shutil.ignore_patterns("__pycache__"))
     small_data = ("architecture=bow", "syntheticTrain=400", "syntheticTest=100")
-    options = [word for each in small_data for word in ("--hyperparameter", each)]
+    options = [word for each in small_data for word in ("--parameter", each)]
     with up(where, *options, "--minimum", "accuracy=0.5") as running:
         print("the pipeline's own images:")
         for line in running.output.splitlines():
             if "done in" in line and "..." not in line:
                 print(f"  {line}")
-        url = status(where)["urls"]["internet-facing"]
+        url = status(where)["urls"]["public"]
         holds("it answers through the load balancer", predict(url, "a wonderful film", None)[0] == 200)
         [found] = containers("sentiment-api")
         as_defined(found, "10001", 2048, health=True)
@@ -166,8 +194,8 @@ def whole(folder: Path) -> None:
 
 
 CHECKS: dict[str, tuple[Callable[[Path], None], ...]] = {
-    "all": (small, whole),
-    "small": (small,),
+    "all": (small, volumes, whole),
+    "small": (small, volumes),
     "whole": (whole,),
 }
 

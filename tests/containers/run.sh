@@ -2,7 +2,7 @@
 # Builds the generated Dockerfiles and runs them as ECS would, where a container engine can be had.
 #
 #   tests/containers/run.sh            everything
-#   tests/containers/run.sh small      only the small project of tests/local, without the pipeline's own images
+#   tests/containers/run.sh small      only the small projects of tests/local, without the pipeline's own images
 #
 # Uses the engine that answers. Else, where ../shared/containers/with-engine is and may start one, that one.
 # Else it says that the check was left out, and ends with 0.

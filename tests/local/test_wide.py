@@ -16,6 +16,8 @@ pytestmark = pytest.mark.xdist_group("wide")
 
 NOTE = Path(".mlopsgen", "volumes", "default", "notes", "today", "note.txt")
 
+ENGINES = "docker: nobody is there; podman: nobody is there"
+
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
@@ -48,11 +50,10 @@ def get(up: Up, balancer: str, path: str) -> str:
 
 def test_what_cannot_run_here_is_left_out_with_its_reason(up: Up) -> None:
     """The rest comes up all the same."""
-    engines = "docker: nobody is there; podman: nobody is there"
     for each in (
         "  an address for each task of front: one task alone, since port ",
         "service cache is left out: it runs the image redis:7, which is not built here, "
-        f"and that takes a container engine ({engines})",
+        f"and that takes a container engine ({ENGINES})",
         "service pinned is left out: it loads `words` at 20260101T000000Z-0a1b2c3d, "
         "which does not exist here; in an environment whose models have "
         "`{name: words, version: current}` it loads what was trained here",
@@ -81,7 +82,12 @@ def test_a_volume_is_one_folder_for_all_that_mount_it(up: Up) -> None:
     assert get(up, "public", "/a") == "main /a remember"
     assert (up.folder / NOTE).read_text() == "remember"
     nothing = local(up.folder, "train")
-    assert nothing.stderr == "mlopsgen: no job produces a model: name one of writer\n"
+    assert nothing.stderr == "mlopsgen: no job produces a model: name one of boxed, writer\n"
+    refused = local(up.folder, "train", "boxed")
+    assert refused.stderr == (
+        "mlopsgen: `boxed` runs the image `own`, which has a Dockerfile of its own, "
+        f"and that takes a container engine ({ENGINES})\n"
+    )
 
 
 def test_a_worker_is_kept_running(up: Up) -> None:
