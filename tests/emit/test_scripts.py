@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlopsgen.compiler import compile_pipeline
-from tests.cases import CASE_IDS, CASES, Case
+from mlopsgen.compile import artifacts, compile_pipeline
+from tests.cases import KNOWN, KNOWN_IDS, Case
 from tests.tools import needs
 
 # SC2016: a query's backquotes are JMESPath's, and not to be expanded.
@@ -21,21 +21,21 @@ SHELLCHECK = ("shellcheck", "--severity=style", "--exclude=SC2016")
 HADOLINT = ("hadolint", "--ignore=DL3006", "--no-color")
 
 
-@pytest.mark.parametrize("case", CASES, ids=CASE_IDS)
+@pytest.mark.parametrize("case", KNOWN, ids=KNOWN_IDS)
 def test_scripts_pass_shellcheck(case: Case):
     """Not even a remark on style."""
-    scripts = sorted(case.expected.rglob("*.sh"))
+    scripts = sorted(case.built.rglob("*.sh"))
     assert scripts
     program, *options = SHELLCHECK
     run = subprocess.run([needs(program), *options, *scripts], capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (0, "")
 
 
-@pytest.mark.parametrize("case", CASES, ids=CASE_IDS)
+@pytest.mark.parametrize("case", KNOWN, ids=KNOWN_IDS)
 def test_dockerfiles_pass_hadolint(case: Case):
     """Not even a remark on style."""
     program, *options = HADOLINT
-    for path in sorted(case.expected.glob("images/*/Dockerfile")):
+    for path in sorted(case.built.glob("images/*/Dockerfile")):
         run = subprocess.run([needs(program), *options, path], capture_output=True, text=True)
         assert (run.returncode, run.stdout) == (0, "")
 
@@ -46,27 +46,27 @@ NASTY = st.sampled_from(
 )  # fmt: skip
 
 
-def built(fields: str, **more: str) -> dict[str, str]:
-    """The artifacts of a pipeline with one service and one trainer, by path."""
+def built(env: str = "{}", command: str = "[serve]", label: str = "none") -> dict[str, str]:
+    """The artifacts of a pipeline with one service, by path."""
     text = f"""\
 apiVersion: mlopsgen.io/v1
 kind: Pipeline
-metadata: {{name: demo, labels: {{note: {json.dumps(more.get("label", "none"))}}}}}
+metadata: {{name: demo, labels: {{note: {json.dumps(label)}}}}}
 spec:
   aws: {{region: us-east-1}}
-  services:
-    - {{name: api, image: {{build: {{context: app, command: {more.get("command", "[serve]")}}}}}, {fields}}}
+  images: [{{name: app, python: {{command: {command}}}}}]
+  services: [{{name: api, image: app, env: {env}}}]
 """
-    return {each.path: each.text for each in compile_pipeline(text, "pipeline.yaml").artifacts}
+    return {each.path: each.text for each in artifacts(compile_pipeline(text, "pipeline.yaml"), {})}
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.lists(st.one_of(TEXT, NASTY), min_size=1, max_size=4))
 def test_a_command_stays_one_instruction(command: list[str]):
     """Whatever a command says, the Dockerfile's last line is a CMD in exec form with exactly these words."""
-    path, said = "images/api/Dockerfile", json.dumps(command, ensure_ascii=False)
-    plain = built("port: 8080", command='["serve"]')[path].splitlines()
-    lines = built("port: 8080", command=said)[path].splitlines()
+    path, said = "images/app/Dockerfile", json.dumps(command, ensure_ascii=False)
+    plain = built()[path].splitlines()
+    lines = built(command=said)[path].splitlines()
     assert lines[:-1] == plain[:-1]
     assert json.loads(lines[-1].removeprefix("CMD ")) == command
 
@@ -75,7 +75,8 @@ def test_a_command_stays_one_instruction(command: list[str]):
 @given(st.one_of(TEXT, NASTY))
 def test_an_environment_variable_arrives_as_it_was_written(value: str):
     """In the task definition as in the template: no shell and no substitution touches it."""
-    files = built(f"env: {{GREETING: {json.dumps(value, ensure_ascii=False)}}}")
+    said = json.dumps(value.replace("${", "$${"), ensure_ascii=False)
+    files = built(env=f"{{GREETING: {said}}}")
     task = json.loads(files["default/task-definitions/api.json"])
     container = next(each for each in task["containerDefinitions"] if each["name"] == "api")
     assert {"name": "GREETING", "value": value} in container["environment"]
@@ -88,7 +89,7 @@ LABEL = st.text(st.sampled_from("aZ09 _.:/=+@-"), min_size=1, max_size=40)
 @given(LABEL)
 def test_a_label_stays_one_word_of_the_script(label: str):
     """`deploy.sh` hands the tag to the AWS CLI exactly as it was written."""
-    script = built("port: 8080", label=label)["default/deploy.sh"]
+    script = built(label=label)["default/deploy.sh"]
     tags = re.search(r"^TAGS=\(.*\)$", script, re.MULTILINE)
     assert tags
     ask = f'{tags[0]}; printf "%s\\0" "${{TAGS[@]}}"'

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment, FileSystemLoader
 
-from mlopsgen.emit.bytecode import PycCache
+from mlopsgen.text.bytecode import PycCache
 
 FIRST, SECOND = "Hello {{ name }}!", "Good day, {{ name }}!"
 

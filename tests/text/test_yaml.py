@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlopsgen.emit.yaml import dump, scalar
+from mlopsgen.text.yaml import dump, scalar
 
 
 class Reader(yaml.SafeLoader):
