@@ -12,12 +12,12 @@ import yaml
 from botocore.model import ListShape, MapShape, StructureShape
 from botocore.validate import ParamValidator
 
-from tests.cases import CASES
+from tests.cases import KNOWN
 
 FILES = {
-    f"{case.name}/{path.relative_to(case.expected)}": path
-    for case in CASES
-    for path in sorted(case.expected.glob("*/task-definitions/*.json"))
+    f"{case.name}/{path.relative_to(case.built)}": path
+    for case in KNOWN
+    for path in sorted(case.built.glob("*/task-definitions/*.json"))
 }
 
 
@@ -68,7 +68,7 @@ def test_it_says_what_the_template_says(name: str):
     template = yaml.load(stack.read_text(), Loader=Loader)["Resources"]
     (body,) = (each["Properties"] for each in template.values() if each["Type"] == "AWS::ECS::TaskDefinition")
     document = json.loads(path.read_text())
-    assert literals(lowered(body)) == literals(document, lowered(body))
+    assert literals(folded(body)) == literals(folded(document), folded(body))
     assert {key.lower() for key in body} == {key.lower() for key in document}
 
 
@@ -83,17 +83,16 @@ class Loader(yaml.SafeLoader):
 Loader.add_multi_constructor("!", lambda loader, suffix, node: Function())
 
 # Maps whose keys are the user's own.
-OPAQUE = ("Options", "DockerLabels", "Labels", "DriverOpts")
+OPAQUE = ("options", "dockerlabels", "labels", "driveropts")
 
 
-def lowered(value: Any, own: bool = False) -> Any:
-    """The template's spelling of a request in the API's: camelCase."""
+def folded(value: Any, own: bool = False) -> Any:
+    """The same without capitals in its keys, which the template and the API spell each in their own way."""
     if isinstance(value, dict):
         return {
-            key if own else key[0].lower() + key[1:]: lowered(item, key in OPAQUE)
-            for key, item in value.items()
+            key if own else key.lower(): folded(item, key.lower() in OPAQUE) for key, item in value.items()
         }
-    return [lowered(item) for item in value] if isinstance(value, list) else value
+    return [folded(item) for item in value] if isinstance(value, list) else value
 
 
 def literals(value: Any, mirror: Any = None, path: str = "") -> dict[str, Any]:
@@ -117,13 +116,33 @@ def literals(value: Any, mirror: Any = None, path: str = "") -> dict[str, Any]:
 
 def test_every_case_has_task_definitions():
     """A case without one would prove nothing here."""
-    assert {name.split("/")[0] for name in FILES} == {case.name for case in CASES}
+    assert {name.split("/")[0] for name in FILES} == {case.name for case in KNOWN}
 
 
-def test_containers_run_with_the_least(containers: list[tuple[str, dict[str, Any]]]):
+def test_the_rarer_parts_are_among_them():
+    """File systems, memory as a folder, and containers that wait for others: each is proven somewhere."""
+    written = "".join(path.read_text() for path in FILES.values())
+    for part in ("efsVolumeConfiguration", "accessPointId", "tmpfs", "dependsOn", "secrets", "ulimits"):
+        assert f'"{part}"' in written
+
+
+Containers = list[tuple[str, dict[str, Any]]]
+
+OPENER = "mlopsgen-volumes"
+"""The container that opens a task's empty volumes, before the others start."""
+
+# What Docker gives a container that drops nothing (Docker documentation, "Linux kernel capabilities").
+CAPABILITIES = {
+    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE",
+    "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+}  # fmt: skip
+
+
+def test_containers_run_with_the_least(containers: Containers):
     """Each has a numeric user that is not root, a read-only root, no capabilities and an init process."""
-    assert containers
-    for name, container in containers:
+    own = [(name, each) for name, each in containers if each["name"] != OPENER]
+    assert own
+    for name, container in own:
         assert int(container["user"].split(":")[0]) > 0, name
         assert container["readonlyRootFilesystem"] is True, name
         assert container["linuxParameters"]["capabilities"]["drop"] == ["ALL"], name
@@ -132,8 +151,32 @@ def test_containers_run_with_the_least(containers: list[tuple[str, dict[str, Any
         assert any(mount["containerPath"] == "/tmp" for mount in container["mountPoints"]), name
 
 
+def test_what_runs_as_root_opens_volumes_and_nothing_else(containers: Containers):
+    """One command on the volumes that it is given, without a secret, a port or a file that it could write."""
+    openers = [(name, each) for name, each in containers if each["name"] == OPENER]
+    assert openers
+    for name, opener in openers:
+        assert not {"command", "environment", "portMappings", "secrets"} & set(opener), name
+        assert opener["entryPoint"] == ["chmod", "1777", *(e["containerPath"] for e in opener["mountPoints"])]
+        assert opener["user"] == "0", name
+        assert opener["essential"] is False, name
+        assert opener["readonlyRootFilesystem"] is True, name
+        assert CAPABILITIES - set(opener["linuxParameters"]["capabilities"]["drop"]) == {"FOWNER"}, name
+
+
+def test_containers_wait_for_those_that_come_before_them(containers: Containers):
+    """Whoever has volumes opened for it starts once that has been done."""
+    for name, path in FILES.items():
+        own = [each for file, each in containers if file == name]
+        waits = {"containerName": OPENER, "condition": "SUCCESS"}
+        opened = OPENER in {each["name"] for each in own}
+        for each in own:
+            if each["name"] != OPENER:
+                assert (waits in each.get("dependsOn", [])) is opened, path
+
+
 @pytest.fixture
-def containers() -> list[tuple[str, dict[str, Any]]]:
+def containers() -> Containers:
     return [
         (name, container)
         for name, path in FILES.items()
