@@ -241,7 +241,8 @@ def blueprint(compilation: Compilation, folder: Path) -> Blueprint:
     site = Site(compilation.pipeline, compilation.environment)
     stacks = {each.name: each for each in plan.stacks}
     kept = [each for each in site.workloads if each.kind.runs != "to an end"]
-    balancers = sorted(site.balancers, key=lambda each: (not each.public, each.name))
+    ranked = sorted(site.balancers, key=lambda each: (not each.public, each.name))
+    balancers = tuple(each.name for each in ranked)
     rules = [rule for each in site.services for rule in _rules(each, stacks[each.stack])]
     return Blueprint(
         environment=plan.environment,
@@ -255,8 +256,8 @@ def blueprint(compilation: Compilation, folder: Path) -> Blueprint:
         repositories=tuple(each.repository for each in plan.images),
         jobs=tuple(_task(site, each, plan, folder) for each in site.jobs),
         services=tuple(_service(each, _task(site, each, plan, folder), stacks[each.stack]) for each in kept),
-        balancers=tuple(each.name for each in balancers),
-        rules=tuple(sorted(rules, key=lambda each: (each.balancer, each.priority))),
+        balancers=balancers,
+        rules=tuple(sorted(rules, key=lambda each: (balancers.index(each.balancer), each.priority))),
         versions={each.name: each.version for each in site.models},
         absent=tuple(absent(site)),
     )

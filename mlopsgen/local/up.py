@@ -207,12 +207,13 @@ class Local:
                     raise Stop(str(error)) from None
 
     async def _missing_version(self, task: Task) -> str | None:
-        """Why the task cannot start: it loads a version that the pipeline pins and nobody trained here."""
+        """Why the task cannot start: it loads a version that nobody has trained here."""
         for model, version in task.loads.items():
-            if version == "current":
-                continue
             store = self._account.cloud.store(self._account.loaded_from(task, model))
-            if version not in await self._account.ask(store.versions):
+            if version == "current":
+                if await self._account.ask(store.current) is None:
+                    return f"loads `{model}`, of which there is no version here: no job produces it"
+            elif version not in await self._account.ask(store.versions):
                 return (
                     f"loads `{model}` at {version}, which does not exist here; in an environment whose "
                     f"models have `{{name: {model}, version: current}}` it loads what was trained here"
@@ -343,10 +344,12 @@ class Local:
 
     def _where(self) -> None:
         self._show.say()
+        served = {group for each in self._services.values() if each.running for group in each.groups}
         for rule in self.blueprint.rules:
-            for path in rule.paths[:1] or ("/",):
+            for path in (rule.paths[:1] or ("/",)) if rule.group in served else ():
                 host = f" (Host: {rule.hosts[0]})" if rule.hosts else ""
-                self._show.link("page", f"{self._url(rule.balancer)}{path.rstrip('*')}{host}")
+                balancer = f" ({rule.balancer})" if len(self._balancers) > 1 else ""
+                self._show.link("page", f"{self._url(rule.balancer)}{path.rstrip('*')}{host}{balancer}")
         endpoint = self._account.aws.endpoint
         self._show.link("AWS", f"{endpoint} (aws --endpoint-url {endpoint} s3 ls)")
         self._show.link("metrics", "mlopsgen local status")

@@ -54,6 +54,7 @@ def test_what_cannot_run_here_is_left_out_with_its_reason(up: Up) -> None:
         "  an address for each task of front: one task alone, since port ",
         "service cache is left out: it runs the image redis:7, which is not built here, "
         f"and that takes a container engine ({ENGINES})",
+        "service orphan is left out: it loads `faces`, of which there is no version here: no job produces it",
         "service pinned is left out: it loads `words` at 20260101T000000Z-0a1b2c3d, "
         "which does not exist here; in an environment whose models have "
         "`{name: words, version: current}` it loads what was trained here",
@@ -62,11 +63,21 @@ def test_what_cannot_run_here_is_left_out_with_its_reason(up: Up) -> None:
     running = {
         each["name"]: [task["state"] for task in each["tasks"]] for each in status(up.folder)["services"]
     }
-    assert running == {"cache": [], "front": ["healthy"], "pinned": [], "ticker": ["running"]}
+    assert running == {
+        "cache": [],
+        "front": ["healthy"],
+        "orphan": [],
+        "pinned": [],
+        "ticker": ["running"],
+    }
 
 
 def test_each_route_leads_from_its_balancer_to_its_port(up: Up) -> None:
     """By all its paths, and by no other."""
+    urls = status(up.folder)["urls"]
+    assert f"  page      {urls['public']}/a (public)\n" in up.output
+    assert f"  page      {urls['internal']}/ (internal)\n" in up.output
+    assert "/pinned" not in up.output, "nothing answers there"
     assert get(up, "public", "/a/x").startswith("main /a/x ")
     assert get(up, "public", "/b").startswith("main /b ")
     assert get(up, "internal", "/any").startswith("admin /any ")
