@@ -11,17 +11,24 @@ import pytest
 import yaml
 
 from mlopsgen.emit import workflow
-from tests.components.pipelines import AWS, SERVICE, plan, trainer
+from tests.components.pipelines import AWS, plan, service
 from tests.tools import needs
 
-GITHUB = "  delivery: {github: {repository: owner/name, branch: main%s}}\n"
+GITHUB = "  delivery: {github: {repository: owner/name}, branch: main%s}\n"
 ENVIRONMENTS = "  environments: {dev: {}, prod: {}, test: {}}\n"
+
+BOTH = """\
+  images: [{name: train}, {name: app}]
+  models: [{name: model}]
+  jobs: [{name: trainer, image: train, produces: [model]}]
+  services: [{name: api, image: app%s}]
+"""
 
 
 def text(
     more: str = "", *sections: str, names: tuple[str, ...] = ("dev", "prod", "test"), aws: str = AWS
 ) -> str:
-    sections = sections or (trainer(), SERVICE)
+    sections = sections or (BOTH % "",)
     spec = (*sections, GITHUB % more, ENVIRONMENTS)
     (artifact,) = workflow.emit([plan(*spec, environment=name, aws=aws) for name in names])
     assert artifact.path == "ci/deploy.yml"
@@ -43,18 +50,18 @@ def scripts(document: str) -> str:
 
 
 def test_environments_are_deployed_one_after_the_other():
-    """By name, or as the pipeline lists them."""
+    """By name, or those that the pipeline lists, as it lists them."""
     assert [each["needs"] for name, each in jobs(text()).items() if name != "check"] == [
         ["check"],
         ["check", "deploy-dev"],
         ["check", "deploy-prod"],
     ]
-    listed = jobs(text(", environments: [test, dev]"))
+    listed = jobs(text(", stages: [{name: test}, {name: dev}]"))
     assert list(listed) == ["check", "deploy-test", "deploy-dev"]
 
 
 def test_without_delivery_there_is_no_workflow():
-    assert list(workflow.emit([plan(SERVICE)])) == []
+    assert list(workflow.emit([plan(service())])) == []
 
 
 def test_the_order_of_plans_is_irrelevant(whole: str):
@@ -89,16 +96,16 @@ def test_no_expression_reaches_a_shell(whole: str):
 def test_images_are_pushed_between_the_registry_and_the_rest(whole: str):
     steps = [each.get("run", "") for each in jobs(whole)["deploy-dev"]["steps"]]
     order = [
-        next(at for at, run in enumerate(steps) if mark in run)
+        next(at for at, run in enumerate(steps) if mark in f"{run}\n")
         for mark in (
-            "deploy.sh --until registry",
+            "deploy.sh --until training\n",
             "docker buildx build",
-            "deploy.sh --from training",
+            "deploy.sh --from training-trainer\n",
             "services-stable",
         )
     ]
     assert order == sorted(order)
-    assert "build API_DIGEST demo-dev/api linux/amd64 app generated/images/api/Dockerfile" in steps[order[1]]
+    assert "build APP_DIGEST demo-dev/app linux/amd64 app generated/images/app/Dockerfile" in steps[order[1]]
 
 
 def test_the_roles_are_those_of_the_environment(whole: str):
@@ -131,25 +138,25 @@ def test_regions_of_other_partitions_have_other_names(region: str, arn: str, dom
 
 
 def test_arm_images_are_built_on_arm_and_mixed_ones_with_emulation():
-    compute = "compute: {fargate: {architecture: arm64}}"
-    arm = f"  services: [{{name: api, image: {{build: {{context: app}}}}, {compute}}}]\n"
+    arm = service(architecture="arm64")
     assert jobs(text("", arm, names=("dev",)))["deploy-dev"]["runs-on"] == "ubuntu-24.04-arm"
-    mixed = jobs(text("", arm, trainer(), names=("dev",)))["deploy-dev"]
+    mixed = jobs(text("", BOTH % ", architecture: arm64", names=("dev",)))["deploy-dev"]
     assert mixed["runs-on"] == "ubuntu-24.04"
     assert any("setup-qemu-action" in step.get("uses", "") for step in mixed["steps"])
 
 
 def test_images_that_exist_already_are_not_built():
-    given = f"  services: [{{name: api, image: {{uri: 'example.com/api@sha256:{'0' * 64}'}}}}]\n"
+    given = f"  services: [{{name: api, image: 'example.com/api@sha256:{'0' * 64}'}}]\n"
     document = text("", given, names=("dev",))
     assert "docker" not in scripts(document)
     assert "bash generated/dev/deploy.sh\n" in document
 
 
 def test_ten_services_are_waited_for_at_a_time():
-    many = "".join(f"    - {{name: api-{n}, image: {{build: {{context: app}}}}}}\n" for n in range(23))
+    many = "".join(f"    - {{name: api-{n}, image: app}}\n" for n in range(23))
+    sections = f"  images: [{{name: app}}]\n  services:\n{many}"
     waits = re.findall(
-        r"services-stable .* --services (.*)", text("", f"  services:\n{many}", names=("dev",))
+        r"services-stable --cluster demo-dev --services (.*)", text("", sections, names=("dev",))
     )
     assert [len(each.split()) for each in waits] == [10, 10, 3]
 
