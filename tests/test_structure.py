@@ -13,7 +13,7 @@ import pytest
 from mlopsgen.compile import compile_pipeline
 from mlopsgen.emit.cloudformation import template
 from mlopsgen.model.plan import Phase, Plan
-from mlopsgen.rules.registry import Fault, template_rules
+from mlopsgen.rules.registry import TemplateFault, template_rules
 from mlopsgen.rules.structure import METRICS, at, maps, resources
 from tests.cases import KNOWN
 from tests.policies import filled
@@ -45,7 +45,7 @@ def test_linters_miss_nothing():
     assert {name: found for name, each in built().items() if (found := faults(each))} == {}
 
 
-def faults(templates: Templates) -> list[Fault]:
+def faults(templates: Templates) -> list[TemplateFault]:
     """What any rule has against the templates of an environment."""
     return [fault for rule in template_rules() for fault in rule(templates)]
 
@@ -164,7 +164,7 @@ def test_broken_templates_are_seen(rule: str):
     change(templates, stack, name)
     found = list(check(templates))
     assert found
-    assert all(isinstance(each, Fault) and each.stack == stack for each in found)
+    assert all(isinstance(each, TemplateFault) and each.stack == stack for each in found)
 
 
 def test_logical_ids_are_given_once():

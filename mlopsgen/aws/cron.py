@@ -14,10 +14,11 @@ from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from mlopsgen.language.values import DAY
+
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _LENGTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-_DAY = 86400
 
 MAX_EXPRESSION = 256
 """Characters of a schedule expression (EventBridge Scheduler API reference, CreateSchedule)."""
@@ -34,7 +35,7 @@ class _Field(NamedTuple):
 
 _MINUTE = _Field("minute", 0, 59)
 _HOUR = _Field("hour", 0, 23)
-_DAY_OF_MONTH = _Field("day of month", 1, 31)
+DAY_OF_MONTH = _Field("day of month", 1, 31)
 _MONTH = _Field("month", 1, 12, _MONTHS)
 _WEEKDAY = _Field("day of week", 0, 7, _WEEKDAYS)
 
@@ -61,7 +62,7 @@ def parse(text: str) -> Cron:
         )
     minutes, hours, days, months, weekdays = (
         _values(word, field)
-        for word, field in zip(words, (_MINUTE, _HOUR, _DAY_OF_MONTH, _MONTH, _WEEKDAY), strict=True)
+        for word, field in zip(words, (_MINUTE, _HOUR, DAY_OF_MONTH, _MONTH, _WEEKDAY), strict=True)
     )
     if days is not None and weekdays is not None:
         raise ValueError(
@@ -78,7 +79,7 @@ def to_eventbridge(text: str) -> str:
     fields = [
         _written(cron.minutes, _MINUTE),
         _written(cron.hours, _HOUR),
-        "?" if cron.weekdays is not None else _written(cron.days, _DAY_OF_MONTH),
+        "?" if cron.weekdays is not None else _written(cron.days, DAY_OF_MONTH),
         _written(cron.months, _MONTH),
         "?" if cron.weekdays is None else _written(cron.weekdays, _WEEKDAY),
         "*",
@@ -101,7 +102,7 @@ def longest_gap(text: str) -> int:
     within = max((after - before for before, after in pairwise(times)), default=0)
     days = _days(cron)
     between = max(after - before for before, after in pairwise(days))
-    return max(within, between * _DAY - times[-1] + times[0])
+    return max(within, between * DAY - times[-1] + times[0])
 
 
 def shortest_gap(text: str) -> int:
@@ -117,7 +118,7 @@ def shortest_gap(text: str) -> int:
     )
     gaps = [after - before for before, after in pairwise(times)]
     overnight = min(after - before for before, after in pairwise(_days(cron)))
-    return min(*gaps, overnight * _DAY - times[-1] + times[0], overnight * _DAY)
+    return min(*gaps, overnight * DAY - times[-1] + times[0], overnight * DAY)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-GIB = 1024
+from mlopsgen.language.values import GIBIBYTE as GIB
 
 MEMORY: dict[int, tuple[int, ...]] = {
     256: (512, 1 * GIB, 2 * GIB),

@@ -59,7 +59,7 @@ goes to a service that the type hands roles to. `linked`: it is service-linked, 
 """
 
 
-class Place(NamedTuple):
+class ResourceScope(NamedTuple):
     """Resources on which actions may act.
 
     In ARNs, HERE is this region and account, ACCOUNT the account without a region, PREFIX the environment's
@@ -72,11 +72,11 @@ class Place(NamedTuple):
     """Why it is `*`."""
 
 
-class Scope(NamedTuple):
+class ActionScope(NamedTuple):
     """Actions of one service, as patterns, and all the places where they may act."""
 
     actions: tuple[str, ...]
-    places: tuple[Place, ...]
+    places: tuple[ResourceScope, ...]
     whole: bool = False
     """Whether the pattern itself is granted, since it names nothing but look-ups."""
 
@@ -102,44 +102,46 @@ class Added(NamedTuple):
     """The property that a resource must have for it, at any depth."""
 
 
-_LOOKS_UP = Place(("*",), reason="these actions take no resource: AWS lists or looks up in the whole account")
-_MAKES = Place(("*",), reason="what is made has no ARN before it exists")
-_NO_RESOURCE = Place(("*",), reason="these actions take no resource")
+_LOOKS_UP = ResourceScope(
+    ("*",), reason="these actions take no resource: AWS lists or looks up in the whole account"
+)
+_MAKES = ResourceScope(("*",), reason="what is made has no ARN before it exists")
+_NO_RESOURCE = ResourceScope(("*",), reason="these actions take no resource")
 
 
-def _at(*resources: str, hold: Hold = "") -> tuple[Place, ...]:
-    return (Place(resources, hold),)
+def _at(*resources: str, hold: Hold = "") -> tuple[ResourceScope, ...]:
+    return (ResourceScope(resources, hold),)
 
 
-SCOPES: dict[str, tuple[Scope, ...]] = {
+SCOPES: dict[str, tuple[ActionScope, ...]] = {
     "acm": (
-        Scope(("RequestCertificate",), (_MAKES,)),
-        Scope(("Describe*", "ListTags*"), _at("acm:HERE:certificate/*")),
-        Scope(("*",), _at("acm:HERE:certificate/*", hold="settled")),
+        ActionScope(("RequestCertificate",), (_MAKES,)),
+        ActionScope(("Describe*", "ListTags*"), _at("acm:HERE:certificate/*")),
+        ActionScope(("*",), _at("acm:HERE:certificate/*", hold="settled")),
     ),
     "application-autoscaling": (
-        Scope(("Describe*",), (_LOOKS_UP,), whole=True),
-        Scope(("*",), _at("application-autoscaling:HERE:scalable-target/*", hold="settled")),
+        ActionScope(("Describe*",), (_LOOKS_UP,), whole=True),
+        ActionScope(("*",), _at("application-autoscaling:HERE:scalable-target/*", hold="settled")),
     ),
     "autoscaling": (
-        Scope(("Describe*",), (_LOOKS_UP,), whole=True),
+        ActionScope(("Describe*",), (_LOOKS_UP,), whole=True),
         # A group without a name of its own gets one that begins with its stack's.
-        Scope(("*",), _at("autoscaling:HERE:autoScalingGroup:*:autoScalingGroupName/PREFIX-*")),
+        ActionScope(("*",), _at("autoscaling:HERE:autoScalingGroup:*:autoScalingGroupName/PREFIX-*")),
     ),
     "backup": (
-        Scope(("*Vault*",), _at("backup:HERE:backup-vault:PREFIX-*")),
-        Scope(
+        ActionScope(("*Vault*",), _at("backup:HERE:backup-vault:PREFIX-*")),
+        ActionScope(
             ("*Tag*", "Untag*"),
             (
-                Place(("backup:HERE:backup-vault:PREFIX-*",)),
-                Place(("backup:HERE:backup-plan:*",), "settled"),
+                ResourceScope(("backup:HERE:backup-vault:PREFIX-*",)),
+                ResourceScope(("backup:HERE:backup-plan:*",), "settled"),
             ),
         ),
-        Scope(("*",), _at("backup:HERE:backup-plan:*", hold="settled")),
+        ActionScope(("*",), _at("backup:HERE:backup-plan:*", hold="settled")),
     ),
     "batch": (
-        Scope(("Describe*",), (_LOOKS_UP,)),
-        Scope(
+        ActionScope(("Describe*",), (_LOOKS_UP,)),
+        ActionScope(
             ("*",),
             _at(
                 "batch:HERE:compute-environment/PREFIX-*",
@@ -149,52 +151,55 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
         ),
     ),
     "cloudwatch": (
-        Scope(("DescribeA*", "GetMetricData"), (_LOOKS_UP,)),
-        Scope(("*AnomalyDetector",), (_NO_RESOURCE,)),
-        Scope(("*Dashboard*",), _at("cloudwatch:ACCOUNT:dashboard/PREFIX-*")),
-        Scope(
+        ActionScope(("DescribeA*", "GetMetricData"), (_LOOKS_UP,)),
+        ActionScope(("*AnomalyDetector",), (_NO_RESOURCE,)),
+        ActionScope(("*Dashboard*",), _at("cloudwatch:ACCOUNT:dashboard/PREFIX-*")),
+        ActionScope(
             ("*Tag*", "Untag*"),
             _at("cloudwatch:HERE:alarm:PREFIX-*", "cloudwatch:ACCOUNT:dashboard/PREFIX-*"),
         ),
-        Scope(("*",), _at("cloudwatch:HERE:alarm:PREFIX-*")),
+        ActionScope(("*",), _at("cloudwatch:HERE:alarm:PREFIX-*")),
     ),
-    "cognito-idp": (Scope(("DescribeUserPoolClient",), _at("cognito-idp:HERE:userpool/*")),),
+    "cognito-idp": (ActionScope(("DescribeUserPoolClient",), _at("cognito-idp:HERE:userpool/*")),),
     # Resources of EC2 have no names: they are held to the region and account, and to their tags.
     "ec2": (
-        Scope(("Describe*",), (_LOOKS_UP,), whole=True),
-        Scope(
+        ActionScope(("Describe*",), (_LOOKS_UP,), whole=True),
+        ActionScope(
             ("CreateLaunchTemplateVersion", "CreateRoute", "CreateTags"), _at("ec2:HERE:*", hold="settled")
         ),
-        Scope(("DeleteTags",), _at("ec2:HERE:*", hold="own")),
-        Scope(("AllocateAddress", "Create*"), _at("ec2:HERE:*")),
-        Scope(("RunInstances",), _at("ec2:HERE:*", "ec2:${AWS::Region}::image/*")),
+        ActionScope(("DeleteTags",), _at("ec2:HERE:*", hold="own")),
+        ActionScope(("AllocateAddress", "Create*"), _at("ec2:HERE:*")),
+        ActionScope(("RunInstances",), _at("ec2:HERE:*", "ec2:${AWS::Region}::image/*")),
         # A new rule of a group has no tags of its own.
-        Scope(
+        ActionScope(
             ("AuthorizeSecurityGroup*",),
-            (Place(("ec2:HERE:security-group/*",), "settled"), Place(("ec2:HERE:security-group-rule/*",))),
+            (
+                ResourceScope(("ec2:HERE:security-group/*",), "settled"),
+                ResourceScope(("ec2:HERE:security-group-rule/*",)),
+            ),
         ),
         # What an address goes to has no tags where AWS makes the network interface itself.
-        Scope(
+        ActionScope(
             ("AssociateAddress", "DisassociateAddress"),
             (
-                Place(("ec2:HERE:elastic-ip/*",), "settled"),
-                Place(("ec2:HERE:instance/*", "ec2:HERE:network-interface/*")),
+                ResourceScope(("ec2:HERE:elastic-ip/*",), "settled"),
+                ResourceScope(("ec2:HERE:instance/*", "ec2:HERE:network-interface/*")),
             ),
         ),
         # The endpoint is the environment's own; the network that reaches it may be somebody else's.
-        Scope(
+        ActionScope(
             ("ModifyVpcEndpoint",),
             (
-                Place(("ec2:HERE:vpc-endpoint/*",), "settled"),
-                Place(("ec2:HERE:route-table/*", "ec2:HERE:security-group/*", "ec2:HERE:subnet/*")),
+                ResourceScope(("ec2:HERE:vpc-endpoint/*",), "settled"),
+                ResourceScope(("ec2:HERE:route-table/*", "ec2:HERE:security-group/*", "ec2:HERE:subnet/*")),
             ),
         ),
-        Scope(("*",), _at("ec2:HERE:*", hold="settled")),
+        ActionScope(("*",), _at("ec2:HERE:*", hold="settled")),
     ),
-    "ecr": (Scope(("*",), _at("ecr:HERE:repository/PREFIX/*")),),
+    "ecr": (ActionScope(("*",), _at("ecr:HERE:repository/PREFIX/*")),),
     "ecs": (
-        Scope(("DeregisterTaskDefinition", "DescribeTaskDefinition"), (_LOOKS_UP,)),
-        Scope(
+        ActionScope(("DeregisterTaskDefinition", "DescribeTaskDefinition"), (_LOOKS_UP,)),
+        ActionScope(
             ("*",),
             _at(
                 "ecs:HERE:capacity-provider/PREFIX-*",
@@ -207,17 +212,17 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
         ),
     ),
     "elasticfilesystem": (
-        Scope(("CreateFileSystem",), (_MAKES,)),
-        Scope(
+        ActionScope(("CreateFileSystem",), (_MAKES,)),
+        ActionScope(
             ("Describe*", "ListTags*"),
             _at("elasticfilesystem:HERE:access-point/*", "elasticfilesystem:HERE:file-system/*"),
         ),
         # Both are made of a file system that is there and has its tags.
-        Scope(
+        ActionScope(
             ("CreateAccessPoint", "CreateMountTarget"),
             _at("elasticfilesystem:HERE:file-system/*", hold="own"),
         ),
-        Scope(
+        ActionScope(
             ("*",),
             _at(
                 "elasticfilesystem:HERE:access-point/*",
@@ -228,16 +233,16 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
     ),
     # The names that CloudFormation makes up for load balancers are cut short: tags hold, not names.
     "elasticloadbalancing": (
-        Scope(("Describe*",), (_LOOKS_UP,), whole=True),
-        Scope(("SetWebACL",), (_NO_RESOURCE,)),
-        Scope(("Create*",), _at("elasticloadbalancing:HERE:*")),
-        Scope(("*",), _at("elasticloadbalancing:HERE:*", hold="settled")),
+        ActionScope(("Describe*",), (_LOOKS_UP,), whole=True),
+        ActionScope(("SetWebACL",), (_NO_RESOURCE,)),
+        ActionScope(("Create*",), _at("elasticloadbalancing:HERE:*")),
+        ActionScope(("*",), _at("elasticloadbalancing:HERE:*", hold="settled")),
     ),
-    "events": (Scope(("*",), _at("events:HERE:rule/PREFIX-*")),),
+    "events": (ActionScope(("*",), _at("events:HERE:rule/PREFIX-*")),),
     "iam": (
-        Scope(("PassRole",), _at("iam:ACCOUNT:role/PREFIX/*", hold="handed")),
-        Scope(("CreateServiceLinkedRole",), _at("iam:ACCOUNT:role/aws-service-role/*", hold="linked")),
-        Scope(
+        ActionScope(("PassRole",), _at("iam:ACCOUNT:role/PREFIX/*", hold="handed")),
+        ActionScope(("CreateServiceLinkedRole",), _at("iam:ACCOUNT:role/aws-service-role/*", hold="linked")),
+        ActionScope(
             (
                 "AttachRolePolicy",
                 "CreateRole",
@@ -248,78 +253,84 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
             ),
             _at("iam:ACCOUNT:role/PREFIX/*", hold="bounded"),
         ),
-        Scope(("*InstanceProfile",), _at("iam:ACCOUNT:instance-profile/PREFIX/*")),
-        Scope(("*Role*",), _at("iam:ACCOUNT:role/PREFIX/*")),
+        ActionScope(("*InstanceProfile",), _at("iam:ACCOUNT:instance-profile/PREFIX/*")),
+        ActionScope(("*Role*",), _at("iam:ACCOUNT:role/PREFIX/*")),
         # What does not fit into a role stands in policies beside it, in the path of the same stack.
-        Scope(("*Policy", "*PolicyVersion*"), _at("iam:ACCOUNT:policy/PREFIX/*")),
+        ActionScope(("*Policy", "*PolicyVersion*"), _at("iam:ACCOUNT:policy/PREFIX/*")),
     ),
     "kms": (
-        Scope(
+        ActionScope(
             ("CreateKey",),
             (
-                Place(
+                ResourceScope(
                     ("*",), "new", "a key has no ARN before it exists; it must carry this environment's tags"
                 ),
             ),
         ),
-        Scope(("ListAliases",), (_LOOKS_UP,)),
-        Scope(("*Alias",), (Place(("kms:HERE:alias/PREFIX",)), Place(("kms:HERE:key/*",), "own"))),
-        Scope(("CreateGrant",), (Place(("kms:HERE:key/*",), "own by AWS"), Place(("KEY",), "by AWS"))),
-        Scope(
-            ("Decrypt", "DescribeKey", "GenerateDataKey*", "RetireGrant"),
-            (Place(("kms:HERE:key/*",), "own"), Place(("KEY",))),
+        ActionScope(("ListAliases",), (_LOOKS_UP,)),
+        ActionScope(
+            ("*Alias",),
+            (ResourceScope(("kms:HERE:alias/PREFIX",)), ResourceScope(("kms:HERE:key/*",), "own")),
         ),
-        Scope(("*",), _at("kms:HERE:key/*", hold="own")),
+        ActionScope(
+            ("CreateGrant",),
+            (ResourceScope(("kms:HERE:key/*",), "own by AWS"), ResourceScope(("KEY",), "by AWS")),
+        ),
+        ActionScope(
+            ("Decrypt", "DescribeKey", "GenerateDataKey*", "RetireGrant"),
+            (ResourceScope(("kms:HERE:key/*",), "own"), ResourceScope(("KEY",))),
+        ),
+        ActionScope(("*",), _at("kms:HERE:key/*", hold="own")),
     ),
     "logs": (
-        Scope(("DescribeLogGroups", "Describe*Policies", "DescribeQueryDefinitions"), (_LOOKS_UP,)),
-        Scope(("*IndexPolicy", "*LogDelivery", "*QueryDefinition", "*ResourcePolicy"), (_NO_RESOURCE,)),
-        Scope(("*",), _at("logs:HERE:log-group:/PREFIX/*")),
+        ActionScope(("DescribeLogGroups", "Describe*Policies", "DescribeQueryDefinitions"), (_LOOKS_UP,)),
+        ActionScope(("*IndexPolicy", "*LogDelivery", "*QueryDefinition", "*ResourcePolicy"), (_NO_RESOURCE,)),
+        ActionScope(("*",), _at("logs:HERE:log-group:/PREFIX/*")),
     ),
     "route53": (
-        Scope(("ListHostedZones*",), (_LOOKS_UP,)),
-        Scope(("CreateHostedZone",), (_MAKES,)),
-        Scope(("GetChange",), _at("route53:::change/*")),
-        Scope(("*",), _at("route53:::hostedzone/ZONE")),
+        ActionScope(("ListHostedZones*",), (_LOOKS_UP,)),
+        ActionScope(("CreateHostedZone",), (_MAKES,)),
+        ActionScope(("GetChange",), _at("route53:::change/*")),
+        ActionScope(("*",), _at("route53:::hostedzone/ZONE")),
     ),
     "s3": (
-        Scope(("GetBucket*", "Get*Configuration"), _at("s3:::BUCKET"), whole=True),
-        Scope(("*",), _at("s3:::BUCKET")),
+        ActionScope(("GetBucket*", "Get*Configuration"), _at("s3:::BUCKET"), whole=True),
+        ActionScope(("*",), _at("s3:::BUCKET")),
     ),
     "scheduler": (
-        Scope(("*ScheduleGroup", "*Tag*", "Untag*"), _at("scheduler:HERE:schedule-group/PREFIX-*")),
-        Scope(("*",), _at("scheduler:HERE:schedule/PREFIX-*/*")),
+        ActionScope(("*ScheduleGroup", "*Tag*", "Untag*"), _at("scheduler:HERE:schedule-group/PREFIX-*")),
+        ActionScope(("*",), _at("scheduler:HERE:schedule/PREFIX-*/*")),
     ),
     "servicediscovery": (
-        Scope(("ListServices", "ListTags*"), (_LOOKS_UP,)),
-        Scope(("*agResource", "Create*Namespace"), (_NO_RESOURCE,)),
-        Scope(
+        ActionScope(("ListServices", "ListTags*"), (_LOOKS_UP,)),
+        ActionScope(("*agResource", "Create*Namespace"), (_NO_RESOURCE,)),
+        ActionScope(
             ("CreateService", "Get*"),
             _at("servicediscovery:HERE:namespace/*", "servicediscovery:HERE:service/*"),
         ),
-        Scope(
+        ActionScope(
             ("*",),
             _at("servicediscovery:HERE:namespace/*", "servicediscovery:HERE:service/*", hold="settled"),
         ),
     ),
-    "sns": (Scope(("*",), _at("sns:HERE:PREFIX-*")),),
-    "sqs": (Scope(("*",), _at("sqs:HERE:PREFIX-*")),),
+    "sns": (ActionScope(("*",), _at("sns:HERE:PREFIX-*")),),
+    "sqs": (ActionScope(("*",), _at("sqs:HERE:PREFIX-*")),),
     "ssm": (
-        Scope(("DescribeAssociation", "ListAssociations"), (_LOOKS_UP,)),
-        Scope(("*",), _at("ssm:HERE:parameter/PREFIX/*")),
+        ActionScope(("DescribeAssociation", "ListAssociations"), (_LOOKS_UP,)),
+        ActionScope(("*",), _at("ssm:HERE:parameter/PREFIX/*")),
     ),
-    "states": (Scope(("*",), _at("states:HERE:stateMachine:PREFIX-*")),),
+    "states": (ActionScope(("*",), _at("states:HERE:stateMachine:PREFIX-*")),),
     "wafv2": (
-        Scope(
+        ActionScope(
             ("AssociateWebACL", "DisassociateWebACL", "GetWebACLForResource"),
             _at("elasticloadbalancing:HERE:loadbalancer/app/*", "wafv2:HERE:regional/webacl/PREFIX-*/*"),
         ),
         # A web ACL of AWS's rules is made of them, too.
-        Scope(
+        ActionScope(
             ("CreateWebACL", "UpdateWebACL"),
             _at("wafv2:HERE:regional/managedruleset/*/*", "wafv2:HERE:regional/webacl/PREFIX-*/*"),
         ),
-        Scope(("*",), _at("wafv2:HERE:regional/webacl/PREFIX-*/*")),
+        ActionScope(("*",), _at("wafv2:HERE:regional/webacl/PREFIX-*/*")),
     ),
 }
 """By IAM's prefix of the service. The first scope that names an action decides."""

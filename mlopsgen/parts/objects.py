@@ -16,7 +16,7 @@ from mlopsgen.parts.policies import arn
 _KEY_USES = {"s3:GetObject": ("kms:Decrypt",), "s3:PutObject": ("kms:Decrypt", "kms:GenerateDataKey")}
 
 
-class Folder(NamedTuple):
+class ObjectFolder(NamedTuple):
     """A folder of a bucket."""
 
     bucket: str
@@ -26,10 +26,10 @@ class Folder(NamedTuple):
     name: str
     """What people read: `raw/`, `models/sentiment/`."""
 
-    def below(self, *steps: str) -> Folder:
+    def below(self, *steps: str) -> ObjectFolder:
         """A folder in this one."""
         rest = "".join(f"{step}/" for step in steps)
-        return Folder(self.bucket, f"{self.path}{rest}", f"{self.name}{rest}")
+        return ObjectFolder(self.bucket, f"{self.path}{rest}", f"{self.name}{rest}")
 
     @property
     def uri(self) -> Sub:
@@ -41,29 +41,29 @@ class Folder(NamedTuple):
         return arn("s3", f"{self.bucket}/{self.path}{name}")
 
 
-def folder(site: Site, prefix: str) -> Folder:
+def folder(site: Site, prefix: str) -> ObjectFolder:
     """The folder that `reads` and `writes` name. Raises KeyError; the rules see that it is there."""
     found = site.prefixes[prefix]
-    return Folder(found.bucket, found.folder, f"{found.name}/")
+    return ObjectFolder(found.bucket, found.folder, f"{found.name}/")
 
 
-def folders(site: Site, prefixes: Iterable[str]) -> tuple[Folder, ...]:
+def folders(site: Site, prefixes: Iterable[str]) -> tuple[ObjectFolder, ...]:
     """The folders that a list names, each once, by name."""
     return tuple(folder(site, each) for each in sorted(set(prefixes)))
 
 
-def versions(site: Site, model: ModelSpec) -> Folder:
+def versions(site: Site, model: ModelSpec) -> ObjectFolder:
     """Where a model's versions lie, and its pointer `current.json`."""
     return folder(site, model.store).below(model.name)
 
 
-def read(each: Folder) -> tuple[Grant, ...]:
+def read(each: ObjectFolder) -> tuple[Grant, ...]:
     """Get the objects of a folder, and list it alone."""
     objects = Grant(("s3:GetObject", "s3:GetObjectVersion"), (each.object("*"),), f"reads {each.name}")
     return objects, _list(each)
 
 
-def write(each: Folder) -> tuple[Grant, ...]:
+def write(each: ObjectFolder) -> tuple[Grant, ...]:
     """Put objects into a folder, in parts too, and list it alone. Nothing can be deleted."""
     objects = Grant(
         ("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"),
@@ -80,6 +80,6 @@ def decrypt(site: Site, grants: Iterable[Grant]) -> tuple[Grant, ...]:
     return use_key(site, tuple(sorted(needed)), "s3", "decrypt data through S3") if needed else ()
 
 
-def _list(each: Folder) -> Grant:
+def _list(each: ObjectFolder) -> Grant:
     within = (("StringLike", "s3:prefix", (each.path, f"{each.path}*")),) if each.path else ()
     return Grant(("s3:ListBucket",), (arn("s3", each.bucket),), f"lists {each.name}", within)

@@ -15,10 +15,10 @@ from mlopsgen.model.plan import Plan
 from mlopsgen.model.site import Site
 from mlopsgen.rules.registry import (
     BROKEN,
-    Fault,
     Planned,
     Scene,
     Template,
+    TemplateFault,
     plan_rules,
     spec_rules,
     template_rules,
@@ -74,12 +74,12 @@ def check_patched(environment: Environment, templates: Mapping[str, Template]) -
     return tuple(diagnostic(environment.tree, BROKEN, "error", each) for each in found)
 
 
-def _faults(templates: Mapping[str, Template]) -> Iterator[Fault]:
+def _faults(templates: Mapping[str, Template]) -> Iterator[TemplateFault]:
     for rule in template_rules():
         yield from rule(templates)
 
 
-def _patched(faults: Iterable[Fault], patches: Sequence[PatchSpec]) -> Iterator[Finding]:
+def _patched(faults: Iterable[TemplateFault], patches: Sequence[PatchSpec]) -> Iterator[Finding]:
     """Each fault at the last patch that touched the resource, or else its stack."""
     for fault in faults:
         nearness = [

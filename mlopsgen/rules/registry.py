@@ -64,7 +64,7 @@ class Planned(NamedTuple):
     """By the name of the stack."""
 
 
-class Fault(NamedTuple):
+class TemplateFault(NamedTuple):
     """What is wrong with one resource of a finished template."""
 
     stack: str
@@ -101,7 +101,7 @@ class PlanRule(Rule[Planned, Finding]):
     """A rule on the plan of one environment."""
 
 
-class TemplateRule(Rule[Mapping[str, Template], Fault]):
+class TemplateRule(Rule[Mapping[str, Template], TemplateFault]):
     """A rule on the finished templates of one environment, by the name of the stack.
 
     What breaks it without a patch is a bug of the compiler's.
@@ -126,7 +126,7 @@ def plan_rule(
     return lambda find: PlanRule(code, story(title, text, wrong, right), find)
 
 
-def template_rule(find: Callable[[Mapping[str, Template]], Iterable[Fault]]) -> TemplateRule:
+def template_rule(find: Callable[[Mapping[str, Template]], Iterable[TemplateFault]]) -> TemplateRule:
     """Make a rule on finished templates of a function; its docstring is its title."""
     return TemplateRule(BROKEN, Story((find.__doc__ or "").rstrip("."), ""), find)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from mlopsgen.aws import fargate
-from mlopsgen.rules.registry import Fault, Template, template_rule
+from mlopsgen.rules.registry import Template, TemplateFault, template_rule
 
 Templates: TypeAlias = Mapping[str, Template]
 """Each stack's template by the stack's name."""
@@ -64,14 +64,16 @@ _PSEUDO = frozenset(
 
 
 @template_rule
-def references(templates: Templates) -> Iterator[Fault]:
+def references(templates: Templates) -> Iterator[TemplateFault]:
     """What a property refers to is in the same template."""
     for stack, template in templates.items():
         known = {*template["Resources"], *template.get("Parameters", {}), *_PSEUDO}
         for name, body in template["Resources"].items():
             for word in dict.fromkeys(_referred(body.get("Properties"))):
                 if word not in known:
-                    yield Fault(stack, name, f"refers to `{word}`, which stack `{stack}` does not have")
+                    yield TemplateFault(
+                        stack, name, f"refers to `{word}`, which stack `{stack}` does not have"
+                    )
 
 
 def _referred(value: Any) -> Iterator[str]:
@@ -101,7 +103,7 @@ def _substituted(text: str, own: frozenset[str]) -> Iterator[str]:
 
 
 @template_rule
-def balancer_names(templates: Templates) -> Iterator[Fault]:
+def balancer_names(templates: Templates) -> Iterator[TemplateFault]:
     """Names of load balancers and target groups (Elastic Load Balancing API, CreateLoadBalancer)."""
     for kind in ("LoadBalancer", "TargetGroup"):
         for stack, name, body in resources(templates, f"AWS::ElasticLoadBalancingV2::{kind}"):
@@ -109,18 +111,18 @@ def balancer_names(templates: Templates) -> Iterator[Fault]:
             if not isinstance(given, str):
                 continue
             if len(given) > 32:
-                yield Fault(stack, name, f"`{given}` has {len(given)} characters; AWS takes 32")
+                yield TemplateFault(stack, name, f"`{given}` has {len(given)} characters; AWS takes 32")
             if given.startswith("internal-") or not re.fullmatch(
                 r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?", given
             ):
                 message = (
                     f"`{given}` is no name for it: letters, digits and hyphens, not starting `internal-`"
                 )
-                yield Fault(stack, name, message)
+                yield TemplateFault(stack, name, message)
 
 
 @template_rule
-def container_of_the_service(templates: Templates) -> Iterator[Fault]:
+def container_of_the_service(templates: Templates) -> Iterator[TemplateFault]:
     """The container and port that the load balancer asks are those of the task definition."""
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
         definition = _target(templates, stack, body.get("TaskDefinition"))
@@ -134,13 +136,15 @@ def container_of_the_service(templates: Templates) -> Iterator[Fault]:
         for balancer in maps(body.get("LoadBalancers")):
             container, port = balancer.get("ContainerName"), balancer.get("ContainerPort")
             if not isinstance(container, str) or container not in ports:
-                yield Fault(stack, name, f"asks container `{container}`, which the task does not have")
+                yield TemplateFault(
+                    stack, name, f"asks container `{container}`, which the task does not have"
+                )
             elif _number(port) not in ports[container]:
-                yield Fault(stack, name, f"asks port {port}, which `{container}` does not open")
+                yield TemplateFault(stack, name, f"asks port {port}, which `{container}` does not open")
 
 
 @template_rule
-def target_type(templates: Templates) -> Iterator[Fault]:
+def target_type(templates: Templates) -> Iterator[TemplateFault]:
     """Tasks with network interfaces of their own are targets by address."""
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
         definition = _target(templates, stack, body.get("TaskDefinition")) or {}
@@ -152,19 +156,21 @@ def target_type(templates: Templates) -> Iterator[Fault]:
                 message = (
                     "its tasks have addresses of their own (awsvpc): the target group's type must be `ip`"
                 )
-                yield Fault(stack, at(balancer, "TargetGroupArn", "Ref") or name, message)
+                yield TemplateFault(stack, at(balancer, "TargetGroupArn", "Ref") or name, message)
 
 
 @template_rule
-def launch_type(templates: Templates) -> Iterator[Fault]:
+def launch_type(templates: Templates) -> Iterator[TemplateFault]:
     """Either a launch type or a capacity provider strategy (Amazon ECS API reference, CreateService)."""
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
         if "LaunchType" in body and body.get("CapacityProviderStrategy"):
-            yield Fault(stack, name, "has `LaunchType` and `CapacityProviderStrategy`: ECS takes one of them")
+            yield TemplateFault(
+                stack, name, "has `LaunchType` and `CapacityProviderStrategy`: ECS takes one of them"
+            )
 
 
 @template_rule
-def sizes_on_fargate(templates: Templates) -> Iterator[Fault]:
+def sizes_on_fargate(templates: Templates) -> Iterator[TemplateFault]:
     """Fargate has no GPUs, and certain sizes."""
     for stack, name, body in resources(templates, "AWS::ECS::TaskDefinition"):
         compatible = body.get("RequiresCompatibilities")
@@ -172,33 +178,35 @@ def sizes_on_fargate(templates: Templates) -> Iterator[Fault]:
             continue
         for container in maps(body.get("ContainerDefinitions")):
             if any(each.get("Type") == "GPU" for each in maps(container.get("ResourceRequirements"))):
-                yield Fault(stack, name, f"asks for a GPU in `{container.get('Name')}`: Fargate has none")
+                yield TemplateFault(
+                    stack, name, f"asks for a GPU in `{container.get('Name')}`: Fargate has none"
+                )
         cpu, memory = _number(body.get("Cpu")), _number(body.get("Memory"))
         if cpu is None or memory is None or memory not in fargate.MEMORY.get(int(cpu), ()):
             sizes = f"{body.get('Cpu')} CPU units with {body.get('Memory')} MiB"
-            yield Fault(stack, name, f"Fargate has no size of {sizes}")
+            yield TemplateFault(stack, name, f"Fargate has no size of {sizes}")
 
 
 @template_rule
-def containers(templates: Templates) -> Iterator[Fault]:
+def containers(templates: Templates) -> Iterator[TemplateFault]:
     """A task has containers, each with a name and an image, and one that it lives and ends with."""
     for stack, name, body in resources(templates, "AWS::ECS::TaskDefinition"):
         given = body.get("ContainerDefinitions")
         listed = maps(given)
         if not listed or not isinstance(given, list) or len(listed) != len(given):
-            yield Fault(stack, name, "`ContainerDefinitions` must be a list of containers")
+            yield TemplateFault(stack, name, "`ContainerDefinitions` must be a list of containers")
             continue
         names = [each.get("Name") for each in listed]
         if not all(isinstance(each, str) for each in names) or len(set(map(str, names))) < len(names):
-            yield Fault(stack, name, "each container needs a name of its own")
+            yield TemplateFault(stack, name, "each container needs a name of its own")
         if not all(each.get("Image") for each in listed):
-            yield Fault(stack, name, "each container needs an image")
+            yield TemplateFault(stack, name, "each container needs an image")
         if not any(each.get("Essential", True) in (True, "true") for each in listed):
-            yield Fault(stack, name, "one container must be essential")
+            yield TemplateFault(stack, name, "one container must be essential")
 
 
 @template_rule
-def shifted_traffic(templates: Templates) -> Iterator[Fault]:
+def shifted_traffic(templates: Templates) -> Iterator[TemplateFault]:
     """A deployment that shifts traffic has somewhere to shift it, the rule that does, and the right to."""
     needed = ("AlternateTargetGroupArn", "ProductionListenerRule", "RoleArn")
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
@@ -214,17 +222,17 @@ def shifted_traffic(templates: Templates) -> Iterator[Fault]:
         ]
         if not balancers or missing:
             what = ", ".join(dict.fromkeys(missing)) or "a load balancer"
-            yield Fault(stack, name, f"deploys by {strategy} without {what}")
+            yield TemplateFault(stack, name, f"deploys by {strategy} without {what}")
 
 
 @template_rule
-def waits_for_its_rule(templates: Templates) -> Iterator[Fault]:
+def waits_for_its_rule(templates: Templates) -> Iterator[TemplateFault]:
     """ECS refuses a target group that no listener has: the service comes after its listener rule."""
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
         rules = {each for _, each, _ in resources({stack: templates[stack]}, _RULE)}
         late = rules - _waits(templates[stack], name) if body.get("LoadBalancers") else set()
         if late:
-            yield Fault(stack, name, f"does not wait for `{min(late)}`")
+            yield TemplateFault(stack, name, f"does not wait for `{min(late)}`")
 
 
 def _waits(template: Mapping[str, Any], name: str) -> set[str]:
@@ -238,7 +246,7 @@ _RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
 
 
 @template_rule
-def grace_period(templates: Templates) -> Iterator[Fault]:
+def grace_period(templates: Templates) -> Iterator[TemplateFault]:
     """A grace period is one of checks, by a load balancer or in a container (Amazon ECS API reference,
     CreateService).
     """
@@ -246,20 +254,22 @@ def grace_period(templates: Templates) -> Iterator[Fault]:
         definition = _target(templates, stack, body.get("TaskDefinition")) or {}
         checked = any("HealthCheck" in each for each in maps(definition.get("ContainerDefinitions")))
         if "HealthCheckGracePeriodSeconds" in body and not body.get("LoadBalancers") and not checked:
-            yield Fault(stack, name, "has a grace period for checks, but nothing checks its tasks")
+            yield TemplateFault(stack, name, "has a grace period for checks, but nothing checks its tasks")
 
 
 @template_rule
-def scaled_count(templates: Templates) -> Iterator[Fault]:
+def scaled_count(templates: Templates) -> Iterator[TemplateFault]:
     """A count in the template would undo what scaling did, at each deployment."""
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
         scaled = [each for each, _, _ in resources(templates, "AWS::ApplicationAutoScaling::ScalableTarget")]
         if "DesiredCount" in body and stack in scaled:
-            yield Fault(stack, name, "has `DesiredCount`, which would undo scaling at each deployment")
+            yield TemplateFault(
+                stack, name, "has `DesiredCount`, which would undo scaling at each deployment"
+            )
 
 
 @template_rule
-def room_to_deploy(templates: Templates) -> Iterator[Fault]:
+def room_to_deploy(templates: Templates) -> Iterator[TemplateFault]:
     """A rolling deployment may stop a task or start one more."""
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
         least = _number(at(body, "DeploymentConfiguration", "MinimumHealthyPercent"))
@@ -268,11 +278,11 @@ def room_to_deploy(templates: Templates) -> Iterator[Fault]:
             message = (
                 f"must keep {least:g}% of its tasks and have {most:g}% at most: no deployment could begin"
             )
-            yield Fault(stack, name, message)
+            yield TemplateFault(stack, name, message)
 
 
 @template_rule
-def fewest_above_most(templates: Templates) -> Iterator[Fault]:
+def fewest_above_most(templates: Templates) -> Iterator[TemplateFault]:
     """The fewest are not more than the most."""
     for kind, low, high in (
         ("AWS::ApplicationAutoScaling::ScalableTarget", "MinCapacity", "MaxCapacity"),
@@ -281,11 +291,11 @@ def fewest_above_most(templates: Templates) -> Iterator[Fault]:
         for stack, name, body in resources(templates, kind):
             least, most = _number(body.get(low)), _number(body.get(high))
             if least is not None and most is not None and least > most:
-                yield Fault(stack, name, f"{low} {least:g} is above {high} {most:g}")
+                yield TemplateFault(stack, name, f"{low} {least:g} is above {high} {most:g}")
 
 
 @template_rule
-def datapoints(templates: Templates) -> Iterator[Fault]:
+def datapoints(templates: Templates) -> Iterator[TemplateFault]:
     """An alarm can look at as many points as it evaluates."""
     for stack, name, body in resources(templates, "AWS::CloudWatch::Alarm"):
         points, periods = _number(body.get("DatapointsToAlarm")), _number(body.get("EvaluationPeriods"))
@@ -293,7 +303,7 @@ def datapoints(templates: Templates) -> Iterator[Fault]:
             message = (
                 f"needs {points:g} datapoints of {periods:g}: DatapointsToAlarm is above EvaluationPeriods"
             )
-            yield Fault(stack, name, message)
+            yield TemplateFault(stack, name, message)
 
 
 METRICS = {
@@ -357,13 +367,13 @@ METRICS = {
 
 
 @template_rule
-def metric_names(templates: Templates) -> Iterator[Fault]:
+def metric_names(templates: Templates) -> Iterator[TemplateFault]:
     """A metric that does not exist never has data, and an alarm on it never rings."""
     for kind in ("AWS::CloudWatch::Alarm", "AWS::ApplicationAutoScaling::ScalingPolicy"):
         for stack, name, body in resources(templates, kind):
             for namespace, metric in _measured(body):
                 if metric not in METRICS.get(namespace, {metric}):
-                    yield Fault(stack, name, f"{namespace} has no metric `{metric}`")
+                    yield TemplateFault(stack, name, f"{namespace} has no metric `{metric}`")
 
 
 def _measured(value: Any) -> Iterator[tuple[str, str]]:
@@ -380,7 +390,7 @@ def _measured(value: Any) -> Iterator[tuple[str, str]]:
 
 
 @template_rule
-def dashboards(templates: Templates) -> Iterator[Fault]:
+def dashboards(templates: Templates) -> Iterator[TemplateFault]:
     """A dashboard's body is JSON, and its metrics exist."""
     for stack, name, body in resources(templates, "AWS::CloudWatch::Dashboard"):
         given = body.get("DashboardBody")
@@ -390,17 +400,17 @@ def dashboards(templates: Templates) -> Iterator[Fault]:
         try:
             document = json.loads(text) if isinstance(text, str) else None
         except ValueError as error:
-            yield Fault(stack, name, f"its body is no JSON: {error}")
+            yield TemplateFault(stack, name, f"its body is no JSON: {error}")
             continue
         for widget in maps(at(document, "widgets")):
             for line in at(widget, "properties", "metrics") or ():
                 match line:
                     case [str(namespace), str(metric), *_] if metric not in METRICS.get(namespace, {metric}):
-                        yield Fault(stack, name, f"{namespace} has no metric `{metric}`")
+                        yield TemplateFault(stack, name, f"{namespace} has no metric `{metric}`")
 
 
 @template_rule
-def transitions(templates: Templates) -> Iterator[Fault]:
+def transitions(templates: Templates) -> Iterator[TemplateFault]:
     """Classes for infrequent access take objects of 30 days and more."""
     for stack, name, body in resources(templates, "AWS::S3::Bucket"):
         for rule in maps(at(body, "LifecycleConfiguration", "Rules")):
@@ -408,23 +418,23 @@ def transitions(templates: Templates) -> Iterator[Fault]:
                 days = _number(each.get("TransitionInDays"))
                 if each.get("StorageClass") in ("STANDARD_IA", "ONEZONE_IA") and (days or 0) < 30:
                     message = f"moves objects to {each['StorageClass']} before they are 30 days old"
-                    yield Fault(stack, name, message)
+                    yield TemplateFault(stack, name, message)
 
 
 @template_rule
-def attached_gateway(templates: Templates) -> Iterator[Fault]:
+def attached_gateway(templates: Templates) -> Iterator[TemplateFault]:
     """A route to an internet gateway waits until the gateway is attached."""
     for stack, name, body in resources(templates, "AWS::EC2::Route"):
         attachments = {each for _, each, _ in resources({stack: templates[stack]}, _ATTACHMENT)}
         if "GatewayId" in body and attachments and not attachments & _waits(templates[stack], name):
-            yield Fault(stack, name, f"does not wait for `{min(attachments)}`")
+            yield TemplateFault(stack, name, f"does not wait for `{min(attachments)}`")
 
 
 _ATTACHMENT = "AWS::EC2::VPCGatewayAttachment"
 
 
 @template_rule
-def log_bucket_encryption(templates: Templates) -> Iterator[Fault]:
+def log_bucket_encryption(templates: Templates) -> Iterator[TemplateFault]:
     """Load balancers cannot write to a bucket with a KMS key (Elastic Load Balancing user guide)."""
     if not any(resources(templates, "AWS::ElasticLoadBalancingV2::LoadBalancer")):
         return
@@ -432,6 +442,6 @@ def log_bucket_encryption(templates: Templates) -> Iterator[Fault]:
         rules = maps(at(body, "BucketEncryption", "ServerSideEncryptionConfiguration"))
         algorithms = {at(each, "ServerSideEncryptionByDefault", "SSEAlgorithm") for each in rules}
         if name == "LogBucket" and algorithms - {"AES256", None}:
-            yield Fault(
+            yield TemplateFault(
                 stack, name, "is encrypted with a KMS key, with which load balancers cannot write logs"
             )

@@ -7,7 +7,7 @@ from pydantic import Field
 from mlopsgen.language.base import Filled, Item, NotYet, Spec
 from mlopsgen.language.values import DAY, Duration
 
-Folder = Annotated[
+FolderPath = Annotated[
     str, Filled(), Field(pattern=r"^(/|[A-Za-z0-9!_.*'()=-]+(/[A-Za-z0-9!_.*'()=-]+)*/?)$", max_length=512)
 ]
 """A folder of a bucket such as `photos/2026`, without a leading `/`; `/` alone is all of the bucket."""
@@ -28,8 +28,8 @@ class TransitionSpec(Spec):
 class PrefixSpec(Item):
     """A folder of the bucket, and what becomes of its objects. Its name is unique over all buckets; `reads` and `writes` name it."""
 
-    path: Folder | None = None
-    """Folder in the bucket, by default the name; `/` is all of it."""
+    path: FolderPath | None = None
+    """FolderPath in the bucket, by default the name; `/` is all of it."""
 
     transitions: tuple[TransitionSpec, ...] = ()
     """Moves to cheaper storage classes, by age. Replaced as a whole by an environment."""

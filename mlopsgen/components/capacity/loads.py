@@ -13,7 +13,7 @@ from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.model.workload import JOB, Workload
 
 
-class Place(NamedTuple):
+class UsedPool(NamedTuple):
     """A pool of instances with its path, and the workloads that run on it with theirs."""
 
     path: SpecPath
@@ -52,33 +52,33 @@ class Load(NamedTuple):
     words: str
 
 
-def always(place: Place) -> Load | None:
+def always(used: UsedPool) -> Load | None:
     """The tasks that always run."""
-    found = [(path, user, replicas) for path, user, replicas in place.replicated if replicas.min]
+    found = [(path, user, replicas) for path, user, replicas in used.replicated if replicas.min]
     if not found:
         return None
-    tasks = _running(place)
+    tasks = _running(used)
     words = listed([_tasks(replicas.min, user) for _, user, replicas in found])
-    path = (*found[0][0], "replicas", "min") if len(found) == 1 else (*place.path, "max")
+    path = (*found[0][0], "replicas", "min") if len(found) == 1 else (*used.path, "max")
     return Load(tasks, path, f"{words} always run{'s' * (tasks.total() == 1)}")
 
 
-def scheduled(place: Place) -> Iterator[Load]:
+def scheduled(used: UsedPool) -> Iterator[Load]:
     """What the clock asks of one service, beside what always runs of the others."""
-    for path, user, replicas in place.replicated:
+    for path, user, replicas in used.replicated:
         for index, schedule in enumerate(replicas.schedules):
             if schedule.min is not None and schedule.min > replicas.min:
-                tasks = _running(place) + Tasks({demand(user.spec): schedule.min - replicas.min})
+                tasks = _running(used) + Tasks({demand(user.spec): schedule.min - replicas.min})
                 at = (*path, "replicas", "schedules", index, "min")
-                yield Load(tasks, at, f"{_tasks(schedule.min, user)}{_beside(place, user)} then run")
+                yield Load(tasks, at, f"{_tasks(schedule.min, user)}{_beside(used, user)} then run")
 
 
-def surging(place: Place) -> Iterator[Load]:
+def surging(used: UsedPool) -> Iterator[Load]:
     """One task more of each service that starts a new one before an old one stops."""
-    for path, user, replicas in place.replicated:
+    for path, user, replicas in used.replicated:
         if replicas.min and not user.shifts and user.room[1] > 100:
-            tasks = _running(place)
-            words = f"{_tasks(replicas.min, user)}{_beside(place, user)}"
+            tasks = _running(used)
+            words = f"{_tasks(replicas.min, user)}{_beside(used, user)}"
             yield Load(
                 tasks + Tasks({demand(user.spec): 1}),
                 (*path, "replicas", "min"),
@@ -86,20 +86,20 @@ def surging(place: Place) -> Iterator[Load]:
             )
 
 
-def shifting(place: Place) -> Iterator[Load]:
+def shifting(used: UsedPool) -> Iterator[Load]:
     """All tasks once more of each service whose new version starts beside the old one."""
-    for path, user, replicas in place.replicated:
+    for path, user, replicas in used.replicated:
         if replicas.min and user.shifts:
             yield Load(
-                _running(place) + Tasks({demand(user.spec): replicas.min}),
+                _running(used) + Tasks({demand(user.spec): replicas.min}),
                 (*path, "deployment", user.strategy),
                 f"`{user.strategy}` starts {_tasks(replicas.min, user)} beside the old ones",
             )
 
 
-def fullest(place: Place) -> Load | None:
+def fullest(used: UsedPool) -> Load | None:
     """As many tasks as scaling allows, those of the largest new version, and one run of the largest job."""
-    found = [(path, user, _most(replicas)) for path, user, replicas in place.replicated if _most(replicas)]
+    found = [(path, user, _most(replicas)) for path, user, replicas in used.replicated if _most(replicas)]
     if not found:
         return None
     tasks = _sum(Tasks({demand(user.spec): count}) for _, user, count in found)
@@ -113,12 +113,12 @@ def fullest(place: Place) -> Load | None:
         size, count = max(news)
         tasks[size] += count
         words.append("one more with a new version" if count == 1 else "as many with a new version")
-    runs = [(demand(user.spec), user.name) for _, user in place.users if user.kind is JOB]
+    runs = [(demand(user.spec), user.name) for _, user in used.users if user.kind is JOB]
     if runs:
         size, name = max(runs)
         tasks[size] += 1
         words.append(f"a run of `{name}`")
-    path = (*found[0][0], "replicas", "max") if len(place.users) == 1 else (*place.path, "max")
+    path = (*found[0][0], "replicas", "max") if len(used.users) == 1 else (*used.path, "max")
     return Load(tasks, path, f"{listed(words)} can run at once")
 
 
@@ -127,8 +127,8 @@ def listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _running(place: Place) -> Tasks:
-    return _sum(Tasks({demand(user.spec): replicas.min}) for _, user, replicas in place.replicated)
+def _running(used: UsedPool) -> Tasks:
+    return _sum(Tasks({demand(user.spec): replicas.min}) for _, user, replicas in used.replicated)
 
 
 def _sum(parts: Iterator[Tasks]) -> Tasks:
@@ -153,10 +153,10 @@ def _up_to(most: int, user: Workload) -> str:
     return f"{'up to ' * (most > fewest)}{_tasks(most, user)}"
 
 
-def _beside(place: Place, user: Workload) -> str:
+def _beside(used: UsedPool, user: Workload) -> str:
     others = [
         _tasks(replicas.min, other)
-        for _, other, replicas in place.replicated
+        for _, other, replicas in used.replicated
         if other is not user and replicas.min
     ]
     return f" beside {listed(others)}" if others else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from mlopsgen.aws import fargate
 from mlopsgen.aws.instance_types import find, offered
 from mlopsgen.components.capacity import loads
-from mlopsgen.components.capacity.loads import Load, Place
+from mlopsgen.components.capacity.loads import Load, UsedPool
 from mlopsgen.components.capacity.room import demand, fits, hold, scarcest
 from mlopsgen.components.capacity.spec import PoolSpec
 from mlopsgen.components.workloads.spec import WorkloadSpec
@@ -32,12 +32,12 @@ def _resolved(scene: Scene) -> Iterator[tuple[SpecPath, Workload]]:
             yield path, by_spec[id(spec)]
 
 
-def _instances(scene: Scene) -> Iterator[Place]:
+def _instances(scene: Scene) -> Iterator[UsedPool]:
     users = list(_resolved(scene))
     for path, pool in pools(scene):
         if pool.ec2:
             own = tuple((at, user) for at, user in users if user.spec.capacity == pool.name)
-            yield Place((*path, "ec2"), pool, pool.ec2, own)
+            yield UsedPool((*path, "ec2"), pool, pool.ec2, own)
 
 
 def _on_fargate(scene: Scene) -> Iterator[tuple[SpecPath, WorkloadSpec]]:
@@ -46,7 +46,7 @@ def _on_fargate(scene: Scene) -> Iterator[tuple[SpecPath, WorkloadSpec]]:
             yield path, workload.spec
 
 
-def _on_instances(scene: Scene) -> Iterator[tuple[SpecPath, Workload, Place]]:
+def _on_instances(scene: Scene) -> Iterator[tuple[SpecPath, Workload, UsedPool]]:
     for place in _instances(scene):
         for path, workload in place.users:
             yield path, workload, place
@@ -275,7 +275,7 @@ def larger_than_the_instance(scene: Scene) -> Iterable[Finding]:
             yield from _too_large((*path, "resources"), workload.spec, place)
 
 
-def _too_large(path: SpecPath, spec: WorkloadSpec, place: Place) -> Iterator[Finding]:
+def _too_large(path: SpecPath, spec: WorkloadSpec, place: UsedPool) -> Iterator[Finding]:
     """What of the task no type has; if each is had by some type, that no type has it all."""
     names, asked, found = place.ec2.instance_types, spec.resources, False
     on = f"on `{names[0]}`, which" if len(names) == 1 else f"in pool `{place.pool.name}`, whose largest type"
@@ -508,7 +508,7 @@ def idle_gpu(scene: Scene) -> Iterable[Finding]:
                 )
 
 
-def _who(place: Place) -> str:
+def _who(place: UsedPool) -> str:
     names = [f"`{user.name}`" for _, user in place.users]
     return f"{loads.listed(names)} {'does' if len(names) == 1 else 'do'}"
 
@@ -534,7 +534,7 @@ def too_many_providers(scene: Scene) -> Iterable[Finding]:
         )
 
 
-def _shared(scene: Scene) -> Iterator[Place]:
+def _shared(scene: Scene) -> Iterator[UsedPool]:
     """Pools whose room can be told: all types are known, and each task fits on some type."""
     for place in _instances(scene):
         tasks = [demand(user.spec) for _, user in place.users]
@@ -542,7 +542,7 @@ def _shared(scene: Scene) -> Iterator[Place]:
             yield place
 
 
-def _short(place: Place, load: Load) -> Finding:
+def _short(place: UsedPool, load: Load) -> Finding:
     """The finding of a load that the instances do not hold."""
     by = scarcest(place.kinds[0], place.ec2.max, load.tasks)
     count = f"{place.ec2.max} instance{'s' * (place.ec2.max != 1)}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from troposphere import GetAtt
 
 from mlopsgen.components.delivery.resources import STACK
-from mlopsgen.components.delivery.stack_rights import Reach, stack_rights
+from mlopsgen.components.delivery.stack_rights import StackReach, stack_rights
 from mlopsgen.model.plan import Declaration, Resource
 from mlopsgen.model.site import Site
 from mlopsgen.parts.resource import Scope, output
@@ -27,7 +27,7 @@ def declare(site: Site, resources: Iterable[Resource]) -> Iterator[Declaration]:
             name="CloudFormation, for the delivery workflow",
             kind="delivery",
             trust=trust_service("cloudformation.amazonaws.com", site),
-            grants=stack_rights(deployed, Reach(site.name, site.environment, bounds, STACK)),
+            grants=stack_rights(deployed, StackReach(site.name, site.environment, bounds, STACK)),
             description=f"CloudFormation: deploys the stacks of {site.prefix}",
             role_name=site.stack_role,
             deploys=True,

@@ -14,7 +14,7 @@ from troposphere import Sub
 
 from mlopsgen.aws import stack_scopes as scopes
 from mlopsgen.aws.resource_types import ResourceType, resource_type
-from mlopsgen.aws.stack_scopes import Hold, Place, Scope
+from mlopsgen.aws.stack_scopes import ActionScope, Hold, ResourceScope
 from mlopsgen.model.plan import Grant
 from mlopsgen.model.values import Value
 
@@ -23,7 +23,7 @@ Condition: TypeAlias = tuple[tuple[str, str, Value | tuple[Value, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class StackReach:
     """How far the role reaches: the environment that it makes, and what bounds the roles in it."""
 
     pipeline: str
@@ -41,7 +41,7 @@ class Reach:
         return f"{self.pipeline}-{self.environment}"
 
 
-def stack_rights(resources: Iterable[tuple[str, Properties]], reach: Reach) -> tuple[Grant, ...]:
+def stack_rights(resources: Iterable[tuple[str, Properties]], reach: StackReach) -> tuple[Grant, ...]:
     """The grants of the role for `resources`, each a type and its properties, by type.
 
     While an environment changes they are those of both plans, since what goes is deleted with the same role.
@@ -85,7 +85,10 @@ def _named(kind: ResourceType) -> frozenset[str]:
 
 
 def _grants(
-    kind: ResourceType, resources: Sequence[Properties], reach: Reach, named: Mapping[str, tuple[str, ...]]
+    kind: ResourceType,
+    resources: Sequence[Properties],
+    reach: StackReach,
+    named: Mapping[str, tuple[str, ...]],
 ) -> Iterator[Grant]:
     """One grant for all actions of a type that may act in the same places."""
     added = {
@@ -94,7 +97,7 @@ def _grants(
         if each.type == kind.name and (not each.where or _have(resources, (each.where,)))
         for action in each.actions
     }
-    grants: dict[tuple[Place, Condition], list[str]] = {}
+    grants: dict[tuple[ResourceScope, Condition], list[str]] = {}
     for action in sorted(_named(kind) - withheld(kind.name, resources).keys() | added):
         scope, pattern = _scope(kind, action)
         for place in scope.places:
@@ -108,7 +111,7 @@ def _grants(
             )
 
 
-def _scope(kind: ResourceType, action: str) -> tuple[Scope, str]:
+def _scope(kind: ResourceType, action: str) -> tuple[ActionScope, str]:
     """The scope of an action, and the pattern by which it is named there."""
     service, _, verb = action.partition(":")
     for scope in scopes.SCOPES.get(service, ()):
@@ -118,7 +121,7 @@ def _scope(kind: ResourceType, action: str) -> tuple[Scope, str]:
     raise LookupError(f"nothing says where {action} of {kind.name} may act, or why it is withheld")
 
 
-def _arns(resource: str, reach: Reach, named: Mapping[str, tuple[str, ...]]) -> Iterator[Value]:
+def _arns(resource: str, reach: StackReach, named: Mapping[str, tuple[str, ...]]) -> Iterator[Value]:
     """A resource of a place as ARNs: one for each thing that it stands for."""
     if resource == "*":
         yield resource
@@ -136,7 +139,7 @@ def _arns(resource: str, reach: Reach, named: Mapping[str, tuple[str, ...]]) -> 
     yield from (Sub(f"arn:${{AWS::Partition}}:{each}") for each in texts)
 
 
-def _condition(hold: Hold, kind: ResourceType, action: str, reach: Reach) -> Condition:
+def _condition(hold: Hold, kind: ResourceType, action: str, reach: StackReach) -> Condition:
     match hold:
         case "":
             return ()
@@ -158,7 +161,7 @@ def _condition(hold: Hold, kind: ResourceType, action: str, reach: Reach) -> Con
             return (("StringEquals", "iam:AWSServiceName", scopes.LINKED[kind.name]),)
 
 
-def _settled(kind: ResourceType, action: str, reach: Reach) -> Condition:
+def _settled(kind: ResourceType, action: str, reach: StackReach) -> Condition:
     """The tags that a resource has when a handler of the type acts on it.
 
     CloudFormation makes some resources first and tags them with a second call, among them security groups and
@@ -177,14 +180,14 @@ def _settled(kind: ResourceType, action: str, reach: Reach) -> Condition:
     return own
 
 
-def _tagged(operator: str, key: str, reach: Reach) -> Condition:
+def _tagged(operator: str, key: str, reach: StackReach) -> Condition:
     return (
         (operator, f"{key}/mlopsgen:environment", reach.environment),
         (operator, f"{key}/mlopsgen:pipeline", reach.pipeline),
     )
 
 
-def _parameters(by_type: Mapping[str, Any], reach: Reach) -> Iterator[Grant]:
+def _parameters(by_type: Mapping[str, Any], reach: StackReach) -> Iterator[Grant]:
     """CloudFormation reads a template's parameters from SSM with the role's rights, whatever it makes."""
     own = Sub(f"arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter/{reach.prefix}/*")
     yield Grant(("ssm:GetParameter", "ssm:GetParameters"), (own,), "passes values between stacks")
@@ -192,7 +195,7 @@ def _parameters(by_type: Mapping[str, Any], reach: Reach) -> Iterator[Grant]:
         yield public_parameters()
 
 
-def _denials(reach: Reach) -> Iterator[Grant]:
+def _denials(reach: StackReach) -> Iterator[Grant]:
     path = f"{reach.prefix}/{reach.administered}/*"
     yield Grant(
         (

@@ -12,14 +12,13 @@ from mlopsgen.aws.cron import longest_gap
 from mlopsgen.components.jobs.outcomes import failed
 from mlopsgen.components.jobs.runs import job_spec
 from mlopsgen.components.jobs.spec import JobSpec
+from mlopsgen.language.values import HOUR
 from mlopsgen.model.alarms import DEFAULT_ALARMS, Alarm, merged
 from mlopsgen.model.plan import Declaration
 from mlopsgen.model.site import Site
 from mlopsgen.model.workload import Workload
 from mlopsgen.parts.resource import Scope
 from mlopsgen.parts.topic import TOPIC_ARN
-
-_HOUR = 3600
 
 LONGEST_WINDOW = 7 * 24
 """Hours: an alarm looks back seven days at most (CloudWatch API reference, PutMetricAlarm, `Period`)."""
@@ -57,7 +56,7 @@ def missing_window(spec: JobSpec) -> int | None:
     gaps = [longest_gap(each.schedule.cron) for each in spec.triggers if each.schedule and each.enabled]
     if not gaps:
         return None
-    gap = ceil(min(gaps) / _HOUR)
+    gap = ceil(min(gaps) / HOUR)
     return min(gap + _SLACK, LONGEST_WINDOW) if gap <= LONGEST_WINDOW else None
 
 
@@ -135,7 +134,7 @@ def _silent(site: Site, job: Workload, window: int) -> cloudwatch.Alarm:
         MetricName="IncomingLogEvents",
         Dimensions=[cloudwatch.MetricDimension(Name="LogGroupName", Value=Ref("LogGroup"))],
         Statistic="Sum",
-        Period=_HOUR,
+        Period=HOUR,
         EvaluationPeriods=window,
         DatapointsToAlarm=window,
         Threshold=1,

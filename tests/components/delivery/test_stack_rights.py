@@ -11,7 +11,7 @@ import pytest
 
 from mlopsgen.aws import stack_scopes as scopes
 from mlopsgen.aws.resource_types import resource_type, type_names
-from mlopsgen.components.delivery.stack_rights import Reach, stack_rights, withheld
+from mlopsgen.components.delivery.stack_rights import StackReach, stack_rights, withheld
 from mlopsgen.model.plan import Grant
 from mlopsgen.parts.policies import statements
 from tests.aws.test_resource_types import SAME
@@ -21,7 +21,7 @@ from tests.policies import authorisation, filled, listed, may
 HERE = "ap-southeast-1:123456789012"
 BOUNDARY = "arn:aws:iam::123456789012:policy/shop-prod/access/shop-prod-boundary"
 ROLES = "arn:aws:iam::123456789012:role/shop-prod"
-REACH = Reach("shop", "prod", BOUNDARY)
+REACH = StackReach("shop", "prod", BOUNDARY)
 
 OWN = {"aws:ResourceTag/mlopsgen:environment": "prod", "aws:ResourceTag/mlopsgen:pipeline": "shop"}
 STACK = {"aws:ResourceTag/aws:cloudformation:stack-name": "shop-prod-network"}
@@ -34,7 +34,7 @@ def resource(name: str, **properties: Any) -> tuple[str, dict[str, Any]]:
     return name, properties
 
 
-def policy(*resources: tuple[str, dict[str, Any]], reach: Reach = REACH) -> list[dict[str, Any]]:
+def policy(*resources: tuple[str, dict[str, Any]], reach: StackReach = REACH) -> list[dict[str, Any]]:
     """The statements of the role for these resources."""
     return filled(statements(stack_rights(resources, reach)))
 
@@ -188,7 +188,7 @@ def test_what_a_plan_does_not_have_its_role_cannot_touch():
 
 def test_every_named_resource_of_a_generated_environment_is_in_reach():
     resources = list(deployed("imdb-sentiment", "prod"))
-    role = policy(*resources, reach=Reach("imdb-sentiment", "prod", BOUNDARY))
+    role = policy(*resources, reach=StackReach("imdb-sentiment", "prod", BOUNDARY))
     out = [
         f"{action} {properties[key]}"
         for name, properties in resources
@@ -267,7 +267,7 @@ def test_a_key_is_the_environments_own_by_its_tags():
 
 def test_somebody_elses_key_is_used_and_not_changed():
     key = f"arn:aws:kms:{HERE}:key/theirs"
-    theirs = Reach("shop", "prod", BOUNDARY, keys=(key,))
+    theirs = StackReach("shop", "prod", BOUNDARY, keys=(key,))
     role = policy(resource("AWS::ECR::Repository", KmsKey=key), reach=theirs)
     assert may(role, "kms:CreateGrant", key, {"kms:GrantIsForAWSResource": "true"})
     assert may(role, "kms:DescribeKey", key)
