@@ -21,7 +21,7 @@ BOTH = """\
   images: [{name: train}, {name: app}]
   models: [{name: model}]
   jobs: [{name: trainer, image: train, produces: [model]}]
-  services: [{name: api, image: app%s}]
+  services: [{name: api, image: app, loads: [model]%s}]
 """
 
 
