@@ -59,7 +59,7 @@ goes to a service that the type hands roles to. `linked`: it is service-linked, 
 """
 
 
-class ResourceScope(NamedTuple):
+class Where(NamedTuple):
     """Resources on which actions may act.
 
     In ARNs, HERE is this region and account, ACCOUNT the account without a region, PREFIX the environment's
@@ -76,7 +76,7 @@ class ActionScope(NamedTuple):
     """Actions of one service, as patterns, and all the places where they may act."""
 
     actions: tuple[str, ...]
-    places: tuple[ResourceScope, ...]
+    places: tuple[Where, ...]
     whole: bool = False
     """Whether the pattern itself is granted, since it names nothing but look-ups."""
 
@@ -102,15 +102,13 @@ class Added(NamedTuple):
     """The property that a resource must have for it, at any depth."""
 
 
-_LOOKS_UP = ResourceScope(
-    ("*",), reason="these actions take no resource: AWS lists or looks up in the whole account"
-)
-_MAKES = ResourceScope(("*",), reason="what is made has no ARN before it exists")
-_NO_RESOURCE = ResourceScope(("*",), reason="these actions take no resource")
+_LOOKS_UP = Where(("*",), reason="these actions take no resource: AWS lists or looks up in the whole account")
+_MAKES = Where(("*",), reason="what is made has no ARN before it exists")
+_NO_RESOURCE = Where(("*",), reason="these actions take no resource")
 
 
-def _at(*resources: str, hold: Hold = "") -> tuple[ResourceScope, ...]:
-    return (ResourceScope(resources, hold),)
+def _at(*resources: str, hold: Hold = "") -> tuple[Where, ...]:
+    return (Where(resources, hold),)
 
 
 SCOPES: dict[str, tuple[ActionScope, ...]] = {
@@ -133,8 +131,8 @@ SCOPES: dict[str, tuple[ActionScope, ...]] = {
         ActionScope(
             ("*Tag*", "Untag*"),
             (
-                ResourceScope(("backup:HERE:backup-vault:PREFIX-*",)),
-                ResourceScope(("backup:HERE:backup-plan:*",), "settled"),
+                Where(("backup:HERE:backup-vault:PREFIX-*",)),
+                Where(("backup:HERE:backup-plan:*",), "settled"),
             ),
         ),
         ActionScope(("*",), _at("backup:HERE:backup-plan:*", hold="settled")),
@@ -174,24 +172,24 @@ SCOPES: dict[str, tuple[ActionScope, ...]] = {
         ActionScope(
             ("AuthorizeSecurityGroup*",),
             (
-                ResourceScope(("ec2:HERE:security-group/*",), "settled"),
-                ResourceScope(("ec2:HERE:security-group-rule/*",)),
+                Where(("ec2:HERE:security-group/*",), "settled"),
+                Where(("ec2:HERE:security-group-rule/*",)),
             ),
         ),
         # What an address goes to has no tags where AWS makes the network interface itself.
         ActionScope(
             ("AssociateAddress", "DisassociateAddress"),
             (
-                ResourceScope(("ec2:HERE:elastic-ip/*",), "settled"),
-                ResourceScope(("ec2:HERE:instance/*", "ec2:HERE:network-interface/*")),
+                Where(("ec2:HERE:elastic-ip/*",), "settled"),
+                Where(("ec2:HERE:instance/*", "ec2:HERE:network-interface/*")),
             ),
         ),
         # The endpoint is the environment's own; the network that reaches it may be somebody else's.
         ActionScope(
             ("ModifyVpcEndpoint",),
             (
-                ResourceScope(("ec2:HERE:vpc-endpoint/*",), "settled"),
-                ResourceScope(("ec2:HERE:route-table/*", "ec2:HERE:security-group/*", "ec2:HERE:subnet/*")),
+                Where(("ec2:HERE:vpc-endpoint/*",), "settled"),
+                Where(("ec2:HERE:route-table/*", "ec2:HERE:security-group/*", "ec2:HERE:subnet/*")),
             ),
         ),
         ActionScope(("*",), _at("ec2:HERE:*", hold="settled")),
@@ -262,7 +260,7 @@ SCOPES: dict[str, tuple[ActionScope, ...]] = {
         ActionScope(
             ("CreateKey",),
             (
-                ResourceScope(
+                Where(
                     ("*",), "new", "a key has no ARN before it exists; it must carry this environment's tags"
                 ),
             ),
@@ -270,15 +268,15 @@ SCOPES: dict[str, tuple[ActionScope, ...]] = {
         ActionScope(("ListAliases",), (_LOOKS_UP,)),
         ActionScope(
             ("*Alias",),
-            (ResourceScope(("kms:HERE:alias/PREFIX",)), ResourceScope(("kms:HERE:key/*",), "own")),
+            (Where(("kms:HERE:alias/PREFIX",)), Where(("kms:HERE:key/*",), "own")),
         ),
         ActionScope(
             ("CreateGrant",),
-            (ResourceScope(("kms:HERE:key/*",), "own by AWS"), ResourceScope(("KEY",), "by AWS")),
+            (Where(("kms:HERE:key/*",), "own by AWS"), Where(("KEY",), "by AWS")),
         ),
         ActionScope(
             ("Decrypt", "DescribeKey", "GenerateDataKey*", "RetireGrant"),
-            (ResourceScope(("kms:HERE:key/*",), "own"), ResourceScope(("KEY",))),
+            (Where(("kms:HERE:key/*",), "own"), Where(("KEY",))),
         ),
         ActionScope(("*",), _at("kms:HERE:key/*", hold="own")),
     ),

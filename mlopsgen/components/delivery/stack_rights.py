@@ -14,7 +14,7 @@ from troposphere import Sub
 
 from mlopsgen.aws import stack_scopes as scopes
 from mlopsgen.aws.resource_types import ResourceType, resource_type
-from mlopsgen.aws.stack_scopes import ActionScope, Hold, ResourceScope
+from mlopsgen.aws.stack_scopes import ActionScope, Hold, Where
 from mlopsgen.model.plan import Grant
 from mlopsgen.model.values import Value
 
@@ -97,7 +97,7 @@ def _grants(
         if each.type == kind.name and (not each.where or _have(resources, (each.where,)))
         for action in each.actions
     }
-    grants: dict[tuple[ResourceScope, Condition], list[str]] = {}
+    grants: dict[tuple[Where, Condition], list[str]] = {}
     for action in sorted(_named(kind) - withheld(kind.name, resources).keys() | added):
         scope, pattern = _scope(kind, action)
         for place in scope.places:
