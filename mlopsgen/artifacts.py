@@ -27,6 +27,10 @@ _MODES = os.name == "posix"
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
+OUTPUT = "generated"
+"""The output folder, beside the pipeline, unless another is chosen."""
+
+
 class Artifact(NamedTuple):
     """One file to be written: its path below the output folder, with `/`, and its text."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from mlopsgen.artifacts import Artifact
+from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.components.patches.apply import patch
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Rejected, errors
 from mlopsgen.emit import emit
@@ -61,11 +61,15 @@ class Compiled(NamedTuple):
         return tuple(sorted(found, key=lambda each: each.order))
 
 
-def compile_file(path: Path, name: str) -> Compiled:
-    """Compile the pipeline in `path`, called `name` in messages. Raises `Rejected` with everything wrong."""
+def compile_file(path: Path, name: str, output: str = OUTPUT) -> Compiled:
+    """Compile the pipeline in `path`, called `name` in messages. Raises `Rejected` with everything wrong.
+
+    `output` is the output folder as files name it that are read beside the pipeline.
+    """
     text = read(path, name)
     compilations = compile_pipeline(text, name, path.parent)
-    return Compiled(compilations, artifacts(compilations, {Path(name).name: digest(text.encode())}))
+    inputs = {Path(name).name: digest(text.encode())}
+    return Compiled(compilations, artifacts(compilations, inputs, output))
 
 
 def compile_pipeline(text: str, name: str, folder: Path | None = None) -> tuple[Compilation, ...]:
@@ -118,10 +122,12 @@ def settle(root: Node, found: dict[str, tuple[Diagnostic, ...]]) -> dict[str, tu
     return {name: tuple(dict.fromkeys(words[each] for each in own)) for name, own in found.items()}
 
 
-def artifacts(compilations: Iterable[Compilation], inputs: dict[str, str]) -> tuple[Artifact, ...]:
+def artifacts(
+    compilations: Iterable[Compilation], inputs: dict[str, str], output: str = OUTPUT
+) -> tuple[Artifact, ...]:
     """Every file that the compilations become. `inputs` gives the SHA-256 of each file that was read."""
     plans = tuple(each.plan for each in compilations)
-    return emit(plans, inputs, files(plans))
+    return emit(plans, inputs, files(plans), output)
 
 
 def files(plans: Iterable[Plan]) -> tuple[str, ...]:

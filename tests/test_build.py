@@ -326,3 +326,18 @@ def test_a_build_that_was_killed_is_taken_up_again(tmp_path: Path, monkeypatch: 
     write(files(a="3", b="3", new="3"), tmp_path)
     assert sorted(tree(tmp_path)) == ["a", "b", MANIFEST, "new"]
     assert (tmp_path / "new").read_text() == "3"
+
+
+def test_another_output_folder_is_named_where_it_matters(tmp_path: Path):
+    """Scripts, Dockerfiles, Git sync files and the workflow lead to the folder that was chosen with -o."""
+    for name in ("app", "train"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pipeline.yaml", tmp_path)
+    command = [sys.executable, "-m", "mlopsgen", "build", "-o", "infra/out"]
+    subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    output = tmp_path / "infra" / "out"
+    assert "bash infra/out/dev/deploy.sh" in (output / "ci" / "deploy.yml").read_text()
+    assert "mlopsgen build --check --output infra/out" in (output / "ci" / "deploy.yml").read_text()
+    assert "infra/out/prod/deploy.sh" in (output / "README.md").read_text()
+    texts = [path.read_text() for path in output.rglob("*") if path.is_file()]
+    assert not [text for text in texts if "generated/" in text]

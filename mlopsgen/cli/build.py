@@ -62,7 +62,7 @@ def _compile(name: str, output: str, environment: str | None, *, check: bool) ->
     from mlopsgen.artifacts import narrow
     from mlopsgen.compile import compile_file
 
-    compiled = compile_file(Path(name), name)
+    compiled = compile_file(Path(name), name, _beside(name, output))
     artifacts = compiled.artifacts
     if environment is not None:
         if environment not in compiled.environments:
@@ -78,6 +78,12 @@ def _compile(name: str, output: str, environment: str | None, *, check: bool) ->
 
     _report(write(artifacts, Path(output)), Path(output))
     return GOOD
+
+
+def _beside(name: str, output: str) -> str:
+    """The output folder from the pipeline's; one that lies elsewhere is called as if it lay there."""
+    path = os.path.relpath(output, os.path.dirname(name) or os.curdir).replace(os.sep, "/")
+    return OUTPUT if path.startswith("..") or os.path.isabs(path) else path
 
 
 def _differs(found: tuple[Change, ...], output: Path, name: str) -> int:

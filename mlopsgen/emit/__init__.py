@@ -1,25 +1,28 @@
 """One file for each kind of output, found by its presence. Emitters read the plan and nothing above it.
 
-Each has `emit(plans) -> Iterator[Artifact]`.
+Each has `emit(plans, folder) -> Iterator[Artifact]`; `folder` is the output folder as files beside the pipeline
+name it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from mlopsgen.artifacts import Artifact
+from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.discovery import modules
 from mlopsgen.model.plan import Plan
 
 
-def emit(plans: Sequence[Plan], inputs: Mapping[str, str], files: Iterable[str]) -> tuple[Artifact, ...]:
+def emit(
+    plans: Sequence[Plan], inputs: Mapping[str, str], files: Iterable[str], folder: str = OUTPUT
+) -> tuple[Artifact, ...]:
     """Every file that the plans become, sorted by path; the manifest, which lists the others, comes last.
 
     `inputs` gives the SHA-256 of each file that was read, `files` names those that only had to be there.
     """
     outputs = [module for module in modules(__name__) if hasattr(module, "emit")]
     artifacts = sorted(
-        (each for module in outputs for each in module.emit(plans)), key=lambda each: each.path
+        (each for module in outputs for each in module.emit(plans, folder)), key=lambda each: each.path
     )
     from mlopsgen.emit.manifest import manifest
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mlopsgen.artifacts import Artifact
+from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.model.plan import Phase, Plan, Stack
 from mlopsgen.text.templates import render
 
 
-def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
+def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
     """`ENVIRONMENT/deploy.sh`, one for each environment."""
     for plan in plans:
         yield Artifact(f"{plan.environment}/deploy.sh", _script(plan), executable=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-from mlopsgen.artifacts import Artifact
+from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.model.plan import Image, Plan
 from mlopsgen.text.templates import render
 
 
-def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
+def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
     """`images/NAME/Dockerfile` and its `.dockerignore`, once for all environments.
 
     An image with a Dockerfile of one's own gets none.
@@ -19,12 +19,12 @@ def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
         if image.dockerfile:
             continue
         # A folder is a package below /srv; the repository's root is /srv itself.
-        folder = "/srv/" if image.context == "." else f"/srv/{PurePosixPath(image.context).name}/"
+        target = "/srv/" if image.context == "." else f"/srv/{PurePosixPath(image.context).name}/"
         ask = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{image.port}{image.health_path}')"
-        text = render("Dockerfile.j2", image=image, folder=folder, health=ask)
+        text = render("Dockerfile.j2", image=image, target=target, folder=folder, health=ask)
         yield Artifact(f"images/{image.name}/Dockerfile", text)
         # BuildKit reads the file of this name for a Dockerfile outside the context.
-        ignored = render("dockerignore.j2", image=image)
+        ignored = render("dockerignore.j2", image=image, folder=folder)
         yield Artifact(f"images/{image.name}/Dockerfile.dockerignore", ignored)
 
 

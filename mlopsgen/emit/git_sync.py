@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mlopsgen.artifacts import Artifact
+from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.model.plan import Plan
 from mlopsgen.text import yaml
 
 
-def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
+def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
     """`ENVIRONMENT/deployments/STACK.yaml`, with the keys of the CloudFormation user guide.
 
     Stacks that take an image's digest have none: it is not in Git, and Git sync passes only what is.
     """
     for plan in plans:
-        yield from _files(plan)
+        yield from _files(plan, folder)
 
 
-def _files(plan: Plan) -> Iterator[Artifact]:
+def _files(plan: Plan, folder: str) -> Iterator[Artifact]:
     for stack in plan.stacks:
         if any(parameter.default is None for parameter in stack.parameters):
             continue
         document = {
             # From the root of the repository, as Git sync reads it.
-            "template-file-path": f"generated/{plan.environment}/stacks/{stack.name}.yaml",
+            "template-file-path": f"{folder}/{plan.environment}/stacks/{stack.name}.yaml",
             "parameters": {},
             "tags": dict(plan.tags),
         }

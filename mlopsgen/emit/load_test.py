@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mlopsgen.artifacts import Artifact
+from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.model.plan import Plan
 from mlopsgen.text.templates import render
 
 
-def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
+def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
     """One file for each service that serves a model, for all environments: Locust is told the host."""
     for service in sorted(serving(plans)):
         yield Artifact(f"load-tests/{service}.py", render("locustfile.py.j2", service=service))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mlopsgen.artifacts import Artifact
+from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.aws.partitions import url_suffix
 from mlopsgen.emit.cloudformation import path_text
 from mlopsgen.emit.deploy import first_after_images, last_before_images
 from mlopsgen.emit.dockerfile import images
 from mlopsgen.emit.load_test import serving
 from mlopsgen.emit.task_definition import placeholders
-from mlopsgen.model.plan import Grant, Plan
+from mlopsgen.emit.workflow import set_up
+from mlopsgen.model.plan import Command, Grant, Plan
 from mlopsgen.text.templates import mermaid, render
 
 SHAPES = {
@@ -22,18 +23,19 @@ SHAPES = {
 }  # fmt: skip
 
 
-def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
+def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
     """One page for all environments; what differs between them is told apart."""
     text = render(
         "README.md.j2",
         plans=plans,
+        folder=folder,
         images=images(plans),
         diagrams=_grouped(plans, diagram),
         permissions=_grouped(plans, _permissions),
         wildcards=_grouped(plans, _wildcards),
         load_tests=bool(serving(plans)),
         resources=_grouped(plans, _resources),
-        commands=[(plan.environment, _commands(plan)) for plan in plans if plan.commands],
+        commands=[(plan.environment, found) for plan in plans if (found := _commands(plan, folder))],
         placeholders=placeholders(plans),
         last_before_images=last_before_images,
         first_after_images=first_after_images,
@@ -112,7 +114,9 @@ def _resources(plan: Plan) -> list[tuple[str, list[tuple[str, str, str]]]]:
     ]
 
 
-def _commands(plan: Plan) -> Iterator[tuple[str, list[Any]]]:
-    topics = dict.fromkeys(command.topic for command in plan.commands)
-    for topic in topics:
-        yield topic, [command for command in plan.commands if command.topic == topic]
+def _commands(plan: Plan, folder: str) -> list[tuple[str, list[Command]]]:
+    """What people run by hand, by topic."""
+    first = [set_up(plan, plan.workflow, folder)] if plan.workflow else []
+    commands = [*first, *plan.commands]
+    topics = dict.fromkeys(command.topic for command in commands)
+    return [(topic, [command for command in commands if command.topic == topic]) for topic in topics]

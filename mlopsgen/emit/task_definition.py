@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mlopsgen.artifacts import Artifact
+from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.aws.partitions import partition, url_suffix
 from mlopsgen.model.plan import Plan, Task
 from mlopsgen.model.values import Document
@@ -24,7 +24,7 @@ PLACEHOLDERS = {
 _OPAQUE = frozenset({"DockerLabels", "Options", "DriverOpts", "Labels"})
 
 
-def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
+def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
     """`ENVIRONMENT/task-definitions/NAME.json`, equal to what the template holds."""
     for plan in plans:
         yield from _files(plan)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlopsgen import __version__
-from mlopsgen.artifacts import Artifact
+from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.aws.partitions import partition, url_suffix
 from mlopsgen.emit.deploy import first_after_images, last_before_images
 from mlopsgen.model.names import variable
-from mlopsgen.model.plan import DeliveryWorkflow, Image, Plan
+from mlopsgen.model.plan import Command, DeliveryWorkflow, Image, Plan
 from mlopsgen.text.templates import render
 
 ACTIONS = {
@@ -27,7 +28,7 @@ RUNNERS = {"linux/amd64": "ubuntu-24.04", "linux/arm64": "ubuntu-24.04-arm"}
 _BATCH = 10
 
 
-def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
+def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
     """`ci/deploy.yml`, if any environment is delivered by a workflow."""
     delivered = [(plan, plan.workflow) for plan in plans if plan.workflow]
     if not delivered:
@@ -36,10 +37,11 @@ def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
     jobs: list[dict[str, Any]] = []
     for plan, workflow in delivered:
         before = [f"deploy-{jobs[-1]['environment']}"] if jobs else []
-        jobs.append(_job(plan, workflow, ["check", *before]))
+        jobs.append(_job(plan, workflow, ["check", *before], folder))
     text = render(
         "workflow.yml.j2",
         actions=ACTIONS,
+        folder=folder,
         branches=sorted({workflow.branch for _, workflow in delivered}),
         jobs=jobs,
         name=plans[0].name,
@@ -49,13 +51,26 @@ def emit(plans: Sequence[Plan]) -> Iterator[Artifact]:
     yield Artifact("ci/deploy.yml", text)
 
 
+def set_up(plan: Plan, workflow: DeliveryWorkflow, folder: str) -> Command:
+    """What a person does once so that the workflow can deliver to an environment."""
+    environment, repository = plan.environment, workflow.repository
+    lines = [
+        f"mkdir -p .github/workflows && cp {shlex.quote(folder)}/ci/deploy.yml .github/workflows/deploy.yml",
+        f"gh api --method PUT repos/{repository}/environments/{environment}",
+    ]
+    if not plan.account:
+        setting = f"gh variable set AWS_ACCOUNT_ID --repo {repository} --env {environment}"
+        lines.append(f'{setting} --body "$(aws sts get-caller-identity --query Account --output text)"')
+    return Command("Delivery", f"Let GitHub deliver to {environment}", tuple(lines))
+
+
 def _order(plan: Plan, workflow: DeliveryWorkflow) -> tuple[int, str]:
     """As the pipeline lists them; by name if it lists none."""
     listed = [name for name, _ in workflow.stages]
     return (listed.index(plan.environment) if plan.environment in listed else 0, plan.environment)
 
 
-def _job(plan: Plan, workflow: DeliveryWorkflow, needs: list[str]) -> dict[str, Any]:
+def _job(plan: Plan, workflow: DeliveryWorkflow, needs: list[str], folder: str) -> dict[str, Any]:
     account = plan.account or "${{ vars.AWS_ACCOUNT_ID }}"
     roles = f"arn:{partition(plan.region)}:iam::{account}:role{workflow.role_path}"
     platforms = sorted({image.platform for image in plan.images})
@@ -68,7 +83,7 @@ def _job(plan: Plan, workflow: DeliveryWorkflow, needs: list[str]) -> dict[str, 
         "delivery_role": roles + workflow.role_name,
         "emulated": any(platform != runner for platform in platforms),
         "environment": plan.environment,
-        "images": [_image(image) for image in sorted(plan.images, key=lambda each: each.name)],
+        "images": [_image(image, folder) for image in sorted(plan.images, key=lambda each: each.name)],
         "needs": needs,
         "prefix": plan.prefix,
         "region": plan.region,
@@ -77,16 +92,16 @@ def _job(plan: Plan, workflow: DeliveryWorkflow, needs: list[str]) -> dict[str, 
         "rest": first_after_images(plan),
         "until": last_before_images(plan),
         "runner": RUNNERS[runner],
-        "script": f"generated/{plan.environment}/deploy.sh",
+        "script": f"{folder}/{plan.environment}/deploy.sh",
         "services": [services[at : at + _BATCH] for at in range(0, len(services), _BATCH)],
         "stack_role": roles + workflow.stack_role_name,
     }
 
 
-def _image(image: Image) -> dict[str, str]:
+def _image(image: Image, folder: str) -> dict[str, str]:
     return {
         "context": image.context,
-        "dockerfile": image.dockerfile or f"generated/images/{image.name}/Dockerfile",
+        "dockerfile": image.dockerfile or f"{folder}/images/{image.name}/Dockerfile",
         "platform": image.platform,
         "repository": image.repository,
         "variable": f"{variable(image.name)}_DIGEST",

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from troposphere import GetAtt, Ref, iam
 
 from mlopsgen.components.delivery.boundary import declare_boundary
-from mlopsgen.components.delivery.spec import DeliverySpec, GithubSpec
+from mlopsgen.components.delivery.spec import GithubSpec
 from mlopsgen.components.delivery.stack_rights import public_parameters
 from mlopsgen.language.values import HOUR
 from mlopsgen.model.binding import Bindings
-from mlopsgen.model.plan import Command, Declaration, DeliveryWorkflow, Grant, StackDescription
+from mlopsgen.model.plan import Declaration, DeliveryWorkflow, Grant, StackDescription
 from mlopsgen.model.site import Site
 from mlopsgen.model.values import Value
 from mlopsgen.parts.policies import arn
@@ -59,7 +59,6 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
         role_path=role_path(site, STACK),
         stages=tuple((each.name, each.approval) for each in delivery.stages),
     )
-    yield _command(site, delivery, github)
 
 
 def subjects(github: GithubSpec, environment: str) -> list[str]:
@@ -73,19 +72,6 @@ def subjects(github: GithubSpec, environment: str) -> list[str]:
         owner, name = github.repository.split("/")
         forms.append(f"{owner}@{github.ids.owner}/{name}@{github.ids.repository}")
     return [f"repo:{form}:environment:{environment}" for form in forms]
-
-
-def _command(site: Site, delivery: DeliverySpec, github: GithubSpec) -> Command:
-    account = '"$(aws sts get-caller-identity --query Account --output text)"'
-    environment, repository = site.environment, github.repository
-    lines = [
-        "mkdir -p .github/workflows && cp generated/ci/deploy.yml .github/workflows/deploy.yml",
-        f"gh api --method PUT repos/{repository}/environments/{environment}",
-    ]
-    if not site.spec.aws.account:
-        variable = f"gh variable set AWS_ACCOUNT_ID --repo {repository} --env {environment}"
-        lines.append(f"{variable} --body {account}")
-    return Command("Delivery", f"Let GitHub deliver to {environment}", tuple(lines))
 
 
 def _provider() -> iam.OIDCProvider:
