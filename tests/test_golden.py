@@ -129,7 +129,7 @@ def test_order_changes_no_byte(case: Case, tmp_path: Path):
     assert turned.read_text() != case.pipeline.read_text()
     for context in {image.context for each in case.compilations for image in each.plan.images}:
         shutil.copytree(case.pipeline.parent / context, tmp_path / context, dirs_exist_ok=True)
-    found, expected = build(turned, tmp_path / "out", seed="2"), tree(case.built)
+    found, expected = build(turned, tmp_path / "generated", seed="2"), tree(case.built)
     assert sorted(found) == sorted(expected)
     for path, content in found.items():
         if path != "manifest.json":
