@@ -248,21 +248,23 @@ def test_a_broken_manifest_is_not_guessed_at(project: Path):
 
 def test_builds_at_the_same_time_end_in_the_same_place(project: Path):
     """Four at once: all succeed, and what is there is what one alone would have written."""
-    mlopsgen(project, "build", "-o", "alone")
+    alone = project.parent / f"{project.name}-alone"
+    mlopsgen(project, "build", "-o", str(alone))
     command = [sys.executable, "-m", "mlopsgen", "build"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(project / ".cache")}
     runs = [subprocess.Popen(command, cwd=project, env=environment) for _ in range(4)]
     assert [run.wait() for run in runs] == [0, 0, 0, 0]
     contents = {path: content for path, (content, _) in tree(project / "generated").items()}
-    assert contents == {path: content for path, (content, _) in tree(project / "alone").items()}
+    assert contents == {path: content for path, (content, _) in tree(alone).items()}
 
 
-def test_the_order_of_deployment_is_kept_when_the_folder_is_elsewhere(project: Path):
-    """Nothing that is written names the folder it is written to."""
+def test_a_folder_elsewhere_is_called_as_if_it_lay_beside(project: Path):
+    """Built to look at, outside of the pipeline's folder, the files are those that would be committed."""
     mlopsgen(project, "build")
-    mlopsgen(project, "build", "-o", "deep/er/place")
+    elsewhere = project.parent / f"{project.name}-elsewhere"
+    mlopsgen(project, "build", "-o", str(elsewhere))
     here = {path: content for path, (content, _) in tree(project / "generated").items()}
-    assert here == {path: content for path, (content, _) in tree(project / "deep" / "er" / "place").items()}
+    assert here == {path: content for path, (content, _) in tree(elsewhere).items()}
 
 
 MANIFESTO = (
