@@ -172,8 +172,8 @@ def document(services: int) -> str:
     )
     image = f"example.com/serve@sha256:{'0' * 64}"
     return head + "".join(
-        f"    - name: service-{number:04}\n      image: {{uri: '{image}'}}\n      serves: model\n"
-        f"      replicas: {{min: 2, max: 4}}\n      autoscaling: [{{metric: cpu, target: 70}}]\n"
+        f"    - name: service-{number:04}\n      image: '{image}'\n      loads: [model]\n"
+        "      replicas: {min: 2, max: 4, metrics: {cpu: 70%}}\n"
         for number in range(services)
     )
 

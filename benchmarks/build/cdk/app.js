@@ -29,7 +29,7 @@ class Foundation extends cdk.Stack {
         {
           prefix: "raw/", transitions: [
             { storageClass: s3.StorageClass.INFREQUENT_ACCESS, transitionAfter: Duration.days(90) },
-            { storageClass: s3.StorageClass.DEEP_ARCHIVE, transitionAfter: Duration.days(365) },
+            { storageClass: s3.StorageClass.GLACIER_INSTANT_RETRIEVAL, transitionAfter: Duration.days(365) },
           ],
         },
         { prefix: "processed/", expiration: Duration.days(180) },
@@ -44,7 +44,7 @@ class Foundation extends cdk.Stack {
 }
 
 class Access extends cdk.Stack {
-  constructor(scope, id, { prefix, ...props }) {
+  constructor(scope, id, { prefix, environment, ...props }) {
     super(scope, id, props);
     const provider = `arn:aws:iam::${this.account}:oidc-provider/token.actions.githubusercontent.com`;
     const role = new iam.Role(this, "Delivery", {
@@ -52,7 +52,7 @@ class Access extends cdk.Stack {
       assumedBy: new iam.WebIdentityPrincipal(provider, {
         StringEquals: {
           "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-          "token.actions.githubusercontent.com:sub": `repo:${REPOSITORY}:ref:refs/heads/main`,
+          "token.actions.githubusercontent.com:sub": `repo:${REPOSITORY}:environment:${environment}`,
         },
       }),
     });
@@ -97,12 +97,12 @@ function grant(role, bucket, reads, writes) {
   for (const prefix of writes) bucket.grantWrite(role, `${prefix}/*`);
 }
 
-class Training extends cdk.Stack {
-  constructor(scope, id, { prefix, foundation, network, registry, ...props }) {
+class Cluster extends cdk.Stack {
+  constructor(scope, id, { prefix, network, ...props }) {
     super(scope, id, props);
     const { vpc } = network;
-    const cluster = new ecs.Cluster(this, "Cluster", {
-      vpc, clusterName: `${prefix}-training`, containerInsightsV2: ecs.ContainerInsights.ENABLED,
+    this.cluster = new ecs.Cluster(this, "Cluster", {
+      vpc, clusterName: prefix, containerInsightsV2: ecs.ContainerInsights.ENABLED,
     });
     const template = new ec2.LaunchTemplate(this, "Template", {
       instanceType: new ec2.InstanceType("g4dn.xlarge"), requireImdsv2: true,
@@ -115,10 +115,18 @@ class Training extends cdk.Stack {
     const group = new autoscaling.AutoScalingGroup(this, "Group", {
       vpc, launchTemplate: template, minCapacity: 0, maxCapacity: 1,
     });
-    const provider = new ecs.AsgCapacityProvider(this, "Provider", {
+    this.provider = new ecs.AsgCapacityProvider(this, "Provider", {
       autoScalingGroup: group, enableManagedScaling: true, enableManagedDraining: true, targetCapacityPercent: 100,
     });
-    cluster.addAsgCapacityProvider(provider);
+    this.cluster.addAsgCapacityProvider(this.provider);
+  }
+}
+
+class Training extends cdk.Stack {
+  constructor(scope, id, { prefix, foundation, network, registry, capacity, ...props }) {
+    super(scope, id, props);
+    const { vpc } = network;
+    const { cluster, provider } = capacity;
     const task = new ecs.Ec2TaskDefinition(this, "Task", {
       family: `${prefix}-sentiment-trainer`, networkMode: ecs.NetworkMode.AWS_VPC,
     });
@@ -173,12 +181,10 @@ class Training extends cdk.Stack {
 }
 
 class Serving extends cdk.Stack {
-  constructor(scope, id, { prefix, foundation, network, registry, min, max, ...props }) {
+  constructor(scope, id, { prefix, foundation, network, registry, capacity, min, max, ...props }) {
     super(scope, id, props);
     const { vpc } = network;
-    const cluster = new ecs.Cluster(this, "Cluster", {
-      vpc, clusterName: `${prefix}-serving`, containerInsightsV2: ecs.ContainerInsights.ENABLED,
-    });
+    const { cluster } = capacity;
     const task = new ecs.FargateTaskDefinition(this, "Task", { family: `${prefix}-sentiment-api`, cpu: 1024, memoryLimitMiB: 2048 });
     const parameters = new ecs.LinuxParameters(this, "Linux", { initProcessEnabled: true });
     parameters.dropCapabilities(ecs.Capability.ALL);
@@ -186,7 +192,7 @@ class Serving extends cdk.Stack {
       image: ecs.ContainerImage.fromEcrRepository(registry.api), user: "10001", readonlyRootFilesystem: true,
       stopTimeout: Duration.seconds(30), linuxParameters: parameters, portMappings: [{ containerPort: 8080 }],
       environment: { MODEL_URI: `s3://${foundation.data.bucketName}/models/sentiment/`, MODEL_NAME: "sentiment", PORT: "8080" },
-      healthCheck: { command: ["CMD", "python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/health')"] },
+      healthCheck: { command: ["CMD", "python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/ready')"] },
       logging: ecs.LogDrivers.awsLogs({
         streamPrefix: "api", mode: ecs.AwsLogDriverMode.NON_BLOCKING,
         logGroup: new logs.LogGroup(this, "Logs", { retention: logs.RetentionDays.ONE_MONTH }),
@@ -200,7 +206,7 @@ class Serving extends cdk.Stack {
     });
     const group = balancer.addListener("Http", { port: 80 }).addTargets("Target", {
       port: 8080, protocol: elb.ApplicationProtocol.HTTP, targets: [service],
-      healthCheck: { path: "/health", interval: Duration.seconds(15), timeout: Duration.seconds(5) },
+      healthCheck: { path: "/ready", interval: Duration.seconds(15), timeout: Duration.seconds(5) },
     });
     service.autoScaleTaskCount({ minCapacity: min, maxCapacity: max }).scaleOnCpuUtilization("Cpu", { targetUtilizationPercent: 70 });
     const alarm = (name, metric, threshold) => {
@@ -233,11 +239,12 @@ for (const [environment, nat, min, max] of [["dev", 1, 1, 2], ["prod", 2, 2, 10]
   const prefix = `${NAME}-${environment}`;
   const props = { prefix, env: { account: "123456789012", region: "ap-southeast-1" } };
   const foundation = new Foundation(app, `${prefix}-foundation`, props);
-  new Access(app, `${prefix}-access`, props);
+  new Access(app, `${prefix}-access`, { ...props, environment });
   const network = new Network(app, `${prefix}-network`, { ...props, nat });
   const registry = new Registry(app, `${prefix}-registry`, props);
-  new Training(app, `${prefix}-training`, { ...props, foundation, network, registry });
-  new Serving(app, `${prefix}-serving`, { ...props, foundation, network, registry, min, max });
+  const capacity = new Cluster(app, `${prefix}-cluster`, { ...props, network });
+  new Training(app, `${prefix}-training`, { ...props, foundation, network, registry, capacity });
+  new Serving(app, `${prefix}-serving`, { ...props, foundation, network, registry, capacity, min, max });
   cdk.Tags.of(app).add("team", "time-series");
 }
 app.synth();
