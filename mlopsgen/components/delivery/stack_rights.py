@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 from troposphere import Sub
 
 from mlopsgen.aws import stack_scopes as scopes
 from mlopsgen.aws.resource_types import ResourceType, resource_type
-from mlopsgen.aws.stack_scopes import ActionScope, Hold, Where
+from mlopsgen.aws.stack_scopes import ActionScope, Hold, Where, Withheld
 from mlopsgen.model.plan import Grant
 from mlopsgen.model.values import Value
 
@@ -63,14 +64,22 @@ def stack_rights(resources: Iterable[tuple[str, Properties]], reach: StackReach)
 
 def withheld(name: str, resources: Sequence[Properties] = ()) -> dict[str, str]:
     """The permissions that handlers of the type name and the role does not get, each with its reason."""
-    named = _named(resource_type(name))
     return {
         action: each.reason
-        for each in scopes.WITHHELD
-        if name in each.types and not _have(resources, each.unless)
-        for action in named
-        if any(_fits(action, pattern) for pattern in each.actions)
+        for each, actions in _withholdable(name)
+        if not _have(resources, each.unless)
+        for action in actions
     }
+
+
+@cache
+def _withholdable(name: str) -> tuple[tuple[Withheld, tuple[str, ...]], ...]:
+    """What may be withheld of a type, each with the actions of its handlers that it means."""
+    return tuple(
+        (each, tuple(action for action in _named(name) if any(_fits(action, one) for one in each.actions)))
+        for each in scopes.WITHHELD
+        if name in each.types
+    )
 
 
 def public_parameters() -> Grant:
@@ -79,9 +88,16 @@ def public_parameters() -> Grant:
     return Grant(("ssm:GetParameter", "ssm:GetParameters"), (public,), "finds AWS's machine images")
 
 
-def _named(kind: ResourceType) -> frozenset[str]:
+@cache
+def _named(name: str) -> frozenset[str]:
     """What a stack takes of the type's handlers. Nobody lists all resources of a type to deploy one."""
-    return kind.permissions("create", "read", "update", "delete")
+    return resource_type(name).permissions("create", "read", "update", "delete")
+
+
+@cache
+def _making(name: str) -> frozenset[str]:
+    """What the type's handlers take to make a resource."""
+    return resource_type(name).permissions("create")
 
 
 def _grants(
@@ -98,8 +114,11 @@ def _grants(
         for action in each.actions
     }
     grants: dict[tuple[Where, Condition], list[str]] = {}
-    for action in sorted(_named(kind) - withheld(kind.name, resources).keys() | added):
-        scope, pattern = _scope(kind, action)
+    for action in sorted(_named(kind.name) - withheld(kind.name, resources).keys() | added):
+        found = _scope(action)
+        if found is None:
+            raise LookupError(f"nothing says where {action} of {kind.name} may act, or why it is withheld")
+        scope, pattern = found
         for place in scope.places:
             grants.setdefault((place, _condition(place.hold, kind, action, reach)), []).append(
                 pattern if scope.whole else action
@@ -111,14 +130,15 @@ def _grants(
             )
 
 
-def _scope(kind: ResourceType, action: str) -> tuple[ActionScope, str]:
-    """The scope of an action, and the pattern by which it is named there."""
+@cache
+def _scope(action: str) -> tuple[ActionScope, str] | None:
+    """The scope of an action, and the pattern by which it is named there; None if nothing names it."""
     service, _, verb = action.partition(":")
     for scope in scopes.SCOPES.get(service, ()):
         for pattern in scope.actions:
             if _fits(verb, pattern):
                 return scope, f"{service}:{pattern}"
-    raise LookupError(f"nothing says where {action} of {kind.name} may act, or why it is withheld")
+    return None
 
 
 def _arns(resource: str, reach: StackReach, named: Mapping[str, tuple[str, ...]]) -> Iterator[Value]:
@@ -171,7 +191,7 @@ def _settled(kind: ResourceType, action: str, reach: StackReach) -> Condition:
     CloudFormation puts it. Nobody else can: tagging a resource does not make it the environment's.
     """
     whole = scopes.PART_OF.get(kind.name)
-    if action in kind.permissions("create") and not whole:
+    if action in _making(kind.name) and not whole:
         return _tagged("StringEqualsIfExists", "aws:ResourceTag", reach)
     own = _tagged("StringEquals", "aws:ResourceTag", reach)
     tags = resource_type(whole).tags if whole else kind.tags
@@ -266,7 +286,7 @@ def _fits(action: str, pattern: str) -> bool:
 
 def _have(resources: Iterable[Properties], names: Sequence[str]) -> bool:
     """Whether any of the resources has any of the properties, however deep."""
-    return any(key in names for each in resources for key, _ in _walk(each))
+    return bool(names) and any(key in names for each in resources for key, _ in _walk(each))
 
 
 def _walk(value: Any) -> Iterator[tuple[str, Any]]:
