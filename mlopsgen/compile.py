@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +39,8 @@ class Compilation(NamedTuple):
     """The merged document, every value with its place."""
     pipeline: Pipeline
     plan: Plan
+    templates: Mapping[str, str]
+    """The text of each template, by the name of its stack."""
     findings: tuple[Diagnostic, ...]
     """The warnings; whoever has a compilation has no errors."""
 
@@ -86,25 +88,35 @@ def compile_document(root: Node, folder: Path | None = None) -> tuple[Compilatio
     found = {each.environment: () for each in loaded} | check(loaded, folder)
     settle(root, found)
     plans: dict[str, Plan] = {}
+    templates: dict[str, dict[str, Template]] = {}
     for each in loaded:
         plan = lower(site_of(each))
-        check_templates(_templates(plan))
+        templates[each.environment] = _templates(plan)
+        check_templates(templates[each.environment])
         plans[each.environment], findings = patch(plan, each.pipeline.spec.patches)
         missed = tuple(diagnostic(each.tree, code, "error", finding) for code, finding in findings)
         found[each.environment] += missed
     settle(root, found)
     for each in loaded:
         if each.pipeline.spec.patches:
-            found[each.environment] += check_patched(each, _templates(plans[each.environment]))
+            templates[each.environment] = _templates(plans[each.environment])
+            found[each.environment] += check_patched(each, templates[each.environment])
     settle(root, found)
+    texts = {
+        environment: {name: write(each) for name, each in own.items()}
+        for environment, own in templates.items()
+    }
     for each in loaded:
-        plan = plans[each.environment]
-        texts = {stack.name: write(stack) for stack in plan.stacks}
-        found[each.environment] += check_plan(each, plan, texts)
+        found[each.environment] += check_plan(each, plans[each.environment], texts[each.environment])
     warnings = settle(root, found)
     return tuple(
         Compilation(
-            each.environment, each.tree, each.pipeline, plans[each.environment], warnings[each.environment]
+            each.environment,
+            each.tree,
+            each.pipeline,
+            plans[each.environment],
+            texts[each.environment],
+            warnings[each.environment],
         )
         for each in loaded
     )
@@ -126,8 +138,9 @@ def artifacts(
     compilations: Iterable[Compilation], inputs: dict[str, str], output: str = OUTPUT
 ) -> tuple[Artifact, ...]:
     """Every file that the compilations become. `inputs` gives the SHA-256 of each file that was read."""
+    compilations = tuple(compilations)
     plans = tuple(each.plan for each in compilations)
-    return emit(plans, inputs, files(plans), output)
+    return emit(plans, tuple(each.templates for each in compilations), inputs, files(plans), output)
 
 
 def files(plans: Iterable[Plan]) -> tuple[str, ...]:

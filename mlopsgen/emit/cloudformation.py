@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlopsgen.artifacts import OUTPUT, Artifact
+from mlopsgen.artifacts import Artifact
 from mlopsgen.model.plan import Parameter, Plan, Resource, Stack
 from mlopsgen.text import yaml
 
 ATTRIBUTES = ("DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy", "CreationPolicy")
 
 
-def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
-    """One template per stack: `ENVIRONMENT/stacks/STACK.yaml`."""
-    for plan in plans:
-        for stack in plan.stacks:
-            yield Artifact(template_path(plan, stack), write(stack))
+def written(plan: Plan, texts: Mapping[str, str]) -> Iterator[Artifact]:
+    """One template per stack: `ENVIRONMENT/stacks/STACK.yaml`. `texts` are theirs, by the stacks' names."""
+    for name, text in texts.items():
+        yield Artifact(f"{plan.environment}/stacks/{name}.yaml", text)
 
 
-def template_path(plan: Plan, stack: Stack) -> str:
-    """Where the stack's template is written."""
-    return f"{plan.environment}/stacks/{stack.name}.yaml"
-
-
-def write(stack: Stack) -> str:
+def write(template: Mapping[str, Any]) -> str:
     """The template's text, with a blank line between resources."""
-    sections = template(stack)
-    resources = sections.pop("Resources")
-    outputs = sections.pop("Outputs", None)
-    text = "# Compiled by mlopsgen. Edit the pipeline, not this file.\n" + yaml.dump(sections)
+    head = {name: section for name, section in template.items() if name not in ("Resources", "Outputs")}
+    text = "# Compiled by mlopsgen. Edit the pipeline, not this file.\n" + yaml.dump(head)
     text += "Resources:\n" + "\n".join(
-        yaml.dump({name: resource}, "  ") for name, resource in resources.items()
+        yaml.dump({name: resource}, "  ") for name, resource in template["Resources"].items()
     )
+    outputs = template.get("Outputs")
     return text + yaml.dump({"Outputs": outputs}) if outputs else text
 
 
