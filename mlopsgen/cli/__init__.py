@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mlopsgen import __version__
+from mlopsgen.diagnostics.fault import UserFault
 
 if TYPE_CHECKING:
     import argparse
@@ -28,10 +29,6 @@ COMMANDS = {
 
 GOOD, REJECTED, USAGE, BUG, INTERRUPTED = 0, 1, 2, 70, 130
 BUGS = "https://github.com/mlopsgen/mlopsgen/issues"
-
-
-class Fault(Exception):
-    """The user's side is at fault, not the file: the text says what is wrong and what to do. Exit code 1."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -139,7 +136,7 @@ def _failed(error: Exception) -> int:
     if isinstance(error, Rejected):
         show(error)
         return REJECTED
-    if isinstance(error, Fault | Unwritable):
+    if isinstance(error, UserFault | Unwritable):
         print(f"mlopsgen: {error}", file=sys.stderr)
         return REJECTED
     if os.environ.get("MLOPSGEN_DEBUG"):
@@ -187,8 +184,8 @@ def add_file(sub: argparse.ArgumentParser) -> None:
 
 
 def file_of(arguments: argparse.Namespace) -> str:
-    """The file that the command is to read. Raises `Fault` if two are named."""
+    """The file that the command is to read. Raises `UserFault` if two are named."""
     named = {name for name in (arguments.file, arguments.option_file) if name is not None}
     if len(named) > 1:
-        raise Fault(f"two files are named: {' and '.join(sorted(named))}; give one")
+        raise UserFault(f"two files are named: {' and '.join(sorted(named))}; give one")
     return named.pop() if named else "pipeline.yaml"

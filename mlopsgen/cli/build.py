@@ -6,7 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from mlopsgen.cli import GOOD, REJECTED, Fault, add_file, file_of
+from mlopsgen.cli import GOOD, REJECTED, add_file, file_of
+from mlopsgen.diagnostics.fault import UserFault
 from mlopsgen.manifest import known, remember, state
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _compile(name: str, output: str, environment: str | None, *, check: bool) ->
     if environment is not None:
         if environment not in compiled.environments:
             there = ", ".join(compiled.environments)
-            raise Fault(f"there is no environment `{environment}`; there are: {there}")
+            raise UserFault(f"there is no environment `{environment}`; there are: {there}")
         artifacts = narrow(artifacts, Path(output), environment)
     _warn(compiled)
     if check:

@@ -8,8 +8,9 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from mlopsgen.cli import GOOD, Fault
+from mlopsgen.cli import GOOD
 from mlopsgen.diagnostics.closest import closest
+from mlopsgen.diagnostics.fault import UserFault
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -35,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Raises `Fault` if there is no such code or path."""
+    """Raises `UserFault` if there is no such code or path."""
     topic = arguments.topic.strip()
     if topic == "codes":
         print(json.dumps(_codes(), indent=2) if arguments.output == "json" else _listed(_codes()))
@@ -61,7 +62,7 @@ def _code(code: str) -> dict[str, Any]:
 
     known = stories()
     if code not in known:
-        raise Fault(f"there is no code {code}; did you mean {closest(code, known) or 'E101'}?")
+        raise UserFault(f"there is no code {code}; did you mean {closest(code, known) or 'E101'}?")
     story: Story = known[code]
     return {
         "code": code,
@@ -87,7 +88,7 @@ def _path(topic: str) -> dict[str, Any]:
     for step in steps:
         below = fields(Pipeline, known)
         if step not in below and not _names_an_environment(known):
-            raise Fault(_unknown(".".join(known), step, sorted(below)))
+            raise UserFault(_unknown(".".join(known), step, sorted(below)))
         known = (*known, step)
     parent, model = model_at(Pipeline, known[:-1]), model_at(Pipeline, known)
     field = _field(parent, known[-1]) if known and parent else None

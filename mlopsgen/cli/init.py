@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlopsgen.cli import GOOD, Fault
+from mlopsgen.cli import GOOD
+from mlopsgen.diagnostics.fault import UserFault
 
 if TYPE_CHECKING:
     import argparse
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(name: str, region: str) -> None:
-    """Raises `Fault` unless the language takes both as they are."""
+    """Raises `UserFault` unless the language takes both as they are."""
     from pydantic import TypeAdapter, ValidationError
 
     from mlopsgen.language.base import Name
@@ -68,14 +69,14 @@ def _check(name: str, region: str) -> None:
     try:
         TypeAdapter[str](Name).validate_python(name)
     except ValidationError:
-        raise Fault(
+        raise UserFault(
             f"`{name}` cannot be the name of a pipeline: use at most 32 lowercase letters, digits and single "
             "hyphens, the first a letter, such as `churn-model`"
         ) from None
     try:
         AwsSpec.model_validate({"region": region})
     except ValidationError:
-        raise Fault(f"`{region}` is not a region of AWS; one is `eu-west-1`") from None
+        raise UserFault(f"`{region}` is not a region of AWS; one is `eu-west-1`") from None
 
 
 def _files(template: str, name: str, region: str) -> Iterator[tuple[str, bytes]]:
@@ -104,14 +105,14 @@ def _files(template: str, name: str, region: str) -> Iterator[tuple[str, bytes]]
 
 
 def _write(target: Path, files: Mapping[str, bytes]) -> None:
-    """Put all files into the folder, or none; what is there stays as it is. Raises `Fault`."""
+    """Put all files into the folder, or none; what is there stays as it is. Raises `UserFault`."""
     tops = sorted({path.split("/")[0] for path in files})
     there = target.is_dir()
     if not there and os.path.lexists(target):
-        raise Fault(f"{target} is there already and is no folder: choose another --folder")
+        raise UserFault(f"{target} is there already and is no folder: choose another --folder")
     if taken := [name for name in tops if os.path.lexists(target / name)]:
         held = ", ".join(taken)
-        raise Fault(f"{target} holds {held} already, and nothing is overwritten: choose another --folder")
+        raise UserFault(f"{target} holds {held} already, and nothing is overwritten: choose another --folder")
     # Everything is written elsewhere first, so that it appears in its place whole.
     stage = (target if there else target.parent) / f".{target.name}.{os.getpid()}.new"
     moved: list[Path] = []
@@ -129,6 +130,6 @@ def _write(target: Path, files: Mapping[str, bytes]) -> None:
     except OSError as error:
         for place in moved:
             shutil.rmtree(place) if place.is_dir() else place.unlink()
-        raise Fault(f"cannot write {target}: {error.strerror}; nothing was made") from None
+        raise UserFault(f"cannot write {target}: {error.strerror}; nothing was made") from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlopsgen.cli import GOOD, Fault, add_file, file_of
+from mlopsgen.cli import GOOD, add_file, file_of
+from mlopsgen.diagnostics.fault import UserFault
 
 if TYPE_CHECKING:
     import argparse
@@ -65,18 +66,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _choose(wanted: str | None, known: Sequence[str]) -> str:
-    """The environment to show. Raises `Fault` if there is none of the name, or several without one."""
+    """The environment to show. Raises `UserFault` if there is none of the name, or several without one."""
     if wanted is None and len(known) == 1:
         return known[0]
     if wanted is None:
-        raise Fault(f"choose an environment with --env: {', '.join(known)}")
+        raise UserFault(f"choose an environment with --env: {', '.join(known)}")
     if wanted in known:
         return wanted
     from mlopsgen.diagnostics.closest import closest
 
     close = closest(wanted, known)
     hint = f"did you mean `{close}`?" if close else f"there are: {', '.join(known)}"
-    raise Fault(f"there is no environment `{wanted}`; {hint}")
+    raise UserFault(f"there is no environment `{wanted}`; {hint}")
 
 
 def _origin(root: Node, environment: str) -> Origin:

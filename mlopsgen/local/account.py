@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlopsgen.components.models.binding import loaded_variables
+from mlopsgen.diagnostics.fault import UserFault
 from mlopsgen.local.blueprint import Blueprint, Task
 from mlopsgen.local.cloud import Cloud
 from mlopsgen.local.control import Document
@@ -21,12 +22,12 @@ from mlopsgen.local.inventory import Found, inventory
 from mlopsgen.local.logs import Logs
 from mlopsgen.local.process import Command, Process, run
 from mlopsgen.local.show import Tell
-from mlopsgen.local.state import MARK, Folder
-from mlopsgen.local.tasks import Place, location, tail, words
+from mlopsgen.local.state import MARK, RunFolder
+from mlopsgen.local.tasks import TaskContext, location, tail, words
 from mlopsgen.promotion import Gates
 
 
-class Stop(Exception):
+class Stop(UserFault):
     """The run cannot go on; the text says why, and what to do."""
 
 
@@ -36,7 +37,7 @@ class Account:
     def __init__(
         self,
         blueprint: Blueprint,
-        folder: Folder,
+        folder: RunFolder,
         logs: Logs,
         mark: str,
         parameters: Mapping[str, Any],
@@ -56,7 +57,7 @@ class Account:
         self._credentials_at = ""
         self._aws: EmbeddedAws | None = None
         self._server: Process | None = None
-        self._place: Place | None = None
+        self._context: TaskContext | None = None
         self._cloud: Cloud | None = None
         self._credentials: dict[str, Document] = {}
         self._data: list[Path] = []
@@ -65,7 +66,7 @@ class Account:
     @property
     def is_open(self) -> bool:
         """Whether it can be asked anything."""
-        return self._place is not None
+        return self._context is not None
 
     @property
     def aws(self) -> EmbeddedAws:
@@ -80,10 +81,10 @@ class Account:
         return self._cloud
 
     @property
-    def place(self) -> Place:
+    def context(self) -> TaskContext:
         """What a task has to know of its surroundings."""
-        assert self._place is not None
-        return self._place
+        assert self._context is not None
+        return self._context
 
     async def open(self, credentials_at: str) -> None:
         """Start it on any free port. Tasks ask for their credentials at that URL. Raises `Stop`."""
@@ -137,7 +138,7 @@ class Account:
 
     async def upload(self, source: Path) -> int:
         """Put a file, or all files of a folder, into raw/; how many. Raises `Stop`."""
-        raw = {location(each, "RAW_URI", self.place.account) for each in self.blueprint.tasks} - {None}
+        raw = {location(each, "RAW_URI", self.context.account) for each in self.blueprint.tasks} - {None}
         if not raw:
             raise Stop(f"nothing reads the prefix `raw`, so there is no place for {source}")
         from boto3.exceptions import S3UploadFailedError
@@ -166,11 +167,11 @@ class Account:
 
     def published_at(self, job: Task) -> str | None:
         """Where the job publishes its model, if it produces one."""
-        return location(job, "MODEL_URI", self.place.account) if job.produces else None
+        return location(job, "MODEL_URI", self.context.account) if job.produces else None
 
     def loaded_from(self, task: Task, model: str) -> str:
         """Where a model lies that the task loads."""
-        uri = location(task, loaded_variables(model)[0], self.place.account)
+        uri = location(task, loaded_variables(model)[0], self.context.account)
         assert uri is not None
         return uri
 
@@ -224,7 +225,7 @@ class Account:
         account = self.blueprint.account
         if account is None:
             account = await asyncio.to_thread(self._cloud.account)
-        self._place = Place(
+        self._context = TaskContext(
             endpoint=self.aws.endpoint,
             region=self.blueprint.region,
             account=account,

@@ -19,7 +19,7 @@ from typing import Literal
 
 import h11
 
-from mlopsgen.local.blueprint import Rule, TargetGroup
+from mlopsgen.local.blueprint import ListenerRule, TargetGroup
 from mlopsgen.local.http import HOP_BY_HOP, Broken, Headers, Peer, Server, ask, connect, reply
 
 State = Literal["initial", "healthy", "unhealthy", "draining"]
@@ -164,7 +164,7 @@ class Balancer:
     """A load balancer: its listener, its rules, its target groups."""
 
     def __init__(
-        self, rules: Iterable[Rule], groups: Mapping[str, Group], note: Callable[[str], None]
+        self, rules: Iterable[ListenerRule], groups: Mapping[str, Group], note: Callable[[str], None]
     ) -> None:
         self._rules = sorted(rules, key=lambda each: each.priority)
         self._groups = groups

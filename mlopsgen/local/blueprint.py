@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from mlopsgen.artifacts import Artifact
 from mlopsgen.compile import Compilation, compile_file
 from mlopsgen.components.jobs.spec import JobSpec
+from mlopsgen.diagnostics.fault import UserFault
 from mlopsgen.emit.task_definition import document
 from mlopsgen.local.absent import absent
 from mlopsgen.model.plan import Image, Phase, Plan, Stack
@@ -20,7 +21,7 @@ LISTENER_RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
 SERVICE = "AWS::ECS::Service"
 
 
-class Unknown(Exception):
+class Unknown(UserFault):
     """A name that the pipeline does not have; the text lists those that it has."""
 
 
@@ -123,7 +124,7 @@ class TargetGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ListenerRule:
     """A listener rule: which requests go to which target group."""
 
     balancer: str
@@ -175,7 +176,7 @@ class Blueprint:
     """Services and workers."""
     balancers: tuple[str, ...]
     """The one that most callers come through first."""
-    rules: tuple[Rule, ...]
+    rules: tuple[ListenerRule, ...]
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of each model, `current` or the version that it is pinned to."""
     absent: tuple[str, ...] = ()
@@ -337,7 +338,7 @@ def _target_group(service: str, route: Route, properties: Mapping[str, Any]) -> 
     )
 
 
-def _rules(workload: Workload, stack: Stack) -> Iterator[Rule]:
+def _rules(workload: Workload, stack: Stack) -> Iterator[ListenerRule]:
     """Its listener rules, each at the balancer of the route whose target group it forwards to."""
     routes: dict[str, Route] = {route.target_groups[0]: route for route in workload.routes}
     for resource in stack.resources:
@@ -345,7 +346,7 @@ def _rules(workload: Workload, stack: Stack) -> Iterator[Rule]:
             continue
         properties: dict[str, Any] = resource.properties
         target = next(each for each in _forwarded(properties["Actions"]) if each in routes)
-        yield Rule(
+        yield ListenerRule(
             balancer=routes[target].spec.load_balancer,
             priority=int(properties["Priority"]),
             paths=_condition(properties, "path-pattern", "PathPatternConfig"),

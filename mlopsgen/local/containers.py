@@ -18,9 +18,9 @@ from mlopsgen.local.process import Command
 from mlopsgen.local.state import LABEL, MARK
 from mlopsgen.local.tasks import (
     Health,
-    Place,
     Processes,
     Started,
+    TaskContext,
     Unprepared,
     check_ports,
     free_port,
@@ -73,18 +73,18 @@ class Containers:
         """Nothing."""
         return None
 
-    def prepare(self, task: Task, place: Place) -> Started:
+    def prepare(self, task: Task, context: TaskContext) -> Started:
         """See `Launcher`."""
         check_ports(task)
         id_ = secrets.token_hex(4)
         name = f"{self.prefix}-{task.name}-{id_}"
         container = task.container
-        own = place.scratch / f"{task.name}-{id_}"
+        own = context.scratch / f"{task.name}-{id_}"
         own.mkdir(mode=0o700)
         port = free_port() if task.ports else 0
-        environment = variables(task, place, id_, port)
+        environment = variables(task, context, id_, port)
         words = [self.engine, "run", "--rm", "--name", name, "--label", f"{LABEL}={self.mark}"]
-        words += ["--network", "host", *_isolation(task), *_mounted(task, place.volumes, own)]
+        words += ["--network", "host", *_isolation(task), *_mounted(task, context.volumes, own)]
         # Values go by this command's environment: on its command line everybody could read them.
         for each in sorted(environment):
             words += ["--env", each]
@@ -100,7 +100,7 @@ class Containers:
             Command(
                 tuple(words),
                 dict(os.environ) | environment,
-                place.scratch,
+                context.scratch,
                 float(container.get("stopTimeout", 30)),
                 after=(
                     (self.engine, "rm", "--force", "--volumes", name),
@@ -135,9 +135,9 @@ class Mixed:
         """See `Launcher`."""
         return self._for(task).lacks(task)
 
-    def prepare(self, task: Task, place: Place) -> Started:
+    def prepare(self, task: Task, context: TaskContext) -> Started:
         """See `Launcher`."""
-        return self._for(task).prepare(task, place)
+        return self._for(task).prepare(task, context)
 
     def _for(self, task: Task) -> Processes | Containers:
         return self.processes if task.is_program else self.containers
@@ -178,10 +178,10 @@ def _mounted(task: Task, volumes: Path, own: Path) -> Iterator[str]:
         elif not each.outlives and (task.is_program or each.path == TMP):
             yield from ("--volume", each.path)
         else:
-            place = folder(each, volumes, own)
-            place.mkdir(parents=True, exist_ok=True)
-            place.chmod(0o777)
-            yield from ("--volume", f"{place}:{each.path}{':ro' if each.read_only else ''}")
+            held = folder(each, volumes, own)
+            held.mkdir(parents=True, exist_ok=True)
+            held.chmod(0o777)
+            yield from ("--volume", f"{held}:{each.path}{':ro' if each.read_only else ''}")
 
 
 def _health(check: Health) -> list[str]:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlopsgen.diagnostics.fault import UserFault
 from mlopsgen.local.embedded import EmbeddedAws
 
 
-class DeploymentFailed(Exception):
+class DeploymentFailed(UserFault):
     """`deploy.sh` ended with an error; it has already said which."""
 
 

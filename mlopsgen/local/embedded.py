@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlopsgen.diagnostics.fault import UserFault
 from mlopsgen.local.amends import amended
 from mlopsgen.local.surroundings import provide
 
 
-class Unavailable(Exception):
+class Unavailable(UserFault):
     """The user's machine lacks something that the rehearsal needs; the text says what to do."""
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from mlopsgen.diagnostics.fault import UserFault
 from mlopsgen.local.logs import measured
 
 ASIDE = ("build", "deploy", "embedded-aws", "load-balancer", "up")
@@ -14,7 +15,7 @@ ASIDE = ("build", "deploy", "embedded-aws", "load-balancer", "up")
 PAUSE = 0.2
 
 
-class NoLogs(Exception):
+class NoLogs(UserFault):
     """There is nothing to show; the text, if any, says what there would be."""
 
 

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlopsgen.diagnostics.fault import UserFault
+
 PATH = "/predict"
 TIMEOUT = 30
 
 
-class Unpredictable(Exception):
+class Unpredictable(UserFault):
     """The service gave no answer to show; the text says why."""
 
 

@@ -13,7 +13,7 @@ from mlopsgen.local.balancer import Group, Target
 from mlopsgen.local.blueprint import Service
 from mlopsgen.local.logs import Log, Logs
 from mlopsgen.local.process import Command, Process, run
-from mlopsgen.local.tasks import Launcher, Place, Started, Unprepared, log_group, tail, words
+from mlopsgen.local.tasks import Launcher, Started, TaskContext, Unprepared, log_group, tail, words
 
 FAILURES = 3
 """Tasks that may fail before a deployment is given up: the least that ECS's circuit breaker counts to."""
@@ -62,17 +62,17 @@ class Tasks:
         service: Service,
         launcher: Launcher,
         logs: Logs,
-        place: Callable[[], Place],
+        context: Callable[[], TaskContext],
         say: Callable[[str], None],
     ) -> None:
-        """`place` tells what holds at the moment a task is started."""
+        """`context` tells what holds at the moment a task is started."""
         self.service = service
         self.name = service.task.name
         self.groups = {each.name: Group(each) for each in service.groups}
         self.running: list[Running] = []
         self._launcher = launcher
         self._logs = logs
-        self._place = place
+        self._context = context
         self._say = say
         self._stopping = False
         self._replacements: set[asyncio.Task[None]] = set()
@@ -156,7 +156,7 @@ class Tasks:
     async def _start(self) -> Running:
         if self._stopping:
             raise Failed(f"{self.name} is being stopped")
-        started = self._launcher.prepare(self.service.task, self._place())
+        started = self._launcher.prepare(self.service.task, self._context())
         log = self._logs.open(self.name, started.id, log_group(self.service.task))
         process = await Process.start(started.command, log)
         main = self.service.task.ports[:1]

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from mlopsgen.diagnostics.fault import UserFault
+
 MARK = "MLOPSGEN_LOCAL"
 """The variable by which a process of a run is known, its children's children included."""
 
@@ -23,7 +25,7 @@ LABEL = "mlopsgen.local"
 """The label by which a container of a run is known."""
 
 
-class Busy(Exception):
+class Busy(UserFault):
     """Another run holds the folder."""
 
 
@@ -45,7 +47,7 @@ class Run:
     """The container engine that it uses, if any."""
 
 
-class Folder:
+class RunFolder:
     """`.mlopsgen/local` beside the pipeline."""
 
     def __init__(self, pipeline: Path) -> None:

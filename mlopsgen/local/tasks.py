@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from mlopsgen.diagnostics.fault import UserFault
 from mlopsgen.local.blueprint import Task
 from mlopsgen.local.mounts import Folders, folders, relocated
 from mlopsgen.local.process import Command
@@ -31,12 +32,12 @@ PASSED = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_D
 LOOPBACK = "127.0.0.1,localhost"
 
 
-class Unprepared(Exception):
+class Unprepared(UserFault):
     """A task cannot be started here; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TaskContext:
     """Where tasks run: the embedded AWS, and what is given to each of them."""
 
     endpoint: str
@@ -89,7 +90,7 @@ class Launcher(Protocol):
     def lacks(self, task: Task) -> str | None:
         """Why no task of `task` can run here, if none can."""
 
-    def prepare(self, task: Task, place: Place) -> Started:
+    def prepare(self, task: Task, context: TaskContext) -> Started:
         """What to run for one more task of `task`. Raises `Unprepared`."""
 
 
@@ -112,15 +113,15 @@ class Processes:
             else f"{foreign(task)}, and that takes a container engine ({self.without})"
         )
 
-    def prepare(self, task: Task, place: Place) -> Started:
+    def prepare(self, task: Task, context: TaskContext) -> Started:
         """See `Launcher`."""
         if lacking := self.lacks(task):
             raise Unprepared(f"`{task.name}` {lacking}")
         check_ports(task)
         id_ = secrets.token_hex(4)
-        own = place.scratch / f"{task.name}-{id_}"
+        own = context.scratch / f"{task.name}-{id_}"
         own.mkdir(mode=0o700)
-        found = folders(task, place.volumes, own)
+        found = folders(task, context.volumes, own)
         port = free_port() if task.ports else 0
         inherited = {
             name: os.environ[name] for each in PASSED for name in (each, each.lower()) if name in os.environ
@@ -139,7 +140,7 @@ class Processes:
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(own),
             "XDG_CACHE_HOME": str(own / "cache"),
-            **variables(task, place, id_, port, found),
+            **variables(task, context, id_, port, found),
         }
         command = Command(
             argv=tuple(moved(each, task, port, found) for each in words_of(task)),
@@ -179,10 +180,10 @@ def moved(word: str, task: Task, port: int, found: Folders = ()) -> str:
     return relocated(word, found)
 
 
-def variables(task: Task, place: Place, id_: str, port: int, found: Folders = ()) -> dict[str, str]:
+def variables(task: Task, context: TaskContext, id_: str, port: int, found: Folders = ()) -> dict[str, str]:
     """What the task finds in its environment on ECS, with the embedded AWS in AWS's place."""
     named = {
-        each["name"]: relocated(each["value"].replace("${AWS_ACCOUNT_ID}", place.account), found)
+        each["name"]: relocated(each["value"].replace("${AWS_ACCOUNT_ID}", context.account), found)
         for each in task.container.get("environment", ())
     }
     for each in task.container.get("secrets", ()):
@@ -199,31 +200,31 @@ def variables(task: Task, place: Place, id_: str, port: int, found: Folders = ()
         moved = {name: str(port) for name in named if name.endswith("PORT") and named[name] == main}
         named |= moved | {"PORT": str(port), "HOST": "127.0.0.1"}
     if task.kind == "job":
-        named |= _by_hand(task, named, place)
+        named |= _by_hand(task, named, context)
     return named | {
         "AWS_CONFIG_FILE": os.devnull,
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN": place.token,
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{place.credentials}/{task.name}",
-        "AWS_DEFAULT_REGION": place.region,
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": context.token,
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{context.credentials}/{task.name}",
+        "AWS_DEFAULT_REGION": context.region,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ENDPOINT_URL": place.endpoint,
-        "AWS_REGION": place.region,
+        "AWS_ENDPOINT_URL": context.endpoint,
+        "AWS_REGION": context.region,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        MARK: f"{place.mark}/{id_}",
+        MARK: f"{context.mark}/{id_}",
     }
 
 
-def _by_hand(task: Task, named: Mapping[str, str], place: Place) -> Iterator[tuple[str, str]]:
+def _by_hand(task: Task, named: Mapping[str, str], context: TaskContext) -> Iterator[tuple[str, str]]:
     """What the user's options change of a job's variables."""
-    if place.parameters:
-        merged = json.loads(named.get("PARAMETERS", "{}")) | dict(place.parameters)
+    if context.parameters:
+        merged = json.loads(named.get("PARAMETERS", "{}")) | dict(context.parameters)
         yield "PARAMETERS", json.dumps(merged, sort_keys=True, separators=(",", ":"))
-    if place.gates and "PROMOTION" in named:
+    if context.gates and "PROMOTION" in named:
         promotion = json.loads(named["PROMOTION"])
-        promotion["metrics"] = {name: gate.document for name, gate in gates_of(task, place.gates).items()}
+        promotion["metrics"] = {name: gate.document for name, gate in gates_of(task, context.gates).items()}
         yield "PROMOTION", json.dumps(promotion, sort_keys=True, separators=(",", ":"))
-    if place.trigger:
-        yield "TRIGGER", place.trigger
+    if context.trigger:
+        yield "TRIGGER", context.trigger
 
 
 def gates_of(task: Task, own: Gates) -> Gates:

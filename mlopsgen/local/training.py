@@ -13,8 +13,8 @@ from mlopsgen.local.blueprint import Task
 from mlopsgen.local.logs import Logs
 from mlopsgen.local.process import run
 from mlopsgen.local.show import Show, Tell, gist
-from mlopsgen.local.state import Folder
-from mlopsgen.local.tasks import Launcher, Place, Unprepared, gates_of, log_group, tail, words
+from mlopsgen.local.state import RunFolder
+from mlopsgen.local.tasks import Launcher, TaskContext, Unprepared, gates_of, log_group, tail, words
 from mlopsgen.promotion import Gates, NotPromoted
 
 
@@ -26,7 +26,7 @@ class Training:
         account: Account,
         launcher: Launcher,
         logs: Logs,
-        folder: Folder,
+        folder: RunFolder,
         show: Show,
     ) -> None:
         self._account = account
@@ -41,12 +41,12 @@ class Training:
     ) -> str | None:
         """Run it, and promote the version that it publishes. Returns that. Raises `Stop`."""
         async with self._busy:
-            place = self._account.place
-            place = replace(place, parameters={**place.parameters, **parameters}, trigger=trigger)
+            context = self._account.context
+            context = replace(context, parameters={**context.parameters, **parameters}, trigger=trigger)
             before = await self._published(job)
             what = f"training with {job.name}" if job.produces else f"running {job.name}"
             with self._step(what, hear) as tell:
-                await self._run_task(job, place, tell)
+                await self._run_task(job, context, tell)
             if job.produces is None:
                 return None
             version = next(iter(sorted(await self._published(job) - before, reverse=True)), None)
@@ -62,14 +62,14 @@ class Training:
         hear(what)
         return contextlib.nullcontext(hear)
 
-    async def _run_task(self, job: Task, place: Place, tell: Tell) -> None:
+    async def _run_task(self, job: Task, context: TaskContext, tell: Tell) -> None:
         def hear(line: str) -> None:
             if said := gist(line):
                 tell(said)
 
         for attempt in range(1, job.attempts + 1):
             try:
-                started = self._launcher.prepare(job, place)
+                started = self._launcher.prepare(job, context)
             except Unprepared as error:
                 raise Stop(str(error)) from None
             log = self._logs.open(job.name, started.id, log_group(job), hear)
@@ -95,7 +95,7 @@ class Training:
         uri = account.published_at(job)
         assert uri is not None
         store = account.cloud.store(uri)
-        gates = gates_of(job, account.place.gates)
+        gates = gates_of(job, account.context.gates)
         try:
             promoted = await account.ask(lambda: store.promote(version, gates))
         except NotPromoted as error:

@@ -22,7 +22,7 @@ from mlopsgen.local.predict import Example, NotYet, Unpredictable, examples, pre
 from mlopsgen.local.process import run
 from mlopsgen.local.service import Failed, Tasks
 from mlopsgen.local.show import Show, Tell
-from mlopsgen.local.state import Folder, Run, sweep
+from mlopsgen.local.state import Run, RunFolder, sweep
 from mlopsgen.local.tasks import Launcher, tail, words
 from mlopsgen.local.training import Training
 from mlopsgen.promotion import Gates, NotPromoted
@@ -67,7 +67,7 @@ class Local:
         self,
         blueprint: Blueprint,
         artifacts: tuple[Artifact, ...],
-        folder: Folder,
+        folder: RunFolder,
         mark: Run,
         options: Options,
         launcher: Launcher,
@@ -284,7 +284,7 @@ class Local:
     async def _open_front(self) -> None:
         for each in self.blueprint.services:
             self._services[each.task.name] = Tasks(
-                each, self._launcher, self._logs, lambda: self._account.place, self._show.say
+                each, self._launcher, self._logs, lambda: self._account.context, self._show.say
             )
         groups = {name: group for each in self._services.values() for name, group in each.groups.items()}
         for name in self.blueprint.balancers:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from mlopsgen.local.balancer import Balancer, Group, Target
-from mlopsgen.local.blueprint import Rule, TargetGroup
+from mlopsgen.local.blueprint import ListenerRule, TargetGroup
 from mlopsgen.local.http import Peer, Server, body_of, reply
 
 QUICK = TargetGroup(path="/health", interval=0.05, timeout=60, healthy=2, unhealthy=2, drain=60)
-EVERYTHING = Rule("internal", 1, ("/*",), (), "api")
+EVERYTHING = ListenerRule("internal", 1, ("/*",), (), "api")
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -78,7 +78,7 @@ async def becomes(target: Target, state: str) -> None:
 
 
 @asynccontextmanager
-async def site(settings: TargetGroup = QUICK, *rules: Rule) -> AsyncIterator[Site]:
+async def site(settings: TargetGroup = QUICK, *rules: ListenerRule) -> AsyncIterator[Site]:
     """A load balancer without targets."""
     group, notes = Group(settings), []
     made = Site(Balancer(rules or (EVERYTHING,), {"api": group}, notes.append), group, notes)
@@ -185,9 +185,9 @@ def test_with_no_healthy_target_the_unhealthy_ones_are_tried() -> None:
 def test_rules_lead_by_path_and_host_in_order_of_priority() -> None:
     """The first rule that fits wins; what fits none is answered with 404."""
     rules = (
-        Rule("internal", 20, ("/api/*",), (), "api"),
-        Rule("internal", 10, ("/api/closed*",), (), "nobody"),
-        Rule("internal", 30, ("/?",), ("*.example.com",), "api"),
+        ListenerRule("internal", 20, ("/api/*",), (), "api"),
+        ListenerRule("internal", 10, ("/api/closed*",), (), "nobody"),
+        ListenerRule("internal", 30, ("/?",), ("*.example.com",), "api"),
     )
 
     async def steps() -> None:

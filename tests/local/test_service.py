@@ -14,10 +14,10 @@ from mlopsgen.local.logs import Logs
 from mlopsgen.local.process import Command
 from mlopsgen.local.service import Failed, Tasks
 from mlopsgen.local.state import MARK
-from mlopsgen.local.tasks import Place, Started, Unprepared
+from mlopsgen.local.tasks import Started, TaskContext, Unprepared
 
 TASK = Task("ticker", "worker", "serving-ticker", {"containerDefinitions": [{"name": "ticker"}]}, None, None)
-PLACE = Place("", "", "", "", "", "", Path(), Path())
+PLACE = TaskContext("", "", "", "", "", "", Path(), Path())
 
 
 class Clerk:
@@ -36,7 +36,7 @@ class Clerk:
     def lacks(self, task: Task) -> str | None:
         return None
 
-    def prepare(self, task: Task, place: Place) -> Started:
+    def prepare(self, task: Task, place: TaskContext) -> Started:
         if self.refuses:
             raise Unprepared("`ticker` cannot be started")
         self.count += 1

@@ -12,17 +12,17 @@ import pytest
 
 from mlopsgen.local.blueprint import Task
 from mlopsgen.local.containers import Containers, Mixed
-from mlopsgen.local.tasks import Place, Processes, Started, Unprepared, gates_of
+from mlopsgen.local.tasks import Processes, Started, TaskContext, Unprepared, gates_of
 from mlopsgen.promotion import Gate
 
 MODELS = "s3://data-${AWS_ACCOUNT_ID}/models/words/"
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> TaskContext:
     """Where the tasks run."""
     (tmp_path / "tmp").mkdir()
-    return Place(
+    return TaskContext(
         endpoint="http://127.0.0.1:1",
         region="eu-west-1",
         account="123456789012",
@@ -85,13 +85,13 @@ def variables(started: Started) -> dict[str, str]:
     ],
 )
 def test_what_runs_is_what_a_container_engine_would_run(
-    given: dict[str, Any], words: tuple[str, ...], place: Place
+    given: dict[str, Any], words: tuple[str, ...], place: TaskContext
 ) -> None:
     """The task definition's words; the image's own command where there are none."""
     assert Processes().prepare(task(**given), place).command.argv == words
 
 
-def test_the_main_port_is_moved_wherever_it_is_named(place: Place) -> None:
+def test_the_main_port_is_moved_wherever_it_is_named(place: TaskContext) -> None:
     """In `PORT`, in variables of frameworks, in words of the command, and in the health check."""
     words = ["--port", "8000", "--bind=0.0.0.0:8000", "--batch=18000", "sleep 8000"]
     named = {"PORT": "8000", "GRADIO_SERVER_PORT": "8000", "BATCH": "8000"}
@@ -117,7 +117,7 @@ def test_the_main_port_is_moved_wherever_it_is_named(place: Place) -> None:
     assert started.health.command == ("curl", f"http://127.0.0.1:{port}/ready")
 
 
-def test_a_port_that_cannot_be_moved_and_is_taken_is_told(place: Place) -> None:
+def test_a_port_that_cannot_be_moved_and_is_taken_is_told(place: TaskContext) -> None:
     """Only the main port is the program's to learn; for another one that is taken the message says so."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -133,7 +133,7 @@ def test_a_port_that_cannot_be_moved_and_is_taken_is_told(place: Place) -> None:
     assert Processes().prepare(several, place).port != 8000
 
 
-def test_volumes_are_folders_and_values_that_name_their_paths_lead_there(place: Place) -> None:
+def test_volumes_are_folders_and_values_that_name_their_paths_lead_there(place: TaskContext) -> None:
     """In variables, words and the health check; what only looks alike stays as it is."""
     mounted = task(
         command=["--cache", "/cache", "--index=/cache/index/a.bin", "/cached", "/tmp/x", "/dev/shm/x"],
@@ -174,7 +174,7 @@ def test_volumes_are_folders_and_values_that_name_their_paths_lead_there(place: 
     assert Processes().prepare(mounted, place).command.argv[1] == str(cache), "all tasks share it"
 
 
-def test_a_job_gets_what_the_user_says_in_place_of_the_pipeline(place: Place) -> None:
+def test_a_job_gets_what_the_user_says_in_place_of_the_pipeline(place: TaskContext) -> None:
     """Parameters, gates and the trigger; a service does not."""
     gates = {"accuracy": {"atLeast": 0.8, "atMost": 0.99}, "loss": {"atMost": 0.4}}
     given = {
@@ -200,14 +200,14 @@ def test_a_job_gets_what_the_user_says_in_place_of_the_pipeline(place: Place) ->
     assert "TRIGGER" not in served
 
 
-def test_a_job_without_parameters_can_be_given_some(place: Place) -> None:
+def test_a_job_without_parameters_can_be_given_some(place: TaskContext) -> None:
     """`PARAMETERS` is then there as if the pipeline had said them."""
     found = variables(Processes().prepare(task("job"), replace(place, parameters={"epochs": 1})))
     assert found["PARAMETERS"] == '{"epochs":1}'
     assert "PARAMETERS" not in variables(Processes().prepare(task("job"), place))
 
 
-def test_an_image_that_is_no_python_package_takes_an_engine(place: Place) -> None:
+def test_an_image_that_is_no_python_package_takes_an_engine(place: TaskContext) -> None:
     """Without one it says why, with one it is a container beside the processes."""
     with pytest.raises(Unprepared) as caught:
         Processes("docker is not installed").prepare(foreign(), place)
@@ -225,7 +225,7 @@ def test_an_image_that_is_no_python_package_takes_an_engine(place: Place) -> Non
     assert mixed.prepare(foreign(), place).command.argv[:2] == ("docker", "run")
 
 
-def test_a_container_is_what_its_task_definition_says(place: Place) -> None:
+def test_a_container_is_what_its_task_definition_says(place: TaskContext) -> None:
     """User, limits, volumes and memory are the engine's options, and only what stands there."""
     mounted = foreign(
         mountPoints=[
@@ -258,7 +258,7 @@ def test_a_container_is_what_its_task_definition_says(place: Place) -> None:
     assert words[at + 1 :] == ("--dir", "/space", "--port", str(started.port))
 
 
-def test_a_python_package_in_a_container_has_the_volumes_that_its_image_opens(place: Place) -> None:
+def test_a_python_package_in_a_container_has_the_volumes_that_its_image_opens(place: TaskContext) -> None:
     """Its own user, and space of the engine's with the permissions of the image's `VOLUME`."""
     mounted = task(
         user="10001",

@@ -6,20 +6,21 @@ import argparse
 import json
 from pathlib import Path
 
-from mlopsgen.cli import GOOD, Fault
+from mlopsgen.cli import GOOD
+from mlopsgen.diagnostics.fault import UserFault
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit code 0 once it is deployed. Raises `Fault` if it cannot be."""
-    from mlopsgen.local.deploy import DeploymentFailed, deploy
-    from mlopsgen.local.embedded import Unavailable, embedded_aws
+    """Exit code 0 once it is deployed. Raises `UserFault` if it cannot be."""
+    from mlopsgen.local.deploy import deploy
+    from mlopsgen.local.embedded import embedded_aws
     from mlopsgen.local.inventory import inventory
     from mlopsgen.manifest import read_manifest
 
     generated = Path(arguments.generated)
     manifest = read_manifest(generated)
     if not manifest:
-        raise Fault(f"{generated} holds nothing that was built: run `mlopsgen build` first")
+        raise UserFault(f"{generated} holds nothing that was built: run `mlopsgen build` first")
     name = _environment(arguments.env, list(manifest["environments"]))
     facts = manifest["environments"][name]
     quiet = arguments.output == "json"
@@ -28,13 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
         if not quiet:
             print(line, flush=True)
 
-    try:
-        with embedded_aws(facts["region"], generated / name) as aws:
-            say(f"embedded AWS on {aws.endpoint}, region {aws.region}")
-            deploy(aws, generated / name, facts, say)
-            found = list(inventory(aws, facts["prefix"]))
-    except (Unavailable, DeploymentFailed) as error:
-        raise Fault(str(error)) from None
+    with embedded_aws(facts["region"], generated / name) as aws:
+        say(f"embedded AWS on {aws.endpoint}, region {aws.region}")
+        deploy(aws, generated / name, facts, say)
+        found = list(inventory(aws, facts["prefix"]))
     if quiet:
         print(json.dumps({each.call: list(each.names) for each in found}, indent=2))
         return GOOD
@@ -49,5 +47,5 @@ def run(arguments: argparse.Namespace) -> int:
 def _environment(wanted: str | None, known: list[str]) -> str:
     name = wanted or (known[0] if len(known) == 1 else "dev")
     if name not in known:
-        raise Fault(f"there is no environment `{name}`: choose one with --env from {', '.join(known)}")
+        raise UserFault(f"there is no environment `{name}`: choose one with --env from {', '.join(known)}")
     return name

@@ -15,9 +15,9 @@ STOP_TIME = 150
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0, also if nothing ran."""
-    from mlopsgen.local.state import Folder, sweep
+    from mlopsgen.local.state import RunFolder, sweep
 
-    folder = Folder(Path(arguments.file))
+    folder = RunFolder(Path(arguments.file))
     found = folder.read()
     if not folder.root.exists():
         print("nothing runs here")

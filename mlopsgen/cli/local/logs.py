@@ -5,21 +5,22 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mlopsgen.cli import GOOD, Fault
+from mlopsgen.cli import GOOD
 from mlopsgen.cli.local.running import START
+from mlopsgen.diagnostics.fault import UserFault
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit code 0. Raises `Fault` if there are no logs, or none of that name."""
+    """Exit code 0. Raises `UserFault` if there are no logs, or none of that name."""
     from mlopsgen.local.follow import NoLogs, follow, last
-    from mlopsgen.local.state import Folder
+    from mlopsgen.local.state import RunFolder
 
-    folder = Folder(Path(arguments.file))
+    folder = RunFolder(Path(arguments.file))
     try:
         for line in last(folder.logs, arguments.name, arguments.lines):
             print(line)
     except NoLogs as error:
-        raise Fault(str(error) if error.args else START) from None
+        raise UserFault(str(error) if error.args else START) from None
     if arguments.follow:
         for line in follow(folder.logs, arguments.name, folder.busy):
             print(line, flush=True)

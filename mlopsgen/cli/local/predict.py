@@ -6,21 +6,22 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from mlopsgen.cli import GOOD, Fault
+from mlopsgen.cli import GOOD
 from mlopsgen.cli.local.running import ask, running
+from mlopsgen.diagnostics.fault import UserFault
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit code 0 once there are answers. Raises `Fault` if there are none to be had."""
-    from mlopsgen.local.predict import PATH, Example, Unpredictable, examples, predict
+    """Exit code 0 once there are answers. Raises `UserFault` if there are none to be had."""
+    from mlopsgen.local.predict import PATH, Example, examples, predict
 
     if arguments.json and arguments.text:
-        raise Fault("give a text or --json, not both")
+        raise UserFault("give a text or --json, not both")
     [status] = ask(running(arguments), "status")
     if not status["ready"]:
-        raise Fault("nothing is served yet: `mlopsgen local logs --follow` shows how far it is")
+        raise UserFault("nothing is served yet: `mlopsgen local logs --follow` shows how far it is")
     if not status["urls"]:
-        raise Fault("no service has a route, so there is nobody to ask")
+        raise UserFault("no service has a route, so there is nobody to ask")
     url = next(iter(status["urls"].values()))
     tasks = [
         f"http://127.0.0.1:{task['port']}"
@@ -40,8 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
             if not (arguments.text or arguments.json):
                 print(each.text)
             print(predict(url, each, path))
-    except Unpredictable as error:
-        raise Fault(str(error)) from None
     except ValueError as error:
-        raise Fault(f"--json: {error}") from None
+        raise UserFault(f"--json: {error}") from None
     return GOOD

@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlopsgen.cli import GOOD, INTERRUPTED, Fault
+from mlopsgen.cli import GOOD, INTERRUPTED
+from mlopsgen.diagnostics.fault import UserFault
 
 if TYPE_CHECKING:
     from mlopsgen.local.blueprint import Blueprint
-    from mlopsgen.local.state import Folder, Run
+    from mlopsgen.local.state import Run, RunFolder
     from mlopsgen.local.tasks import Launcher
     from mlopsgen.promotion import Gate
 
@@ -32,25 +33,20 @@ def start(
     """Make the folder this run's own, and run it to its end."""
     from dataclasses import replace
 
-    from mlopsgen.local.account import Stop
-    from mlopsgen.local.blueprint import Unknown, compiled
+    from mlopsgen.local.blueprint import compiled
     from mlopsgen.local.show import Show
-    from mlopsgen.local.state import Busy, Folder
-    from mlopsgen.local.tasks import Unprepared
+    from mlopsgen.local.state import Busy, RunFolder
     from mlopsgen.local.up import Local, Options, nothing_to_train
 
     path = Path(arguments.file)
-    try:
-        blueprint, artifacts = compiled(path, arguments.file, arguments.env)
-        if trigger:
-            triggered, trigger = blueprint.triggered(trigger)
-            job = triggered.name
-        elif job is not None:
-            blueprint.job(job)
-        elif not serve and not blueprint.trainers:
-            raise Unknown(nothing_to_train(blueprint))
-    except Unknown as error:
-        raise Fault(str(error)) from None
+    blueprint, artifacts = compiled(path, arguments.file, arguments.env)
+    if trigger:
+        triggered, trigger = blueprint.triggered(trigger)
+        job = triggered.name
+    elif job is not None:
+        blueprint.job(job)
+    elif not serve and not blueprint.trainers:
+        raise UserFault(nothing_to_train(blueprint))
     engine, without = _engine(blueprint, needed=arguments.containers)
     options = Options(
         port=port,
@@ -63,13 +59,13 @@ def start(
         only=job,
         trigger=trigger,
     )
-    folder = Folder(path)
+    folder = RunFolder(path)
     try:
         mark = folder.take()
     except Busy:
-        raise Fault(busy(folder)) from None
+        raise UserFault(busy(folder)) from None
     except OSError as error:
-        raise Fault(f"cannot write to {folder.root}: {error.strerror}") from None
+        raise UserFault(f"cannot write to {folder.root}: {error.strerror}") from None
     try:
         if detached:
             _redirect(folder)
@@ -81,16 +77,14 @@ def start(
         if output is not None and code == GOOD:
             copy_models(folder, output)
         return code
-    except (Stop, Unprepared) as error:
-        raise Fault(str(error)) from None
     except OSError as error:
-        raise Fault(f"{error.filename or folder.root}: {error.strerror or error}") from None
+        raise UserFault(f"{error.filename or folder.root}: {error.strerror or error}") from None
     finally:
         folder.release()
 
 
 def _engine(blueprint: Blueprint, *, needed: bool) -> tuple[str, str]:
-    """The container engine, if one is needed or of use, or why there is none. Raises `Fault`."""
+    """The container engine, if one is needed or of use, or why there is none. Raises `UserFault`."""
     from mlopsgen.local.containers import find_engine
     from mlopsgen.local.tasks import Unprepared
 
@@ -100,7 +94,7 @@ def _engine(blueprint: Blueprint, *, needed: bool) -> tuple[str, str]:
         return find_engine(), ""
     except Unprepared as error:
         if needed:
-            raise Fault(f"--containers needs a Docker or Podman engine; {error}") from None
+            raise UserFault(f"--containers needs a Docker or Podman engine; {error}") from None
         return "", str(error)
 
 
@@ -116,7 +110,7 @@ def _launcher(arguments: argparse.Namespace, blueprint: Blueprint, mark: Run, wi
     return containers if arguments.containers else Mixed(Processes(), containers)
 
 
-def copy_models(folder: Folder, output: Path) -> None:
+def copy_models(folder: RunFolder, output: Path) -> None:
     """The models' versions, out of the copy that a run keeps of them."""
     import shutil
 
@@ -149,7 +143,7 @@ def _serve(local: Any) -> int:
     return INTERRUPTED if interrupted and not local.ready else GOOD
 
 
-def _redirect(folder: Folder) -> None:
+def _redirect(folder: RunFolder) -> None:
     log = os.open(folder.logs / "up.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (1, 2):
         os.dup2(log, stream)
@@ -157,41 +151,41 @@ def _redirect(folder: Folder) -> None:
 
 
 def need_tools() -> None:
-    """Look for what a run needs before anything is started. Raises `Fault`."""
+    """Look for what a run needs before anything is started. Raises `UserFault`."""
     import importlib.util
     import shutil
 
     missing = [each for each in ("boto3", "h11", "moto", "rich") if importlib.util.find_spec(each) is None]
     if missing:
         names = ", ".join(f"`{each}`" for each in missing)
-        raise Fault(f"missing: {names}; install the extra with `pip install 'mlopsgen[local]'`")
+        raise UserFault(f"missing: {names}; install the extra with `pip install 'mlopsgen[local]'`")
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     for each, help_ in (
         ("aws", "install the extra with `pip install 'mlopsgen[local]'`"),
         ("bash", "install it"),
     ):
         if shutil.which(each, path=tools) is None:
-            raise Fault(f"the command `{each}` is missing: {help_}")
+            raise UserFault(f"the command `{each}` is missing: {help_}")
     if not Path("/proc/self/environ").exists():
-        raise Fault(
+        raise UserFault(
             "`mlopsgen local` needs Linux's /proc; on another system run it in a Linux container or VM"
         )
 
 
 def data_of(given: str | None) -> Path | None:
-    """The data to put into raw/ first. Raises `Fault` if there is none at the path."""
+    """The data to put into raw/ first. Raises `UserFault` if there is none at the path."""
     if given is None:
         return None
     path = Path(given).absolute()
     if not path.exists():
-        raise Fault(f"--data {given}: there is no such file or folder")
+        raise UserFault(f"--data {given}: there is no such file or folder")
     if path.is_dir() and not any(each.is_file() for each in path.rglob("*")):
-        raise Fault(f"--data {given}: the folder holds no file")
+        raise UserFault(f"--data {given}: the folder holds no file")
     return path
 
 
 def gates_of(arguments: argparse.Namespace) -> dict[str, Gate]:
-    """What a version has to reach, whatever the pipeline says. Raises `Fault` if a bound is no number."""
+    """What a version has to reach, whatever the pipeline says. Raises `UserFault` if a bound is no number."""
     from mlopsgen.promotion import Gate, laid_over
 
     least = {name: Gate(at_least=_bound("--minimum", name, value)) for name, value in arguments.minimum}
@@ -201,11 +195,11 @@ def gates_of(arguments: argparse.Namespace) -> dict[str, Gate]:
 
 def _bound(option: str, name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Fault(f"{option} {name}={value}: the value has to be a number")
+        raise UserFault(f"{option} {name}={value}: the value has to be a number")
     return value
 
 
-def busy(folder: Folder) -> str:
+def busy(folder: RunFolder) -> str:
     """What to say where a run is under way."""
     found = folder.read()
     who = f" (process {found.pid})" if found else ""

@@ -13,7 +13,7 @@ from mlopsgen.cli.local.running import ask, running
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit code 0. Raises `Fault` if nothing runs."""
+    """Exit code 0. Raises `UserFault` if nothing runs."""
     [status] = ask(running(arguments), "status")
     if arguments.output == "json":
         print(json.dumps(status, indent=2))

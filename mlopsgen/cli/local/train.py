@@ -5,28 +5,29 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mlopsgen.cli import GOOD, Fault
+from mlopsgen.cli import GOOD
 from mlopsgen.cli.local.running import ask, running
 from mlopsgen.cli.local.start import copy_models, data_of, gates_of, need_tools, start
+from mlopsgen.diagnostics.fault import UserFault
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit code 0 once it has ended well. Raises `Fault` if it cannot, or not here."""
+    """Exit code 0 once it has ended well. Raises `UserFault` if it cannot, or not here."""
     return run_job(arguments, job=arguments.job)
 
 
 def run_job(arguments: argparse.Namespace, *, job: str | None = None, trigger: str = "") -> int:
-    """Run a job, the one that has the trigger, or all that produce a model. Raises `Fault`."""
-    from mlopsgen.local.state import Folder
+    """Run a job, the one that has the trigger, or all that produce a model. Raises `UserFault`."""
+    from mlopsgen.local.state import RunFolder
 
     data = data_of(arguments.data)
     output = Path(arguments.output).absolute() if arguments.output else None
-    folder = Folder(Path(arguments.file))
+    folder = RunFolder(Path(arguments.file))
     if not folder.busy():
         need_tools()
         return start(arguments, serve=False, job=job, trigger=trigger, output=output)
     if arguments.containers or arguments.env or gates_of(arguments) or arguments.build_arg:
-        raise Fault(
+        raise UserFault(
             "--env, --minimum, --maximum, --containers and --build-arg are those that `up` was started with"
         )
     answers = ask(
@@ -40,12 +41,12 @@ def run_job(arguments: argparse.Namespace, *, job: str | None = None, trigger: s
     ended = False
     for each in answers:
         if "fault" in each:
-            raise Fault(each["fault"])
+            raise UserFault(each["fault"])
         if "line" in each:
             print(each["line"], flush=True)
         ended = ended or bool(each.get("done"))
     if not ended:
-        raise Fault("the run was stopped before the job had ended")
+        raise UserFault("the run was stopped before the job had ended")
     if output is not None:
         copy_models(folder, output)
     return GOOD

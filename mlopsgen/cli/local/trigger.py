@@ -8,5 +8,5 @@ from mlopsgen.cli.local.train import run_job
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit code 0 once the job has ended well. Raises `Fault` if it cannot, or there is no such trigger."""
+    """Exit code 0 once the job has ended well. Raises `UserFault` if it cannot or is unknown."""
     return run_job(arguments, trigger=arguments.trigger)

@@ -8,12 +8,13 @@ import sys
 import time
 from pathlib import Path
 
-from mlopsgen.cli import GOOD, Fault
+from mlopsgen.cli import GOOD
 from mlopsgen.cli.local.start import busy, data_of, gates_of, need_tools, start
+from mlopsgen.diagnostics.fault import UserFault
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit code 0 once it was stopped, or detached and serves. Raises `Fault` if it cannot run."""
+    """Exit code 0 once it was stopped, or detached and serves. Raises `UserFault` if it cannot run."""
     need_tools()
     data_of(arguments.data)
     gates_of(arguments)
@@ -24,11 +25,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _detach(arguments: argparse.Namespace) -> int:
     """Run it in a session of its own, and show what it says until it serves."""
-    from mlopsgen.local.state import Folder
+    from mlopsgen.local.state import RunFolder
 
-    folder = Folder(Path(arguments.file))
+    folder = RunFolder(Path(arguments.file))
     if folder.busy():
-        raise Fault(busy(folder))
+        raise UserFault(busy(folder))
     words = [word for word in sys.argv[1:] if word != "--detach"]
     child = subprocess.Popen(
         [sys.executable, "-m", "mlopsgen", *words, "--detached"],
