@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -11,22 +10,16 @@ from types import ModuleType
 PACKAGE = Path(__file__).parent
 
 
-def modules(package: str) -> Iterator[ModuleType]:
+@cache
+def modules(package: str) -> tuple[ModuleType, ...]:
     """The modules that stand directly in `package`, such as `mlopsgen.emit`, by name."""
     folder = PACKAGE.joinpath(*package.split(".")[1:])
-    for name in sorted(file.stem for file in folder.iterdir() if file.suffix == ".py"):
-        if name != "__init__":
-            yield import_module(f"{package}.{name}")
-
-
-def parts(name: str) -> Iterator[ModuleType]:
-    """The module `name` of every component that has one, by the component's name."""
-    for component in _components():
-        if (PACKAGE / "components" / component / f"{name}.py").is_file():
-            yield import_module(f"mlopsgen.components.{component}.{name}")
+    names = sorted(file.stem for file in folder.iterdir() if file.suffix == ".py")
+    return tuple(import_module(f"{package}.{name}") for name in names if name != "__init__")
 
 
 @cache
-def _components() -> tuple[str, ...]:
-    folder = PACKAGE / "components"
-    return tuple(sorted(each.name for each in folder.iterdir() if (each / "__init__.py").is_file()))
+def parts(name: str) -> tuple[ModuleType, ...]:
+    """The module `name` of every component that has one, by the component's name."""
+    found = sorted(file.parent.name for file in PACKAGE.glob(f"components/*/{name}.py"))
+    return tuple(import_module(f"mlopsgen.components.{component}.{name}") for component in found)
