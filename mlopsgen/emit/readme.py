@@ -18,7 +18,7 @@ from mlopsgen.text.templates import mermaid, render
 
 SHAPES = {
     "balancer": "{{{}}}", "image": "[/{}/]", "job": "[[{}]]", "model": "[({})]", "person": "(({}))",
-    "schedule": "([{}])", "service": "[{}]", "store": "[({})]", "topic": "[\\{}/]", "volume": "[({})]",
+    "schedule": "([{}])", "service": "[{}]", "store": "[({})]", "topic": "[\\{}/]",
     "worker": "[{}]",
 }  # fmt: skip
 

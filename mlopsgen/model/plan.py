@@ -177,7 +177,7 @@ class FlowEdge(NamedTuple):
 
 
 NodeKind: TypeAlias = Literal[
-    "store", "image", "job", "model", "service", "worker", "balancer", "person", "topic", "schedule", "volume"
+    "store", "image", "job", "model", "service", "worker", "balancer", "person", "topic", "schedule"
 ]
 
 

@@ -12,7 +12,6 @@ from mlopsgen.components.buckets.spec import BucketSpec, PrefixSpec, data_bucket
 from mlopsgen.components.capacity.spec import PoolSpec, fargate, fargate_spot
 from mlopsgen.components.images.spec import ImageSpec
 from mlopsgen.components.models.spec import ModelSpec
-from mlopsgen.components.volumes.spec import VolumeSpec
 from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.language.base import Item
 from mlopsgen.model.names import logical, within
@@ -264,11 +263,6 @@ class Site:
     def model(self, name: str) -> ModelSpec:
         """The model that `produces` or `loads` names. Raises KeyError; the rules see that it is there."""
         return {each.name: each for each in self.spec.models}[name]
-
-    @property
-    def volumes(self) -> tuple[VolumeSpec, ...]:
-        """File systems that outlive tasks, by name."""
-        return by_name(self.spec.volumes)
 
     @cached_property
     def pools(self) -> tuple[Pool, ...]:

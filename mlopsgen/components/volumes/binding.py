@@ -38,7 +38,7 @@ class Source(NamedTuple):
 
 def bind(site: Site, workload: Workload) -> Binding:
     """Each file system that it mounts, the right to do so, and the way there."""
-    volumes = {each.name: each for each in site.volumes}
+    volumes = {each.name: each for each in site.spec.volumes}
     mounts = sorted(workload.spec.volume_mounts, key=lambda each: each.name)
     bound = (_bound(site, workload, volumes[each.name], each) for each in mounts if each.name in volumes)
     return together((Binding(), *bound))

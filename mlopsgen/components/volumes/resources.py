@@ -13,7 +13,7 @@ from mlopsgen.language.values import DAY
 from mlopsgen.model.binding import Bindings
 from mlopsgen.model.names import logical
 from mlopsgen.model.plan import Command, Declaration, FlowNode, StackDescription
-from mlopsgen.model.site import Site
+from mlopsgen.model.site import Site, by_name
 from mlopsgen.model.values import Value
 from mlopsgen.parts.key import key_arn
 from mlopsgen.parts.network import PRIVATE_SUBNETS, vpc, vpc_id
@@ -23,8 +23,8 @@ from mlopsgen.parts.resource import Scope, output, publish
 def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
     """Each volume of the pipeline's own; of somebody else's the picture alone."""
     yield StackDescription(STACK, "file systems that outlive tasks")
-    for volume in site.volumes:
-        yield FlowNode(f"volume:{volume.name}", volume.name, "volume")
+    for volume in by_name(site.spec.volumes):
+        yield FlowNode(f"volume:{volume.name}", volume.name, "store")
         if volume.efs:
             scope = Scope(site, STACK, ("spec", "volumes", volume.name))
             yield from _file_system(scope, volume.name, volume.efs)
