@@ -55,6 +55,11 @@ def survives(text: str) -> Compiled | None:
         return None
     compiled = Compiled(compilations, artifacts(compilations, {}))
     sound(compiled.findings, text)
+    for stack in (stack for each in compilations for stack in each.plan.stacks):
+        for listed in (stack.resources, stack.parameters, stack.outputs):
+            names = [getattr(each, "logical_id", None) or each.name for each in listed]
+            # Of two with one name a template would hold the second alone.
+            assert len(set(names)) == len(names), stack.name
     return compiled
 
 

@@ -57,8 +57,13 @@ def _lists(scene: Scene) -> Iterator[tuple[str, SpecPath, tuple[Item, ...]]]:
     yield "pool", ("spec", "capacity"), spec.capacity
     yield "load balancer", ("spec", "loadBalancers"), spec.load_balancers
     yield "receiver", ("spec", "monitoring", "notify"), spec.monitoring.notify
+    yield "role", ("spec", "people", "roles"), spec.people.roles
     for word in ("services", "workers", "jobs", "models"):
         yield "thing", ("spec", word), getattr(spec, word)
+    for path, service in each(("spec", "services"), spec.services):
+        yield f"route of {service.name}", (*path, "ingress"), service.ingress
+    for path, job in each(("spec", "jobs"), spec.jobs):
+        yield f"trigger of {job.name}", (*path, "triggers"), job.triggers
 
 
 @rule(

@@ -12,8 +12,9 @@ from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.language.base import Spec, camel
 from mlopsgen.language.values import DAY, HOUR, MINUTE, write_duration, write_percent
+from mlopsgen.model.workload import Route
 from mlopsgen.parts.alarms import counts_tasks, setting
-from mlopsgen.parts.balancers import RULE_VALUES, listener_rules
+from mlopsgen.parts.balancers import RULE_VALUES, listener_rules, target_group_names
 from mlopsgen.rules.places import each, running, services
 from mlopsgen.rules.registry import Scene, rule
 
@@ -60,6 +61,47 @@ def too_many_routes(scene: Scene) -> Iterable[Finding]:
                 f"`{spec.name}` has {len(spec.ingress)} routes; ECS takes {ROUTES} for a service",
                 "put hosts and paths that lead to one port into one route",
             )
+
+
+@rule(
+    "E305",
+    "two routes that would share a target group",
+    """A target group is named after its route and the route's load balancer, with `alternate` for the second one
+    where a deployment shifts traffic. `web-b` through `a` would be called as `web` through `b-a` is.""",
+    """
+    spec:
+      services:
+        - name: api
+          deployment: {canary: {}}
+          ingress: [{name: web, paths: [/a]}, {name: web-alternate, paths: [/b]}]
+    """,
+    """
+    spec:
+      services:
+        - name: api
+          deployment: {canary: {}}
+          ingress: [{name: web, paths: [/a]}, {name: second, paths: [/b]}]
+    """,
+)
+def shared_target_group(scene: Scene) -> Iterable[Finding]:
+    """Each route has target groups of its own."""
+    for path, spec, service in services(scene):
+        routes = {route.name: route for route in service.routes}
+        seen: dict[str, tuple[SpecPath, Route]] = {}
+        for at, own in each((*path, "ingress"), spec.ingress):
+            route = routes[own.name]
+            published = (group.parameter for group in target_group_names(service, route))
+            for name in (*route.target_groups, *published):
+                first_at, first = seen.setdefault(name, (at, route))
+                # Those that differ in hyphens alone are told of by another rule.
+                if first.logical_id != route.logical_id:
+                    yield Finding(
+                        (*at, "name"),
+                        f"`{route.name}` and `{first.name}` would both have `{name}` in templates",
+                        "give one of them another name",
+                        (((*first_at, "name"), "called so here"),),
+                    )
+                    break
 
 
 @rule(
