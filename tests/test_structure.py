@@ -201,7 +201,7 @@ def test_no_task_is_defined_before_its_image():
         for stack in plan.stacks:
             if stack.name in tasks:
                 assert stack.phase > Phase.BEFORE_IMAGES, f"{name}: {stack.name}"
-                waits = bool(tasks[stack.name].models)
+                waits = bool(tasks[stack.name].follows)
                 assert (stack.phase == Phase.AFTER_FIRST_MODEL) is waits, f"{name}: {stack.name}"
 
 
