@@ -97,11 +97,10 @@ def zones_of_a_balancer(templates: Templates) -> Iterator[TemplateFault]:
     for stack, name, body in resources(templates, "AWS::ElasticLoadBalancingV2::LoadBalancer"):
         for field in ("Subnets", "SubnetMappings"):
             given = body.get(field)
-            if body.get("Type", "application") == "application" and isinstance(given, list):
-                if len({json.dumps(each, sort_keys=True) for each in given}) < 2:
-                    yield TemplateFault(
-                        stack, name, f"`{field}` has {len(given)}; it needs two, of two zones"
-                    )
+            if body.get("Type", "application") != "application" or not isinstance(given, list):
+                continue
+            if len({json.dumps(each, sort_keys=True) for each in given}) < 2:
+                yield TemplateFault(stack, name, f"`{field}` has {len(given)}; it needs two, of two zones")
 
 
 @template_rule

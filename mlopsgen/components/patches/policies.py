@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
-from functools import cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from mlopsgen.aws.iam_actions import Action, Service, service, services
@@ -245,7 +244,7 @@ def _like(arns: Iterable[str]) -> str:
     """ARNs as one would write them."""
     shown = (
         arn.replace("${Partition}", "aws").replace("${Region}", "REGION").replace("${Account}", "ACCOUNT")
-        for arn in arns
+        for arn in sorted(arns, key=len)
     )
     return "` or `".join(arn.replace(".*", "NAME") for arn in shown)
 
@@ -288,23 +287,34 @@ def fits(arn: str, action: Action) -> bool:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether some text is meant by both patterns, of which `*` is any text and `?` any character."""
+    """Whether some ARN is meant by both patterns, of which `*` is any text and `?` any character.
 
-    @cache
-    def meet(i: int, j: int) -> bool:
-        if i == len(one) and j == len(other):
+    No `*` reaches over a colon before the resource (IAM user guide, "IAM JSON policy elements: Resource").
+    """
+    if "*" in (one, other):
+        return True
+    pairs = tuple(zip(one.split(":", 5), other.split(":", 5), strict=False))
+    return len(pairs) == 6 and all(_meet(*pair) for pair in pairs)
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether some text is meant by both patterns."""
+    waiting, seen = [(0, 0)], {(0, 0)}
+    while waiting:
+        i, j = waiting.pop()
+        first, second = one[i : i + 1], other[j : j + 1]
+        if not first and not second:
             return True
-        if i < len(one) and one[i] == "*":
-            return meet(i + 1, j) or (j < len(other) and meet(i, j + 1))
-        if j < len(other) and other[j] == "*":
-            return meet(i, j + 1) or (i < len(one) and meet(i + 1, j))
-        if i == len(one) or j == len(other):
-            return False
-        return (one[i] == other[j] or "?" in (one[i], other[j])) and meet(i + 1, j + 1)
-
-    # Stars side by side are one.
-    one, other = re.sub(r"\*+", "*", one), re.sub(r"\*+", "*", other)
-    return meet(0, 0)
+        steps = []
+        if first == "*":
+            steps += [(i + 1, j)] + ([(i, j + 1)] if second else [])
+        if second == "*":
+            steps += [(i, j + 1)] + ([(i + 1, j)] if first else [])
+        if first and second and (first == second or "?" in (first, second)):
+            steps.append((i + 1, j + 1))
+        waiting += set(steps) - seen
+        seen.update(steps)
+    return False
 
 
 _OPERATOR = re.compile(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from mlopsgen.aws.resource_schemas import attributes, identified_by_arn, schema
+from mlopsgen.aws.resource_types import resource_type
 from mlopsgen.diagnostics.closest import closest
 from mlopsgen.parts.references import waits_for
 
@@ -113,6 +114,9 @@ def _attribute(
     given = attributes(kind)
     if attribute not in given:
         message = f"`{target}` has no attribute `{attribute}`"
+        if resource_type(kind).identifier == (attribute,):
+            yield path, message, f"`{{Ref: {target}}}` gives it"
+            return
         if not given:
             yield path, message, f"`{kind}` has none: `Ref` is what it gives"
             return
