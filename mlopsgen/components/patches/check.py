@@ -111,7 +111,7 @@ def _place(patch: PatchSpec, path: Path, fault: Fault) -> tuple[SpecPath, bool]:
     """Where to point, and whether it is a key that is wrong there."""
     at: SpecPath = ("spec", "patches", patch.name)
     inside = fault.path[: len(path)] == path
-    if patch.value is None or (inside and fault.key and len(fault.path) == len(path)):
+    if patch.value is None or (fault.key and path[: len(fault.path)] == fault.path):
         return (*at, "path"), False
     if not inside:
         return (*at, "value"), False
