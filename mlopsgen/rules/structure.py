@@ -52,7 +52,8 @@ def number(value: Any) -> float | None:
         return None
     if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value):
         return int(value)
-    return value if isinstance(value, int | float) else None
+    # A larger one is no number of any property, and has no float.
+    return value if isinstance(value, int | float) and abs(value) < 1e15 else None
 
 
 _PSEUDO = frozenset(
