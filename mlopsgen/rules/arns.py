@@ -192,7 +192,9 @@ def _wrong_certificates(scene: Scene) -> Iterator[Finding]:
         own = found.service == "iam" and _named(_SERVER_CERTIFICATE, found.resource)
         first_path, first_account, first_arn = first.setdefault(path[:-1], (path, found.account, arn))
         if first_path != path and first_arn == arn:
-            yield Finding(path, "the certificate is given twice", "take one away", ((first_path, "here too"),))
+            yield Finding(
+                path, "the certificate is given twice", "take one away", ((first_path, "here too"),)
+            )
         elif not own and (found.service != "acm" or not found.resource.startswith("certificate/")):
             help_ = f"such as arn:aws:acm:{aws.region}:ACCOUNT:certificate/ID"
             yield Finding(path, "this is no ARN of a certificate", help_)

@@ -255,14 +255,17 @@ def _instead(word: str, known: Iterable[str]) -> str:
     there = named_in(word)
     if not there:
         close = closest(word, (name for name in known if _letters(name) == letters))
-        return f"did you mean `{close}`?" if close else "`aws ec2 describe-instance-types` lists what there is"
+        return (
+            f"did you mean `{close}`?" if close else "`aws ec2 describe-instance-types` lists what there is"
+        )
     offered_in = f"it is in {', '.join(sorted(there)[:LISTED])}{', …' if len(there) > LISTED else ''}"
     asked = find(word)
-    alike = [(name, kind) for name in sorted(known) if (kind := find(name)) and asked and _does(kind, asked)]
-    if not alike:
-        return offered_in
-    nearest_, _ = min(alike, key=lambda each: (_letters(each[0]) != letters, each[1].cpu, each[1].memory))
-    return f"{offered_in}; here `{nearest_}` has as much"
+    alike = [
+        (_letters(name) != letters, kind.cpu, kind.memory, name)
+        for name in known
+        if asked and (kind := find(name)) and _does(kind, asked) and (kind.gpus or _letters(name) == letters)
+    ]
+    return f"{offered_in}; of its kind `{min(alike)[-1]}` is here" if alike else offered_in
 
 
 def _does(kind: InstanceType, asked: InstanceType) -> bool:

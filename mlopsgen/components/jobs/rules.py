@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from mlopsgen.aws import cron
 from mlopsgen.components.jobs.spec import JobSpec
+from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.language.values import MINUTE, write_duration
 from mlopsgen.rules.places import each
-from mlopsgen.rules.registry import Scene, nearest, rule
+from mlopsgen.rules.registry import Scene, rule
 
 
 class Clock(NamedTuple):
@@ -53,10 +54,13 @@ def _clocks(scene: Scene) -> Iterator[Clock]:
 
 @cache
 def zones() -> frozenset[str]:
-    """Every name of the IANA time zone database, from the package `tzdata`: the same on every machine."""
+    """Every name of the IANA time zone database, from the package `tzdata`: the same on every machine.
+
+    `Factory` is for machines that nobody has set up, and no place.
+    """
     import tzdata
 
-    return frozenset(Path(tzdata.__file__).with_name("zones").read_text().split())
+    return frozenset(Path(tzdata.__file__).with_name("zones").read_text().split()) - {"Factory"}
 
 
 @rule(
@@ -74,7 +78,8 @@ def cron_fields(scene: Scene) -> Iterable[Finding]:
             cron.to_eventbridge(clock.cron)
         except ValueError as error:
             what, _, hint = str(error).partition(": ")
-            yield Finding((*clock.path, "cron"), what, hint or 'such as `"0 3 * * 0"`: Sundays at three')
+            fields = "the fields are minute, hour, day of month, month, day of week: `0 3 * * 0` is Sundays at three"
+            yield Finding((*clock.path, "cron"), what, hint or fields)
 
 
 @rule(
@@ -120,13 +125,12 @@ def _zone(name: str) -> str:
     city = name.rpartition("/")[2]
     if city in cities:
         return f"did you mean `{cities[city]}`?"
-    close = nearest(name, (zone for zone in zones() if _alike(zone, city)), "")
-    return close if close.startswith("did") else _CITY
-
-
-def _alike(zone: str, city: str) -> bool:
-    """Whether the zone's city begins alike: another city of the continent is another time."""
-    return zone.rpartition("/")[2][:3].lower() == city[:3].lower()
+    # Another city of the continent is another time: a letter or two may differ, and no more.
+    there = {
+        place.lower(): place for place in zones() if place.partition("/")[0] == name.partition("/")[0].title()
+    }
+    close = closest(name.lower(), there, 0.9)
+    return f"did you mean `{there[close]}`?" if close else _CITY
 
 
 @rule(

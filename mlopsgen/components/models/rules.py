@@ -77,7 +77,13 @@ def gate_the_wrong_way(scene: Scene) -> Iterable[Finding]:
                 f"say `atMost: {gate.at_least:g}`",
                 key=True,
             )
-        elif gate.at_most is not None and gate.at_least is None and found & RATIO_WORDS and not found & LOW_WORDS:
+        elif (
+            gate.at_most is not None
+            and 0 <= gate.at_most <= 1
+            and gate.at_least is None
+            and found & RATIO_WORDS
+            and not found & LOW_WORDS
+        ):
             yield Finding(
                 (*path, "atMost"),
                 f"`{name}` is good when it is high, and this asks for a low one",

@@ -197,7 +197,9 @@ _TOKENS = frozenset((
 ))  # fmt: skip
 """What stands before TOKEN where it is a piece of text."""
 
-_HARMLESS = re.compile(r"-?[0-9.]*|/.*|.*://.*|arn:.*|\$.*|<.*>|\[.*\]|true|false|yes|no|on|off|none|null", re.I | re.S)
+_HARMLESS = re.compile(
+    r"-?[0-9.]*|/.*|.*://.*|arn:.*|\$.*|<.*>|\[.*\]|true|false|yes|no|on|off|none|null", re.I | re.S
+)
 """Values that are no secret: numbers, paths, addresses, references, pieces of text, switches."""
 
 
