@@ -58,15 +58,11 @@ def _boundary(scene: Scene) -> Iterator[tuple[SpecPath, str]]:
         yield ("spec", "aws", "permissionsBoundary"), scene.site.spec.aws.permissions_boundary
 
 
-def _partition(scene: Scene) -> str:
-    return partition(scene.site.region)
-
-
 @rule(
     "E242",
     "an ARN of another partition",
-    """AWS has partitions that know nothing of each other: `aws`, `aws-cn` in China and `aws-us-gov`. What a
-    pipeline names by ARN lies in the partition of its region.""",
+    """AWS has partitions that know nothing of each other, such as `aws`, `aws-cn` in China, `aws-us-gov` and
+    `aws-eusc`, Europe's sovereign cloud. What a pipeline names by ARN lies in the partition of its region.""",
     """
     spec:
       services:
@@ -80,7 +76,7 @@ def _partition(scene: Scene) -> str:
 )
 def arns_of_another_partition(scene: Scene) -> Iterable[Finding]:
     """AWS's partitions know nothing of each other."""
-    region, own = scene.site.region, _partition(scene)
+    region, own = scene.site.region, partition(scene.site.region)
     named = (*_boundary(scene), *_secrets(scene), *_certificates(scene), *_principals(scene))
     for path, arn in named:
         if parts(arn).partition != own:
@@ -117,7 +113,7 @@ def arns_of_another_kind(scene: Scene) -> Iterable[Finding]:
     region = scene.site.region
     for path, arn in _secrets(scene):
         there = parts(arn).region
-        if there and there != region and parts(arn).partition == _partition(scene):
+        if there and there != region and parts(arn).partition == partition(scene.site.region):
             yield Finding(
                 path,
                 f"the {'parameter' if parts(arn).service == 'ssm' else 'secret'} lies in {there}, "
