@@ -127,9 +127,9 @@ def form(root: type[BaseModel], path: SpecPath, pattern: str) -> str | None:
     model, field = found
     for alias, module in _named_types(model, field):
         if pattern in _patterns(getattr(sys.modules[module], alias, None)):
-            modules = (module, base.__name__, values.__name__, *sorted(sys.modules))
-            for each in modules:
-                if each.startswith("mlopsgen.") and (text := _aliases(each).get(alias)):
+            written = {each.__module__ for each in models(root).values()}
+            for each in (module, base.__name__, values.__name__, *sorted(written)):
+                if text := _aliases(each).get(alias):
                     return text
     return docstrings(model).get(field)
 
@@ -143,7 +143,7 @@ def _owner(root: type[BaseModel], path: SpecPath) -> tuple[type[BaseModel], str]
     for name, field in model.model_fields.items() if model else ():
         if model and key(name, field) == names[-1]:
             return model, name
-    above = _owner(root, names[:-1]) if model is None else None
+    above = _owner(root, names[:-1])
     if above and get_origin(typed(above[0].model_fields[above[1]])[0]) is dict:
         return above
     return None

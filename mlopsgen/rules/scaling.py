@@ -418,11 +418,15 @@ def never_runs(scene: Scene) -> Iterable[Finding]:
     for path, spec, workload in running(scene):
         section = workload.kind.section
         # Who writes `max: 0` means it.
-        if spec.replicas.max != 0 and not _ever(spec.replicas) and not any(
-            _ever(found) for site in scene.sites if (found := _of(site, section, spec.name))
+        if (
+            spec.replicas.max != 0
+            and not _ever(spec.replicas)
+            and not any(_ever(found) for site in scene.sites if (found := _of(site, section, spec.name)))
         ):
             message = f"`{spec.name}` has no task, ever"
-            yield Finding((*path, "replicas", "min"), message, "say `min: 1`, or `max: 0` too if that is meant")
+            yield Finding(
+                (*path, "replicas", "min"), message, "say `min: 1`, or `max: 0` too if that is meant"
+            )
 
 
 def _ever(replicas: ReplicasSpec) -> bool:

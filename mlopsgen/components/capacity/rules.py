@@ -603,8 +603,14 @@ def idle_gpu(scene: Scene) -> Iterable[Finding]:
                 yield Finding(
                     (*place.path, "instanceTypes", index),
                     f"`{name}` has a GPU that {_who(place)} not ask for",
-                    "say `resources: {gpu: 1}` there, or take a type without one",
+                    _idle_gpu(kind),
                 )
+
+
+def _idle_gpu(kind: InstanceType) -> str:
+    # What E310 says: ECS has no image with drivers for arm64.
+    without = "take a type without one"
+    return without if kind.architecture == "arm64" else f"say `resources: {{gpu: 1}}` there, or {without}"
 
 
 def _who(place: UsedPool) -> str:
