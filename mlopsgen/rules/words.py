@@ -40,6 +40,12 @@ def idle_words(scene: Scene) -> Iterable[Finding]:
 def _idle(scene: Scene) -> Iterator[tuple[SpecPath, tuple[str, str]]]:
     """Idle words by their places, with names in place of numbers: environments may have other lists."""
     yield from _turned_off(scene.site)
+    for job in scene.site.spec.jobs:
+        scheduled = any(trigger.schedule and trigger.enabled for trigger in job.triggers)
+        if job.alarms.missing.model_fields_set and job.alarms.missing.enabled is not False and not scheduled:
+            at: SpecPath = ("spec", "jobs", job.name, "alarms", "missing")
+            message = f"`{job.name}` has no schedule, so that no run can be missing"
+            yield at, (message, "give it a trigger, or take it away")
     for path, spec, workload in running(scene):
         at = (*path[:-1], spec.name)
         if "cooldown" in spec.replicas.model_fields_set and not _measures(spec.replicas):
