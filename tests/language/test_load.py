@@ -190,7 +190,7 @@ def test_ranges_forms_and_words_are_told():
     assert said == (
         "E104 4:21 `Api` does not fit `name`\n"
         "  = write `api`: lowercase letters, digits and single hyphens, as Kubernetes names are; "
-        "at most 32 characters.\n"
+        "at most 32\n    characters.\n"
         "E104 4:44 `A` cannot be a key of `env`\n"
         "  = write `a`: lowercase letters.\n"
         "E105 4:80 `weight`: must be at most 9\n"
