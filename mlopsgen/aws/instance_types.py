@@ -1,7 +1,8 @@
 """EC2 instance types: what each has, and which regions offer it.
 
 The table beside this file is made by `python -m mlopsgen.aws.refresh` from what EC2's DescribeInstanceTypes
-answers, as moto carries it, and from the registry schemas of each region, as cfn-lint carries them.
+answers, as moto carries it, and from the registry schemas of each region, as cfn-lint carries them. Of some
+types the schemas alone know: their lines have nothing but the regions.
 """
 
 from __future__ import annotations
@@ -58,12 +59,13 @@ def _offered_in(line: str) -> int:
 
 @cache
 def find(name: str) -> InstanceType | None:
-    """The type called `name`, or None if it is not known."""
+    """The type called `name`, or None if it is not known what it has."""
     places, lines = _table()
-    line = lines.get(name)
-    if line is None:
+    facts = lines.get(name, "").split("\t")
+    if len(facts) < 7:
         return None
-    _, cpus, memory, gpus, interfaces, architecture, _ = line.split("\t")
+    line = lines[name]
+    _, cpus, memory, gpus, interfaces, architecture, _ = facts
     bits = _offered_in(line)
     there = frozenset(each for place, each in enumerate(places) if bits >> place & 1)
     return InstanceType(int(cpus) * 1024, int(memory), int(gpus), int(interfaces), architecture, there)
@@ -77,6 +79,13 @@ def offered(region: str) -> frozenset[str]:
         return frozenset()
     place = places.index(region)
     return frozenset(name for name, line in lines.items() if _offered_in(line) >> place & 1)
+
+
+def named_in(name: str) -> frozenset[str]:
+    """The regions that offer the type, also if nothing more is known of it."""
+    places, lines = _table()
+    bits = _offered_in(lines[name]) if name in lines else 0
+    return frozenset(each for place, each in enumerate(places) if bits >> place & 1)
 
 
 def regions() -> tuple[str, ...]:

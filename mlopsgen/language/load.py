@@ -22,6 +22,7 @@ from mlopsgen.language.environments import (
     has_limits,
     narrow,
     overlay,
+    taken_away,
 )
 from mlopsgen.language.fill import fill
 from mlopsgen.language.walk import Field, root_field, walk_typed
@@ -44,6 +45,9 @@ class Loaded(NamedTuple, Generic[M]):
     pipeline: M
     absent: tuple[Absent, ...]
     """What the base declares and this environment does not have."""
+
+    taken: tuple[Absent, ...] = ()
+    """What the base declares and this environment takes away with `null`."""
 
 
 class _Read(NamedTuple, Generic[M]):
@@ -99,7 +103,8 @@ def _read(
         wrong = shape_errors(filling.tree, model, error.errors(include_url=False), excuses)
         rest = tuple(each for each in wrong if each.labels[0].span not in filling.unsettled)
         return _Read(None, (*open_, *filling.faults, *rest))
-    return _Read(Loaded(environment, filling.tree, pipeline, missing), (*open_, *filling.faults))
+    taken = () if part is None else tuple(taken_away(written.base, part, field))
+    return _Read(Loaded(environment, filling.tree, pipeline, missing, taken), (*open_, *filling.faults))
 
 
 def _told(

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
 from mlopsgen.diagnostics.span import Span, SpecPath
-from mlopsgen.language.reference import describe, forms
+from mlopsgen.language.meant import meant
+from mlopsgen.language.reference import describe, form
 from mlopsgen.language.value_hints import hint_for_value
 from mlopsgen.language.walk import Field, below, field_at, root_field
 from mlopsgen.language.wording import called, error, flow, last_key, quoted, short
@@ -75,7 +76,7 @@ def _explained(
             return "E102", f"`{name}` is missing in {called(root, path[:-1])}", f"add `{name}:`"
         case "literal_error":
             words = (found.words if (found := field_at(field, path)) else ()) or _expected_words(context)
-            word = str(detail["input"])
+            word = node.text if isinstance(node, Scalar) else str(detail["input"])
             close = closest(word, words)
             help_ = hint or (f"did you mean `{close}`?" if close else _unfilled(field, path, node))
             return "E106", f"`{short(word)}` is not one of {', '.join(words)}", help_
@@ -83,12 +84,11 @@ def _explained(
             word, what = short(str(detail["input"])), f"does not fit `{name}`"
             if "[key]" in detail["loc"]:
                 what = f"cannot be a key of `{path[-2]}`"
-            help_ = (
-                hint
-                or _unfilled(field, path, node)
-                or forms(model).get(context["pattern"])
-                or describe(model, path)
-            )
+            said = form(model, path, context["pattern"])
+            better = meant(path, str(detail["input"]), context["pattern"])
+            if better:
+                said = f"write `{better}`{': ' + said[0].lower() + said[1:] if said else ''}"
+            help_ = hint or _unfilled(field, path, node) or said
             return "E104", f"`{word}` {what}", help_
         case "value_error":
             message = str(context.get("error", detail["msg"]))
@@ -103,7 +103,11 @@ def _explained(
             | "string_too_short"
             | "string_too_long"
         ) as kind:
-            return "E105", f"`{name}`: {_range(kind, context)}", hint or describe(model, path)
+            return (
+                "E105",
+                f"`{name}`: {_range(kind, context)}{_has(kind, node)}",
+                hint or describe(model, path),
+            )
         case kind:
             what = f"`{name}`" if path else name
             if item := bool(path) and isinstance(path[-1], int):
@@ -139,6 +143,11 @@ def _range(kind: str, context: dict[str, Any]) -> str:
             return f"needs at least {_count(context['min_length'], kind)}"
         case _:
             return f"takes at most {_count(context['max_length'], kind)}"
+
+
+def _has(kind: str, node: Node | None) -> str:
+    """How long the text is that is too long."""
+    return f", and has {len(node.text)}" if kind == "string_too_long" and isinstance(node, Scalar) else ""
 
 
 def _count(number: int, kind: str) -> str:
@@ -186,6 +195,8 @@ def _instead(kind: str, node: Node | None, field: Field | None, item: bool) -> s
     match kind.partition("_")[0], node:
         case "string", Scalar(value=int() | float() | bool(), text=text):
             return f'put it in quotes: "{short(text)}"'
+        case "string", Mapping(items=((Scalar(text=key), Scalar(text=text)),)) if item:
+            return f'put it in quotes: "{short(key)}: {short(text)}"'
         case "tuple", Scalar():
             text = flow(node) or "…"
             return f"write a list: [{{name: {text}}}]" if field and field.named else f"write a list: [{text}]"

@@ -43,7 +43,7 @@ def check(environments: Sequence[Environment], folder: Path | None) -> dict[str,
     sites = tuple(site_of(each) for each in environments)
     found: dict[str, tuple[Diagnostic, ...]] = {}
     for each, site in zip(environments, sites, strict=True):
-        scene = Scene(site, folder, sites, each.absent)
+        scene = Scene(site, folder, sites, each.absent, each.taken)
         found[each.environment] = tuple(
             diagnostic(each.tree, rule.code, rule.severity, finding)
             for rule in spec_rules()
