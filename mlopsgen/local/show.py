@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +24,9 @@ class Show:
         if not quiet and sys.stdout.isatty():
             from rich.console import Console
 
-            self._console = Console(highlight=False)
+            plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+            # Without a colour system there is no bold and no dim either.
+            self._console = Console(highlight=False, color_system=None if plain else "auto")
 
     def say(self, line: str = "") -> None:
         """A line that stays."""

@@ -125,7 +125,7 @@ def test_a_killed_run_leaves_no_process_and_does_not_block_the_next(tmp_path: Pa
 def test_train_alone_leaves_the_model_in_a_folder(tmp_path: Path) -> None:
     """With nothing running, `local train` deploys what it needs, trains, and copies what was published."""
     folder = project(tmp_path)
-    trained = local(folder, "train", "--data", "reviews.txt", "--output", "out")
+    trained = local(folder, "train", "--data", "reviews.txt", "-d", "out")
     assert trained.returncode == 0, trained.stderr
     assert "promoting words" in trained.stdout
     assert "serving-adder" not in trained.stdout

@@ -43,7 +43,7 @@ def test_up_deploys_trains_promotes_and_serves(up: Up) -> None:
         "serving-adder ... done",
         "starting 2 tasks of adder: done",
         '"known": 0',
-        "page      http://127.0.0.1:",
+        "service   http://127.0.0.1:",
     ):
         assert each in said
 
