@@ -18,7 +18,7 @@ from mlopsgen.local.state import Run
 LIMIT = 1 << 20
 
 ANSWER_TIME = 10
-"""Seconds that a run gets to begin an answer: one that is busy has it by then, one that is suspended has not."""
+"""Seconds that a run gets to begin an answer: a busy one has begun by then, a suspended one never has."""
 
 Document = Mapping[str, Any]
 Action = Callable[[Document], AsyncIterator[Document]]

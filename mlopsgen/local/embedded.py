@@ -59,7 +59,7 @@ APART = {
 }
 """What keeps an SDK from the profiles of the user and from the machine's own role."""
 
-LOOPBACK = "127.0.0.1,localhost"
+LOOPBACK = ("127.0.0.1", "localhost")
 
 
 def without_aws(environment: Mapping[str, str]) -> dict[str, str]:
@@ -71,8 +71,8 @@ def without_aws(environment: Mapping[str, str]) -> dict[str, str]:
 def no_proxy(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables by which this machine is asked directly, and whatever else `environment` asks so."""
     found = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    hosts = f"{LOOPBACK},{found}" if found else LOOPBACK
-    # Whichever a program reads, lower case goes before (curl knows no other of some).
+    hosts = ",".join(dict.fromkeys((*LOOPBACK, *(each.strip() for each in found.split(",") if each.strip()))))
+    # Programs read one or the other.
     return {"NO_PROXY": hosts, "no_proxy": hosts}
 
 

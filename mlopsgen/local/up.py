@@ -435,7 +435,7 @@ class Local:
         self._stopped.set()
 
     async def _environment_action(self, asked: Document) -> AsyncIterator[Document]:
-        """The variables of a workload with what it runs and where, or those of a client of the embedded AWS."""
+        """The variables of a workload with what it runs and where, or those of a client of AWS."""
         if not self._account.is_open:
             yield {"fault": "the embedded AWS is still starting: try once more in a moment"}
             return

@@ -141,7 +141,7 @@ def test_a_detached_run_goes_on_until_down(tmp_path: Path) -> None:
     try:
         started = local(folder, "up", "--detach", "--port", "0")
         assert started.returncode == 0, started.stderr
-        assert "page      http://127.0.0.1:" in started.stdout
+        assert "service   http://127.0.0.1:" in started.stdout
         assert predict(status(folder)["urls"]["public"], "good")[0] == 200
         time.sleep(0.5)
         assert local(folder, "down").stdout == "stopped\n"

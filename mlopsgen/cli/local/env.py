@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 
 from mlopsgen.cli import GOOD
@@ -24,6 +25,10 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"# cd {shlex.quote(found['folder'])} && {shlex.join(found['command'])}")
     else:
         print('# for aws, boto3 and every other client: eval "$(mlopsgen local env)"')
+    # A key or a profile that the shell has already would go before the task's own role.
+    own = {name for name in os.environ if name.startswith("AWS_")}
+    if others := sorted(own - found["variables"].keys()):
+        print(f"unset {' '.join(others)}")
     for name, value in sorted(found["variables"].items()):
         print(f"export {name}={shlex.quote(value)}")
     return GOOD
