@@ -133,7 +133,7 @@ def _path(topic: str) -> dict[str, Any]:
 
 
 def _places(end: tuple[str, ...], path: tuple[str, ...] = ("spec",)) -> Iterator[tuple[str, ...]]:
-    """The paths of the language that end like `end`, all without one; environments, which repeat the spec, are left out."""
+    """The paths of the language that end like `end`, all without one; environments repeat them."""
     from mlopsgen.language.reference import fields
     from mlopsgen.model.pipeline import Pipeline
 

@@ -89,6 +89,77 @@ def test_without_its_aws_a_run_that_does_not_serve_yet_ends(tmp_path: Path) -> N
         up.end()
 
 
+def test_an_aws_that_dies_while_the_account_is_made_is_no_bug_of_ours(tmp_path: Path) -> None:
+    """Whatever is asked of it at that moment: it is said that it has ended, and what to do."""
+    folder = project(tmp_path)
+    up = Up(folder, "--port", "0")
+    try:
+        log = folder / ".mlopsgen" / "local" / "logs" / "embedded-aws-first.log"
+        until(lambda: log.exists() and "listening" in log.read_text(), "it listens")
+        [server] = tasks(folder, "generated/dev")
+        os.kill(server, signal.SIGKILL)
+        assert up.process.wait(PATIENCE) == 1
+        assert up.output.endswith("mlopsgen: the embedded AWS ended unexpectedly; start again\n"), up.output
+        assert processes(folder) == []
+        assert "embedded-aws-first | listening" in local(folder, "logs").stdout
+    finally:
+        up.end()
+
+
+def test_a_company_s_shell_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proxies, a profile that is not there, and endpoints of another account."""
+    for name, value in {
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
+        "AWS_PROFILE": "missing",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+    }.items():
+        monkeypatch.setenv(name, value)
+    done = local(project(tmp_path), "up", "--once", "--port", "0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"known": 0' in done.stdout
+
+
+def test_a_run_that_is_suspended_is_said_to_be(tmp_path: Path) -> None:
+    """Ctrl-Z stops it answering, and not `down` ending it."""
+    folder = project(tmp_path)
+    up = Up(folder, "--port", "0")
+    try:
+        up.says("Ctrl-C stops all of it.")
+        up.process.send_signal(signal.SIGSTOP)
+        asked = local(folder, "status")
+        assert asked.returncode == 1
+        assert f"(process {up.process.pid}) does not answer: is it suspended?" in asked.stderr
+        assert local(folder, "down").stdout == "stopped\n"
+        assert up.process.wait(PATIENCE) == 0
+        assert processes(folder) == []
+    finally:
+        up.end()
+
+
+def test_the_answer_of_a_failing_health_check_is_shown_at_once(tmp_path: Path) -> None:
+    """One sees what is wrong while the task has its time to become healthy."""
+    folder = project(tmp_path)
+    pipeline = folder / "pipeline.yaml"
+    pipeline.write_text(pipeline.read_text().replace("path: /ready", "path: /healthz"))
+    up = Up(folder, "--port", "0")
+    try:
+        up.says("is not healthy yet: GET /healthz was answered with 404")
+        assert up.interrupt() == 130
+        assert "starting another" not in up.output
+    finally:
+        up.end()
+
+
+def test_an_image_that_would_fail_is_told_before_anything_runs(tmp_path: Path) -> None:
+    """What only this machine has is missed in the image."""
+    folder = project(tmp_path)
+    (folder / "app" / "requirements.txt").write_text("h11\n")
+    done = local(folder, "up", "--port", "0")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "app/__main__.py imports `boto3`, which app/requirements.txt does not bring" in done.stderr
+
+
 def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
     """A trainer that will not listen ends with the rest."""
     folder = project(tmp_path)
