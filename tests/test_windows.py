@@ -76,7 +76,7 @@ def test_local_says_where_it_runs(project: Path):
     process = start(project, "local", "up")
     assert process.communicate() == (
         "",
-        "mlopsgen: `local` runs on Linux and macOS; on Windows, run it within WSL\n",
+        "mlopsgen: `local` needs Linux; on Windows, run it within WSL\n",
     )
     assert process.returncode == 1
 

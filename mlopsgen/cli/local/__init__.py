@@ -203,5 +203,5 @@ def run(arguments: argparse.Namespace) -> int:
     Raises `UserFault` on a system without Unix's processes and locks.
     """
     if not find_spec("fcntl"):
-        raise UserFault("`local` runs on Linux and macOS; on Windows, run it within WSL")
+        raise UserFault("`local` needs Linux; on Windows, run it within WSL")
     return int(import_module(f"{__name__}.{arguments.action}").run(arguments))
