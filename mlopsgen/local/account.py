@@ -70,6 +70,11 @@ class Account:
         return self._context is not None
 
     @property
+    def has_data(self) -> bool:
+        """Whether anything was uploaded."""
+        return bool(self._data)
+
+    @property
     def aws(self) -> EmbeddedAws:
         """Where it is, and how the AWS CLI finds it."""
         assert self._aws is not None

@@ -151,6 +151,14 @@ def test_the_answer_of_a_failing_health_check_is_shown_at_once(tmp_path: Path) -
         up.end()
 
 
+def test_a_trainer_that_fails_without_data_is_told_how_to_give_it_some(tmp_path: Path) -> None:
+    """What it reads is empty, and nobody has said what is to be put there."""
+    folder = project(tmp_path)
+    hint = "Nothing was put into raw/, which it reads: `--data PATH` does that"
+    assert hint in local(folder, "train", "--parameter", "fails=true").stderr
+    assert hint not in local(folder, "train", "--parameter", "fails=true", "--data", "reviews.txt").stderr
+
+
 def test_an_image_that_would_fail_is_told_before_anything_runs(tmp_path: Path) -> None:
     """What only this machine has is missed in the image."""
     folder = project(tmp_path)
