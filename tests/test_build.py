@@ -100,6 +100,14 @@ def test_check_names_what_is_not_as_it_was_built(project: Path):
     assert tree(generated) == before
 
 
+def test_verbose_names_the_files(project: Path):
+    """Each with what became of it, before the sum."""
+    mlopsgen(project, "build")
+    (project / "generated" / "dev" / "deploy.sh").unlink()
+    said = mlopsgen(project, "build", "-v").stdout
+    assert said == "written generated/dev/deploy.sh\ngenerated: 1 written\n"
+
+
 def test_what_was_edited_by_hand_is_seen_and_named(project: Path):
     """The next build writes it again, and says whose work it replaced."""
     mlopsgen(project, "build")

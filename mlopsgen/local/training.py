@@ -17,7 +17,6 @@ from mlopsgen.local.state import RunFolder
 from mlopsgen.local.tasks import Launcher, TaskContext, Unprepared, gates_of, log_group, tail, variable, words
 from mlopsgen.promotion import Gates, NotPromoted
 
-
 NOTHING_TO_READ = "\n  Nothing was put into raw/, which it reads: `--data PATH` does that"
 
 
