@@ -65,7 +65,7 @@ class Training:
 
     def _step(self, what: str, hear: Tell | None) -> contextlib.AbstractContextManager[Tell]:
         if hear is None:
-            return self._show.step(what)
+            return self._show.step(what, keep=True)
         hear(what)
         return contextlib.nullcontext(hear)
 

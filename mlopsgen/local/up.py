@@ -170,19 +170,19 @@ class Local:
         blueprint, show = self.blueprint, self._show
         show.say("what this machine has not, or has otherwise:")
         for each in blueprint.absent:
-            show.say(f"  {each}")
+            show.note(each)
         if not self._launcher.isolates:
             for each in differences(blueprint.tasks, blueprint.folder):
-                show.say(f"  {each}")
+                show.note(each)
         await self._build()
-        with show.step("starting the embedded AWS") as tell:
+        with show.step("starting the embedded AWS", keep=True) as tell:
             await self._account.open(f"http://127.0.0.1:{self._control.server.port}/credentials")
             tell(f"{self._account.aws.endpoint}, region {blueprint.region}")
         with show.step(f"deploying {blueprint.environment}: all that needs no model") as tell:
             await self._account.deploy(tell, first=True)
         self._account.ship_logs()
         if self._options.data:
-            with show.step(f"uploading {self._options.data} to raw/") as tell:
+            with show.step(f"uploading {self._options.data} to raw/", keep=True) as tell:
                 tell(f"{await self._account.upload(self._options.data)} files")
         for job in self._jobs(self._options.only):
             await self._training.run(job, {}, self._options.trigger)
@@ -328,7 +328,7 @@ class Local:
         for each in await self._account.inventory():
             names = each.names[:SHOWN]
             more = f", and {len(each.names) - SHOWN} more" if len(each.names) > SHOWN else ""
-            self._show.say(f"  {each.call}: {', '.join(names)}{more}")
+            self._show.note(f"{each.call}: {', '.join(names)}{more}")
 
     async def _first_predictions(self) -> None:
         for name in list(self._balancers)[:1]:
@@ -367,7 +367,7 @@ class Local:
                 balancer = f" ({rule.balancer})" if len(self._balancers) > 1 else ""
                 self._show.link("service", f"{self._url(rule.balancer)}{path.rstrip('*')}{host}{balancer}")
         endpoint = self._account.aws.endpoint
-        self._show.link("AWS", f'{endpoint}: `eval "$(mlopsgen local env)"`, then `aws s3 ls`')
+        self._show.link("AWS", f'{endpoint} (eval "$(mlopsgen local env)"; aws s3 ls)')
         self._show.link("metrics", "mlopsgen local status")
         self._show.link("logs", f"mlopsgen local logs --follow, or {self._folder.logs}")
         self._show.link("more", "mlopsgen local predict, train, restart, env, down")

@@ -13,13 +13,15 @@ from pydantic import BaseModel, Field
 from model import store
 from model.linear import Linear
 
+EXAMPLE = {"pressure": 3.0, "temperature": 81.0, "vibration": 0.6}
+
 BESIDE = Path(__file__).with_name(store.MODEL)
 
 
 class Row(BaseModel):
     """What to judge."""
 
-    features: dict[str, float] = Field(min_length=1)
+    features: dict[str, float] = Field(min_length=1, examples=[EXAMPLE])
 
 
 class Verdict(BaseModel):
