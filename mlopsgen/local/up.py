@@ -183,7 +183,8 @@ class Local:
         self._account.ship_logs()
         if self._options.data:
             with show.step(f"uploading {self._options.data} to raw/", keep=True) as tell:
-                tell(f"{await self._account.upload(self._options.data)} files")
+                count = await self._account.upload(self._options.data)
+                tell(f"{count} file{'s' * (count != 1)}")
         for job in self._jobs(self._options.only):
             await self._training.run(job, {}, self._options.trigger)
         if not self._options.serve:

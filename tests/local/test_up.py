@@ -53,7 +53,7 @@ def test_up_deploys_trains_promotes_and_serves(up: Up) -> None:
     said = up.output
     for each in (
         "foundation ... done",
-        "1 files",
+        "1 file",
         "accuracy 0.9",
         "serving-adder ... done",
         "starting 2 tasks of adder: done",

@@ -197,7 +197,7 @@ def data_of(given: str | None) -> Path | None:
     """The data to put into raw/ first. Raises `UserFault` if there is none at the path."""
     if given is None:
         return None
-    path = Path(given).absolute()
+    path = Path(given).resolve()
     if not path.exists():
         raise UserFault(f"--data {given}: there is no such file or folder")
     if path.is_dir() and not any(each.is_file() for each in path.rglob("*")):
