@@ -100,6 +100,14 @@ def test_check_names_what_is_not_as_it_was_built(project: Path):
     assert tree(generated) == before
 
 
+def test_verbose_names_the_files(project: Path):
+    """Each with what became of it, before the sum."""
+    mlopsgen(project, "build")
+    (project / "generated" / "dev" / "deploy.sh").unlink()
+    said = mlopsgen(project, "build", "-v").stdout
+    assert said == "written generated/dev/deploy.sh\ngenerated: 1 written\n"
+
+
 def test_what_was_edited_by_hand_is_seen_and_named(project: Path):
     """The next build writes it again, and says whose work it replaced."""
     mlopsgen(project, "build")
@@ -249,7 +257,7 @@ def test_a_broken_manifest_is_not_guessed_at(project: Path):
 def test_builds_at_the_same_time_end_in_the_same_place(project: Path):
     """Four at once: all succeed, and what is there is what one alone would have written."""
     alone = project.parent / f"{project.name}-alone"
-    mlopsgen(project, "build", "-o", str(alone))
+    mlopsgen(project, "build", "-d", str(alone))
     command = [sys.executable, "-m", "mlopsgen", "build"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(project / ".cache")}
     runs = [subprocess.Popen(command, cwd=project, env=environment) for _ in range(4)]
@@ -262,7 +270,7 @@ def test_a_folder_elsewhere_is_called_as_if_it_lay_beside(project: Path):
     """Built to look at, outside of the pipeline's folder, the files are those that would be committed."""
     mlopsgen(project, "build")
     elsewhere = project.parent / f"{project.name}-elsewhere"
-    mlopsgen(project, "build", "-o", str(elsewhere))
+    mlopsgen(project, "build", "-d", str(elsewhere))
     here = {path: content for path, (content, _) in tree(project / "generated").items()}
     assert here == {path: content for path, (content, _) in tree(elsewhere).items()}
 
@@ -336,11 +344,11 @@ def test_another_output_folder_is_named_where_it_matters(tmp_path: Path):
     for name in ("app", "train"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pipeline.yaml", tmp_path)
-    command = [sys.executable, "-m", "mlopsgen", "build", "-o", "infra/out"]
+    command = [sys.executable, "-m", "mlopsgen", "build", "-d", "infra/out"]
     subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
     output = tmp_path / "infra" / "out"
     assert "bash infra/out/dev/deploy.sh" in (output / "ci" / "deploy.yml").read_text()
-    assert "mlopsgen build --check --output infra/out" in (output / "ci" / "deploy.yml").read_text()
+    assert "mlopsgen build --check --output-dir infra/out" in (output / "ci" / "deploy.yml").read_text()
     assert "infra/out/prod/deploy.sh" in (output / "README.md").read_text()
     texts = [path.read_text() for path in output.rglob("*") if path.is_file()]
     assert not [text for text in texts if "generated/" in text]

@@ -282,6 +282,13 @@ def test_explain_documents_the_language(capsys: pytest.CaptureFixture[str]):
         ("spec.services.replicas.min.x", "it is no map"),
         ("E999", "there is no code E999"),
         ("bogus", "the language has no key `bogus`"),
+        ("replcas", "the language has no key `replcas`; did you mean `replicas`?"),
+        (
+            "replicas",
+            "`replicas` stands in several places:\n"
+            "  mlopsgen explain spec.services.replicas\n"
+            "  mlopsgen explain spec.workers.replicas\n",
+        ),
     ],
 )
 def test_explain_suggests(topic: str, help_: str, capsys: pytest.CaptureFixture[str]):

@@ -55,8 +55,11 @@ def _folder(node: Node) -> str | None:
 def _command(node: Node) -> str | None:
     """A command line as the list of its words, or as a shell's where only a shell understands it."""
     text = node.value if isinstance(node, Scalar) else None
-    if not isinstance(text, str):
-        return None
+    return as_words(text) if isinstance(text, str) else None
+
+
+def as_words(text: str) -> str:
+    """How a command line is written instead."""
     if re.search(r"[|&;<>()$`\\\n*?~#]|^\w+=", text):
         return f"write a list: [sh, -c, {quoted(text)}]" if len(text) <= 60 else "write a list: [sh, -c, ..]"
     try:
@@ -249,6 +252,7 @@ VALUES: tuple[tuple[str, Form], ...] = (
     ),
     (SERVICE + r"\.ports", _port),
     (WORKLOAD + r"\.(command|args|healthCheck\.command)", _command),
+    (r"spec\.images\.python\.command", _command),
     (WORKLOAD + r"\.architecture", _processor),
     (WORKLOAD + r"\.env", _variables),
     (WORKLOAD + r"\.image", _image),

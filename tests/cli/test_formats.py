@@ -46,7 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_json(folder: Path, capsys: pytest.CaptureFixture[str]):
     """Every fault with its code, place and help; what stands at the place is what is wrong."""
-    assert main(["validate", "--format", "json"]) == 1
+    assert main(["validate", "--output", "json"]) == 1
     found = json.loads(capsys.readouterr().out)["diagnostics"]
     lines = BROKEN.splitlines()
     pointed = [
@@ -66,9 +66,9 @@ def test_nothing_wrong_is_an_empty_list(folder: Path, capsys: pytest.CaptureFixt
     )
     assert main(["validate", "-o", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"diagnostics": []}
-    assert main(["validate", "--format", "sarif"]) == 0
+    assert main(["validate", "--output", "sarif"]) == 0
     assert json.loads(capsys.readouterr().out)["runs"][0]["results"] == []
-    assert main(["validate", "--format", "github"]) == 0
+    assert main(["validate", "--output", "github"]) == 0
     assert capsys.readouterr().out == ""
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from mlopsgen.cli import GOOD
+from mlopsgen.cli import GOOD, file_of
 from mlopsgen.cli.local.start import busy, data_of, gates_of, need_tools, start
 from mlopsgen.diagnostics.fault import UserFault
 
@@ -27,7 +28,7 @@ def _detach(arguments: argparse.Namespace) -> int:
     """Run it in a session of its own, and show what it says until it serves."""
     from mlopsgen.local.state import RunFolder
 
-    folder = RunFolder(Path(arguments.file))
+    folder = RunFolder(Path(file_of(arguments)))
     if folder.busy():
         raise UserFault(busy(folder))
     words = [word for word in sys.argv[1:] if word != "--detach"]
@@ -42,6 +43,11 @@ def _detach(arguments: argparse.Namespace) -> int:
             code = child.poll()
             seen = _show_new(folder.logs / "up.log", seen)
             if code is not None:
+                if code < 0:
+                    raise UserFault(
+                        f"the run was ended by {signal.Signals(-code).name}: "
+                        "`mlopsgen local logs` shows how far it was"
+                    )
                 return code
             found = folder.read()
             if found and found.pid == child.pid and found.ready:

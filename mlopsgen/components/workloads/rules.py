@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from mlopsgen.components.workloads.spec import MountSpec
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.language.value_hints import as_words
 from mlopsgen.language.values import write_size
 from mlopsgen.rules.places import each, workloads
 from mlopsgen.rules.registry import Scene, rule
@@ -188,18 +189,35 @@ def reason_for_less_safety(scene: Scene) -> Iterable[Finding]:
 
 @rule(
     "E228",
-    "a command that begins with an option",
+    "a command that cannot be started",
     """`command` is what is started, in place of the image's ENTRYPOINT, as in Kubernetes. Compose, Copilot and
-    ECS call the words after it so; here they are `args`.""",
+    ECS call the words after it so; here they are `args`. Its first word is a program: no shell takes a line
+    apart, so that each word stands by itself.""",
     "spec: {services: [{name: api, command: [--workers, '2']}]}",
     "spec: {services: [{name: api, args: [--workers, '2']}]}",
 )
-def command_as_arguments(scene: Scene) -> Iterable[Finding]:
-    """What is started is no option."""
+def startable(scene: Scene) -> Iterable[Finding]:
+    """What is started is a program: no option, and no whole line."""
     for path, workload in workloads(scene):
         if workload.command and workload.command[0].startswith("-"):
             message = f"`{workload.command[0]}` cannot be started"
             yield Finding((*path, "command"), message, "write `args`: what the image starts stays", key=True)
+    for path, command in _commands(scene):
+        if len(command) == 1 and len(command[0].split()) > 1:
+            message = f"`{command[0]}` is a whole line, and the name of no program"
+            yield Finding((*path, 0), message, as_words(command[0]))
+
+
+def _commands(scene: Scene) -> Iterator[tuple[SpecPath, tuple[str, ...]]]:
+    """Every command of the spec: of images, of containers, and of their checks."""
+    for path, image in each(("spec", "images"), scene.site.spec.images):
+        if image.python:
+            yield (*path, "python", "command"), image.python.command
+    for path, workload in workloads(scene):
+        yield (*path, "command"), workload.command
+        check = getattr(workload, "health_check", None)
+        if check is not None:
+            yield (*path, "healthCheck", "command"), check.command
 
 
 @rule(

@@ -13,13 +13,15 @@ from pydantic import BaseModel, Field
 from model import store
 from model.linear import Linear
 
+EXAMPLE = {"pressure": 3.0, "temperature": 81.0, "vibration": 0.6}
+
 BESIDE = Path(__file__).with_name(store.MODEL)
 
 
 class Row(BaseModel):
     """What to judge."""
 
-    features: dict[str, float] = Field(min_length=1)
+    features: dict[str, float] = Field(min_length=1, examples=[EXAMPLE])
 
 
 class Verdict(BaseModel):
@@ -68,12 +70,12 @@ def main() -> int:
     except store.Unusable as error:
         print(f"no model: {error}", file=sys.stderr)
         return 1
-    port = int(os.environ.get("PORT", "8080"))
+    host, port = os.environ.get("HOST") or "0.0.0.0", int(os.environ.get("PORT", "8080"))
     # Idle connections are the load balancer's to close: a request may be on its way on one that closes here.
     keep_alive = int(os.environ.get("KEEP_ALIVE_SECONDS", "60")) + 15
     # After SIGTERM requests in flight have less time than ECS gives the task (30 s).
     app = create_app(Linear.from_json(data), version)
-    uvicorn.run(app, host="0.0.0.0", port=port, timeout_keep_alive=keep_alive, timeout_graceful_shutdown=20)
+    uvicorn.run(app, host=host, port=port, timeout_keep_alive=keep_alive, timeout_graceful_shutdown=20)
     return 0
 
 
