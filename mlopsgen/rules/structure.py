@@ -260,8 +260,9 @@ def grace_period(templates: Templates) -> Iterator[TemplateFault]:
 @template_rule
 def scaled_count(templates: Templates) -> Iterator[TemplateFault]:
     """A count in the template would undo what scaling did, at each deployment."""
+    targets = resources(templates, "AWS::ApplicationAutoScaling::ScalableTarget")
+    scaled = {stack for stack, _, _ in targets}
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
-        scaled = [each for each, _, _ in resources(templates, "AWS::ApplicationAutoScaling::ScalableTarget")]
         if "DesiredCount" in body and stack in scaled:
             yield TemplateFault(
                 stack, name, "has `DesiredCount`, which would undo scaling at each deployment"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from mlopsgen.diagnostics.span import Span, SpecPath
@@ -26,25 +27,28 @@ class Sequence(NamedTuple):
     span: Span
 
 
-class Mapping(NamedTuple):
-    """A map in the order of the file; its keys are strings, and no key stands twice."""
-
+class _Pairs(NamedTuple):
     items: tuple[tuple[Scalar, Node], ...]
     span: Span
 
+
+class Mapping(_Pairs):
+    """A map in the order of the file; its keys are strings, and no key stands twice."""
+
     def get(self, key: str) -> Node | None:
         """The value under `key`, or None."""
-        for scalar, value in self.items:
-            if scalar.value == key:
-                return value
-        return None
+        found = self._index.get(key)
+        return found[1] if found else None
 
     def key(self, key: str) -> Scalar | None:
         """The key itself, with its place."""
-        for scalar, _ in self.items:
-            if scalar.value == key:
-                return scalar
-        return None
+        found = self._index.get(key)
+        return found[0] if found else None
+
+    @cached_property
+    def _index(self) -> dict[str, tuple[Scalar, Node]]:
+        # A file may have a hundred thousand keys in one map, each of which is looked up.
+        return {pair[0].text: pair for pair in self.items}
 
 
 Node: TypeAlias = Scalar | Sequence | Mapping
