@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
 
@@ -36,6 +37,10 @@ PARAMETER = "AWS::SSM::Parameter"
 
 class Cycle(Exception):
     """Stacks that wait for each other; the text names them in order."""
+
+
+class Collision(Exception):
+    """One name twice in a template, which would hold the last alone."""
 
 
 class Unpublished(Exception):
@@ -107,7 +112,7 @@ def _publications(site: Site, publications: Iterable[Publication]) -> Iterable[R
 def stacks(site: Site, declarations: Sequence[Declaration]) -> tuple[Stack, ...]:
     """The declarations of each stack together; stacks in the order of their deployment.
 
-    Raises `Unpublished` and `Cycle`: both are bugs of a component.
+    Raises `Unpublished`, `Collision` and `Cycle`: each is a bug of a component.
     """
     described = {each.name: each for each in declared(StackDescription, declarations)}
     resources: dict[str, list[Resource]] = {}
@@ -183,16 +188,27 @@ def _stack(
     parameters = [_parameter(site, name, each) for each in references if isinstance(each, Published)]
     parameters += [each for each in declared(Parameter, declarations) if each.stack == name]
     finished = (waived(tagged(each, site.prefix, tags(site))) for each in resources)
+    parameters = list(dict.fromkeys(parameters))
+    outputs = tuple(each for each in declared(Output, declarations) if each.stack == name)
+    _distinct(name, (*(each.logical_id for each in resources), *(each.name for each in parameters)))
+    _distinct(name, (each.name for each in outputs))
     return Stack(
         name=name,
         description=f"{site.name} in {site.environment}: {description.text}. "
         "Compiled by mlopsgen; edit the pipeline, not this file.",
         phase=description.phase,
         resources=tuple(finished),
-        parameters=tuple(dict.fromkeys(parameters)),
-        outputs=tuple(each for each in declared(Output, declarations) if each.stack == name),
+        parameters=tuple(parameters),
+        outputs=outputs,
         requires=tuple(sorted({each.stack for each in references} - {name})),
     )
+
+
+def _distinct(stack: str, names: Iterable[str]) -> None:
+    """Resources and parameters of a template share one set of names, outputs have another."""
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise Collision(f"stack `{stack}` has `{name}` {times} times")
 
 
 def tagged(each: Resource, prefix: str, own: tuple[tuple[str, str], ...]) -> Resource:

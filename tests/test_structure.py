@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mlopsgen.aws.resource_types import resource_type
 from mlopsgen.compile import compile_pipeline
 from mlopsgen.emit.cloudformation import template
 from mlopsgen.model.plan import Phase, Plan
@@ -175,6 +176,18 @@ def test_logical_ids_are_given_once():
             assert len(set(ids)) == len(ids), f"{name}: {stack.name}"
 
 
+def test_whatever_takes_tags_says_whose_it_is():
+    """By them a bill is split, and what no pipeline has any longer is found."""
+    for name, plan in plans().items():
+        for stack in plan.stacks:
+            for each in stack.resources:
+                tags = resource_type(each.type).tags
+                if tags:
+                    written = json.dumps(each.properties.get(tags.name))
+                    assert "mlopsgen:pipeline" in written, f"{name}: {stack.name}.{each.logical_id}"
+                    assert "mlopsgen:environment" in written, f"{name}: {stack.name}.{each.logical_id}"
+
+
 def test_parameters_are_given_once():
     """Of two parameters with one name a template would hold the second alone, for both places."""
     for name, plan in plans().items():
@@ -201,7 +214,7 @@ def test_no_task_is_defined_before_its_image():
         for stack in plan.stacks:
             if stack.name in tasks:
                 assert stack.phase > Phase.BEFORE_IMAGES, f"{name}: {stack.name}"
-                waits = bool(tasks[stack.name].models)
+                waits = bool(tasks[stack.name].follows)
                 assert (stack.phase == Phase.AFTER_FIRST_MODEL) is waits, f"{name}: {stack.name}"
 
 
