@@ -18,7 +18,9 @@ from mlopsgen.source.node import Mapping
 from mlopsgen.source.parse import MAX_BYTES, parse
 from tests.cases import ROOT
 
-HEAD = "apiVersion: mlopsgen.io/v1\nkind: Pipeline\nmetadata: {name: demo}\nspec:\n  aws: {region: eu-west-1}\n"
+HEAD = (
+    "apiVersion: mlopsgen.io/v1\nkind: Pipeline\nmetadata: {name: demo}\nspec:\n  aws: {region: eu-west-1}\n"
+)
 
 
 def test_a_file_that_is_too_large_is_not_read_to_its_end(

@@ -115,6 +115,43 @@ def key_place(root: Node, path: SpecPath) -> Span:
     return key.span if key is not None and taken == len(path) else place(root, path)
 
 
+def named(root: Node, path: SpecPath) -> SpecPath:
+    """The path with the names of things in place of their indexes."""
+    found: list[str | int] = []
+    node: Node | None = root
+    for step in path:
+        word = step
+        if isinstance(node, Sequence) and isinstance(step, int):
+            node = node.items[step] if 0 <= step < len(node.items) else None
+            word = _name(node) or step
+        else:
+            node = node.get(step) if isinstance(node, Mapping) and isinstance(step, str) else None
+        found.append(word)
+    return tuple(found)
+
+
+def _name(node: Node | None) -> str | None:
+    word = node.get("name") if isinstance(node, Mapping) else None
+    return word.value if isinstance(word, Scalar) and isinstance(word.value, str) else None
+
+
+def starts(root: Node) -> dict[tuple[int, int], SpecPath]:
+    """The path, with names, of what begins at each line and column: of a map and its first key the key's."""
+    found: dict[tuple[int, int], SpecPath] = {}
+    waiting: list[tuple[SpecPath, Node]] = [((), root)]
+    while waiting:
+        path, node = waiting.pop()
+        found.setdefault((node.span.line, node.span.column), path)
+        match node:
+            case Mapping(items=pairs):
+                for key, value in pairs:
+                    found[key.span.line, key.span.column] = (*path, key.text)
+                    waiting.append(((*path, key.text), value))
+            case Sequence(items=items):
+                waiting += [((*path, _name(item) or index), item) for index, item in enumerate(items)]
+    return found
+
+
 def walk(node: Node, path: SpecPath = ()) -> Iterator[tuple[SpecPath, Node]]:
     """Every node with its path, parents first, in the order of the file."""
     yield path, node
