@@ -331,7 +331,7 @@ def test_a_build_that_was_killed_is_taken_up_again(tmp_path: Path, monkeypatch: 
 def environments(*names: str) -> tuple[Artifact, ...]:
     """A file for each environment, and the manifest that lists them."""
     made = files(**{f"{name}/deploy.sh": name for name in names})
-    document = json.loads(made[-1].text) | {"environments": dict.fromkeys(names, {})}
+    document = json.loads(made[-1].text) | {"environments": {name: {} for name in names}}
     return (*made[:-1], Artifact(MANIFEST, json.dumps(document, indent=2) + "\n"))
 
 

@@ -248,7 +248,9 @@ AbsolutePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=
 RequestPath = Annotated[str, Filled(), Field(pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=100)]
 """A path of a URL: it begins with `/`, has letters, digits and `._~/-`, and at most 100 characters."""
 
-HostName = Annotated[str, Filled(), Field(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$", max_length=128)]
+_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+
+HostName = Annotated[str, Filled(), Field(pattern=rf"^(\*\.)?{_LABEL}(\.{_LABEL})+$", max_length=128)]
 """A name such as `app.example.com`, in lowercase; `*.example.com` is every name below that."""
 
 Cidr = Annotated[str, Field(pattern=r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$")]

@@ -113,10 +113,16 @@ BROKEN = "E251"
 
 
 def rule(
-    code: str, title: str, text: str, wrong: str = "", right: str = ""
+    code: str,
+    title: str,
+    text: str,
+    wrong: str = "",
+    right: str = "",
+    *,
+    source: Callable[[], str] | None = None,
 ) -> Callable[[Callable[[Scene], Iterable[Finding]]], SpecRule]:
-    """Make a rule on the spec of a function, with the story of its code; `story` says what the parts are."""
-    return lambda find: SpecRule(code, story(title, text, wrong, right), find)
+    """Make a rule on the spec of a function, with the story of its code; `Story` says what the parts are."""
+    return lambda find: SpecRule(code, story(title, text, wrong, right, source), find)
 
 
 def plan_rule(

@@ -39,6 +39,12 @@ def unseen(text: str, span: Span) -> Diagnostic | None:
     return None
 
 
+def odd(line: str, start: Span) -> Diagnostic | None:
+    """The first white space of a line that only looks like a space."""
+    found = ODD.search(_SPELT.sub(lambda spelt: "x" * len(spelt[0]), line))
+    return odd_space(found[0], _within(start, found.start())) if found else None
+
+
 def odd_space(char: str, span: Span) -> Diagnostic:
     """White space that only looks like a space."""
     return Diagnostic("E011", "error", f"{_called(char)} is no space", (Label(span),), "write a plain space")
@@ -47,7 +53,7 @@ def odd_space(char: str, span: Span) -> Diagnostic:
 def hidden(char: str, span: Span) -> Diagnostic:
     """A character that shows nothing, or turns what is around it."""
     help_ = "take it away: who reviews the text would read something else"
-    return Diagnostic("E012", "error", f"nobody sees {_called(char)}", (Label(span),), help_)
+    return Diagnostic("E012", "error", f"{_called(char)} cannot be seen", (Label(span),), help_)
 
 
 def turned(text: str, file: str) -> Diagnostic | None:

@@ -72,9 +72,10 @@ def _grammar(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagnostic:
     char = line[at.column - 1 : at.column]
     if "maximum nesting depth" in problem:
         return _fault("E003", _too_deep(line, at), f"nested more than {MAX_DEPTH} deep")
-    if odd := characters.ODD.search(line):
-        place = Span(file, at.line, odd.start() + 1, at.line, odd.start() + 2)
-        return characters.odd_space(odd[0], place)
+    # What is wrong in a line is often noticed in the next.
+    for number in range(max(at.line - 2, 1), at.line + 1):
+        if number <= len(lines) and (odd := characters.odd(lines[number - 1], Span(file, number, 1, 0, 0))):
+            return odd
     message, help_ = " ".join(part for part in (context, problem) if part), None
     labels: tuple[Label, ...] = (Label(at),)
     if "cannot start any token" in problem or "tab character" in problem:
