@@ -56,7 +56,9 @@ def _run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        # An OSError about no file is about the output.
+        if isinstance(error, FileNotFoundError) and error.filename is None:
+            return _failed(UserFault("the current folder is not there any more: go to another"))
+        # Any other OSError about no file is about the output.
         if isinstance(error, OSError) and error.filename is None and error.strerror:
             raise
         return _failed(error)

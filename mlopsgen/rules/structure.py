@@ -77,21 +77,22 @@ def references(templates: Templates) -> Iterator[TemplateFault]:
 
 
 def _referred(value: Any) -> Iterator[str]:
-    match value:
-        case {"Ref": str(name)} if len(value) == 1:
-            yield name
-        case {"Fn::GetAtt": [str(name), *_]} if len(value) == 1:
-            yield name
-        case {"Fn::Sub": str(text)} if len(value) == 1:
-            yield from _substituted(text, frozenset())
-        case {"Fn::Sub": [str(text), dict(own)]} if len(value) == 1:
-            yield from _substituted(text, frozenset(own))
-            yield from _referred(own)
-        case dict():
-            for each in value.values():
-                yield from _referred(each)
-        case list():
-            for each in value:
+    if isinstance(value, dict) and len(value) == 1:
+        match value:
+            case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
+                yield name
+                return
+            case {"Fn::Sub": str(text)}:
+                yield from _substituted(text, frozenset())
+                return
+            case {"Fn::Sub": [str(text), dict(own)]}:
+                yield from _substituted(text, frozenset(own))
+                yield from _referred(own)
+                return
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            # Most values are texts: asking each what it refers to would take longer than all else here.
+            if isinstance(each, dict | list):
                 yield from _referred(each)
 
 
