@@ -261,8 +261,7 @@ def grace_period(templates: Templates) -> Iterator[TemplateFault]:
 @template_rule
 def scaled_count(templates: Templates) -> Iterator[TemplateFault]:
     """A count in the template would undo what scaling did, at each deployment."""
-    targets = resources(templates, "AWS::ApplicationAutoScaling::ScalableTarget")
-    scaled = {stack for stack, _, _ in targets}
+    scaled = {each for each, _, _ in resources(templates, "AWS::ApplicationAutoScaling::ScalableTarget")}
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
         if "DesiredCount" in body and stack in scaled:
             yield TemplateFault(
