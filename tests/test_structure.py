@@ -141,6 +141,35 @@ BROKEN: dict[str, tuple[str, Callable[[Templates, str, str], None]]] = {
             ),
         ),
     ),
+    "kept_images": (
+        "AWS::ECR::Repository",
+        set_property("LifecyclePolicy", "LifecyclePolicyText", value='{"rules": []}'),
+    ),
+    "logs_of_a_task": (
+        "AWS::ECS::TaskDefinition",
+        set_property("ContainerDefinitions", value=[{"LogConfiguration": {"LogDriver": "awslogs"}}]),
+    ),
+    "network_of_a_task": (
+        "AWS::ECS::TaskDefinition",
+        set_property(
+            "ContainerDefinitions", value=[{"PortMappings": [{"ContainerPort": 8080, "HostPort": 80}]}]
+        ),
+    ),
+    "periods": ("AWS::CloudWatch::Alarm", set_property("Period", value=90)),
+    "ports_of_a_group": ("AWS::EC2::SecurityGroupIngress", set_property("FromPort", value=65536)),
+    "ranges_of_subnets": ("AWS::EC2::Subnet", set_property("CidrBlock", value="192.0.2.0/24")),
+    "reached_endpoints": ("AWS::EC2::VPCEndpoint", set_property("RouteTableIds", value=[])),
+    "routes_lead_somewhere": ("AWS::EC2::Route", set_property("NatGatewayId", value="nat-0")),
+    "scaled_dimension": (
+        "AWS::ApplicationAutoScaling::ScalableTarget",
+        set_property("ScalableDimension", value="dynamodb:table:ReadCapacityUnits"),
+    ),
+    "subscribers": ("AWS::SNS::Subscription", set_property("Endpoint", value="ops")),
+    "zones_of_a_balancer": (
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        set_property("Subnets", value=["subnet-01234567"]),
+    ),
+    "zones_of_subnets": ("AWS::EC2::Subnet", set_property("AvailabilityZone", value="eu-west-1a")),
     "grace_period": (
         "AWS::ECS::Service",
         lambda templates, stack, name: templates[stack]["Resources"][name].update(
