@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 TABLE = Path(__file__).with_name("instance_types.tsv")
 
+SOURCE = "EC2's instance types, as in "
+"""How the table's first line begins; versions follow."""
+
 
 class InstanceType(NamedTuple):
     """One type: CPU units (1024 to a vCPU), MiB of memory, GPUs, network interfaces, processor, regions."""
@@ -48,8 +51,13 @@ class InstanceType(NamedTuple):
 @cache
 def _table() -> tuple[tuple[str, ...], Mapping[str, str]]:
     """The regions, and each type's line, to be read once somebody asks for it: there are a thousand."""
-    head, *lines = TABLE.read_text().splitlines()
+    _, head, *lines = TABLE.read_text().splitlines()
     return tuple(head.removeprefix("# ").split("\t")), {line.partition("\t")[0]: line for line in lines}
+
+
+def source() -> str:
+    """What the table was made from, with versions."""
+    return TABLE.read_text().partition("\n")[0].removeprefix("# ")
 
 
 def _offered_in(line: str) -> int:

@@ -106,7 +106,8 @@ def instances() -> str:
         if region != "all" and isinstance(schema, dict)
     }
     regions = sorted(offers)
-    lines = ["# " + "\t".join(regions)]
+    stated = f"moto {version('moto')} and cfn-lint {version('cfn-lint')}, schemas of {_date()}"
+    lines = [f"# {instance_types.SOURCE}{stated}", "# " + "\t".join(regions)]
     for name in sorted(set().union(*offers.values())):
         bits = sum(1 << place for place, region in enumerate(regions) if name in offers[region])
         known = hardware.get(name)

@@ -81,7 +81,9 @@ def _run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        # An OSError about no file is about the output.
+        if isinstance(error, FileNotFoundError) and error.filename is None:
+            return _failed(UserFault("the current folder is not there any more: go to another"))
+        # Any other OSError about no file is about the output.
         if isinstance(error, OSError) and error.filename is None and error.strerror:
             raise
         return _failed(error)
@@ -201,14 +203,10 @@ def show(rejected: Rejected) -> None:
 
 def sources(diagnostics: Sequence[Any]) -> dict[str, str]:
     """The text of each file that is pointed to, as far as it can be read."""
-    from contextlib import suppress
-    from pathlib import Path
+    from mlopsgen.source.read import shown
 
-    texts: dict[str, str] = {}
-    for name in {label.span.file for each in diagnostics for label in each.labels}:
-        with suppress(OSError, ValueError):
-            texts[name] = Path(name).read_text("utf-8-sig", "replace")
-    return texts
+    names = {label.span.file for each in diagnostics for label in each.labels}
+    return {name: text for name in names if (text := shown(name)) is not None}
 
 
 def colour(stream: Any) -> bool:

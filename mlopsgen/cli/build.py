@@ -31,6 +31,7 @@ DIFFERENT = {
     "left over": "no longer built",
     "missing": "missing",
     "stale": "stale",
+    "unfinished": "left by a build that was killed",
 }
 
 
@@ -62,24 +63,20 @@ def _compile(name: str, output: str, environment: str | None, *, check: bool, ve
 
     # All that is made lives until the end, which is near.
     gc.disable()
-    from mlopsgen.artifacts import narrow
     from mlopsgen.compile import compile_file
 
     compiled = compile_file(Path(name), name, _beside(name, output))
-    artifacts = compiled.artifacts
-    if environment is not None:
-        if environment not in compiled.environments:
-            there = ", ".join(compiled.environments)
-            raise UserFault(f"there is no environment `{environment}`; there are: {there}")
-        artifacts = narrow(artifacts, Path(output), environment)
+    if environment is not None and environment not in compiled.environments:
+        there = ", ".join(compiled.environments)
+        raise UserFault(f"there is no environment `{environment}`; there are: {there}")
     _warn(compiled)
     if check:
         from mlopsgen.artifacts import compare
 
-        return _differs(compare(artifacts, Path(output)), Path(output), name)
+        return _differs(compare(compiled.artifacts, Path(output), environment), Path(output), name)
     from mlopsgen.artifacts import write
 
-    _report(write(artifacts, Path(output)), Path(output), verbose=verbose)
+    _report(write(compiled.artifacts, Path(output), environment), Path(output), verbose=verbose)
     return GOOD
 
 

@@ -76,6 +76,7 @@ def _code(code: str) -> dict[str, Any]:
         "text": story.text,
         "wrong": story.wrong or None,
         "right": story.right or None,
+        "source": story.source() if story.source else None,
     }
 
 
@@ -182,6 +183,8 @@ def _of_code(found: dict[str, Any]) -> list[str]:
     for word in ("wrong", "right"):
         if found[word]:
             lines += ["", f"{word.capitalize()}:", "", textwrap.indent(found[word], "    ")]
+    if found["source"]:
+        lines += ["", *_wrap(f"Decided by {found['source']}.")]
     return lines
 
 

@@ -266,8 +266,12 @@ def told(found: Map[str, tuple[Diagnostic, ...]], parts: Map[str, Node]) -> dict
     for environment, diagnostics in sorted(found.items()):
         for each in dict.fromkeys(diagnostics):
             where.setdefault(each, []).append(environment)
+
+    def everywhere(each: Diagnostic, names: list[str]) -> bool:
+        return len(names) == len(found) and not _inside(each, parts)
+
     return {
-        each: each if len(names) == len(found) and not _inside(each, parts) else _naming(each, names)
+        each: replace(each if everywhere(each, names) else _naming(each, names), environments=tuple(names))
         for each, names in where.items()
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -15,7 +16,7 @@ from mlopsgen.language.reference import describe, form
 from mlopsgen.language.value_hints import hint_for_value
 from mlopsgen.language.walk import Field, below, field_at, root_field
 from mlopsgen.language.wording import called, error, flow, last_key, quoted, short
-from mlopsgen.source.node import Mapping, Node, Scalar, Sequence, find, place
+from mlopsgen.source.node import Mapping, Node, Scalar, Sequence, find, named, place
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -33,7 +34,8 @@ def shape_errors(
             # pydantic does not count the items that have faults of their own.
             continue
         code, message, help_ = _explained(root, model, path, detail)
-        yield error(code, message, help_, Label(_where(root, path, detail)))
+        fault = error(code, message, help_, Label(_where(root, path, detail)))
+        yield replace(fault, path=named(root, path))
 
 
 def _excused(root: Node, path: SpecPath, excuses: Collection[tuple[Span, str]]) -> bool:
@@ -88,7 +90,7 @@ def _explained(
             better = meant(path, str(detail["input"]), context["pattern"])
             if better:
                 said = f"write `{better}`{': ' + said[0].lower() + said[1:] if said else ''}"
-            help_ = hint or _unfilled(field, path, node) or said
+            help_ = hint or _unfilled(field, path, node) or _blank(str(detail["input"])) or said
             return "E104", f"`{word}` {what}", help_
         case "value_error":
             message = str(context.get("error", detail["msg"]))
@@ -126,6 +128,17 @@ def _unfilled(field: Field, path: SpecPath, node: Node | None) -> str | None:
     text = node.value if isinstance(node, Scalar) else None
     if found and not found.filled and isinstance(text, str) and "${" in text:
         return "`${…}` is filled in in texts, and not in keys, names and quantities"
+    return None
+
+
+def _blank(text: str) -> str | None:
+    """What of white space in a value its author may not see."""
+    if "\t" in text:
+        return "there is a tab in it"
+    if "\n" in text:
+        return "there is a line break in it"
+    if text != text.strip():
+        return f"it {'begins' if text[:1] == ' ' else 'ends'} with a space"
     return None
 
 

@@ -309,7 +309,9 @@ REQUEST_PATH_PATTERN = r"^/(\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/|$))*$"
 RequestPath = Annotated[str, Filled(), Field(pattern=REQUEST_PATH_PATTERN, max_length=100)]
 """A path of a URL: it begins with `/`, has letters, digits and `._~/-`, and no `//`, `/./`, `/../`."""
 
-HostName = Annotated[str, Filled(), Field(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$", max_length=128)]
+_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+
+HostName = Annotated[str, Filled(), Field(pattern=rf"^(\*\.)?{_LABEL}(\.{_LABEL})+$", max_length=128)]
 """A name such as `app.example.com`, in lowercase; `*.example.com` is every name below that."""
 
 Cidr = Annotated[str, Field(pattern=r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$")]

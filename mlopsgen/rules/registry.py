@@ -94,11 +94,13 @@ class Rule(Generic[S, F]):
     told: tuple[str, str, str, str]
     """The parts of the story, as they stand in the source."""
     find: Callable[[S], Iterable[F]]
+    source: Callable[[], str] | None = None
+    """Says which table of facts decides, with its version."""
 
     @property
     def story(self) -> Story:
         """The story of its code, put in order only for who reads it."""
-        return story(*self.told)
+        return story(*self.told, self.source)
 
     @property
     def severity(self) -> Severity:
@@ -129,10 +131,16 @@ BROKEN = "E251"
 
 
 def rule(
-    code: str, title: str, text: str, wrong: str = "", right: str = ""
+    code: str,
+    title: str,
+    text: str,
+    wrong: str = "",
+    right: str = "",
+    *,
+    source: Callable[[], str] | None = None,
 ) -> Callable[[Callable[[Scene], Iterable[Finding]]], SpecRule]:
     """Make a rule on the spec of a function, with the story of its code; `story` says what the parts are."""
-    return lambda find: SpecRule(code, (title, text, wrong, right), find)
+    return lambda find: SpecRule(code, (title, text, wrong, right), find, source)
 
 
 def plan_rule(

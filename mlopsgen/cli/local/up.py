@@ -42,6 +42,10 @@ def _detach(arguments: argparse.Namespace) -> int:
         while True:
             code = child.poll()
             seen = _show_new(folder.logs / "up.log", seen)
+            if code is not None and code < 0:
+                raise UserFault(
+                    f"the run was ended by {_signal(-code)}; `mlopsgen local logs` shows the last of it"
+                )
             if code is not None:
                 if code < 0:
                     raise UserFault(
@@ -58,6 +62,14 @@ def _detach(arguments: argparse.Namespace) -> int:
         child.terminate()
         child.wait()
         raise
+
+
+def _signal(number: int) -> str:
+    """SIGKILL, as people call it."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _show_new(path: Path, seen: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
 from mlopsgen.aws import fargate
-from mlopsgen.aws.instance_types import InstanceType, find, named_in, offered
+from mlopsgen.aws.instance_types import InstanceType, find, named_in, offered, source
 from mlopsgen.components.capacity import loads
 from mlopsgen.components.capacity.loads import Load, UsedPool
 from mlopsgen.components.capacity.room import demand, fits, hold, scarcest
@@ -125,6 +125,7 @@ def unused_pool(scene: Scene) -> Iterable[Finding]:
       capacity: [{name: pool, ec2: {instanceTypes: [m6i.large, m5.large]}}]
       jobs: [{name: trainer, capacity: pool}]
     """,
+    source=source,
 )
 def two_processors(scene: Scene) -> Iterable[Finding]:
     """The types of a pool agree with each other, and with the workloads that name a processor."""
@@ -233,6 +234,7 @@ def ephemeral_storage(scene: Scene) -> Iterable[Finding]:
       capacity: [{name: gpu, ec2: {instanceTypes: [g4dn.xlarge]}}]
       jobs: [{name: trainer, capacity: gpu, resources: {gpu: 1}}]
     """,
+    source=source,
 )
 def unknown_instance_type(scene: Scene) -> Iterable[Finding]:
     """The region offers the types of a pool, each named once."""
@@ -365,6 +367,7 @@ def without_an_image(scene: Scene) -> Iterable[Finding]:
       capacity: [{name: gpu, ec2: {instanceTypes: [g4dn.xlarge]}}]
       jobs: [{name: trainer, capacity: gpu, resources: {memory: 14Gi, gpu: 1}}]
     """,
+    source=source,
 )
 def larger_than_the_instance(scene: Scene) -> Iterable[Finding]:
     """A task fits on one of its pool's types."""
@@ -414,6 +417,7 @@ def _too_large(path: SpecPath, spec: WorkloadSpec, place: UsedPool) -> Iterator[
       capacity: [{name: pool, ec2: {instanceTypes: [m5.2xlarge, m6i.2xlarge], max: 3}}]
       services: [{name: api, capacity: pool, resources: {cpu: "4", memory: 16Gi}, replicas: {min: 1}}]
     """,
+    source=source,
 )
 def fits_on_some(scene: Scene) -> Iterable[Finding]:
     """A task fits on every type of its pool."""
@@ -527,6 +531,7 @@ def stop_timeout(scene: Scene) -> Iterable[Finding]:
         - {name: api, image: app}
         - {name: second, image: app-arm, architecture: arm64}
     """,
+    source=source,
 )
 def image_for_two_processors(scene: Scene) -> Iterable[Finding]:
     """An image that is shared is built for one processor."""
@@ -591,6 +596,7 @@ def task_too_small(scene: Scene) -> Iterable[Finding]:
       capacity: [{name: gpu, ec2: {instanceTypes: [g4dn.xlarge]}}]
       jobs: [{name: trainer, capacity: gpu, resources: {gpu: 1}}]
     """,
+    source=source,
 )
 def idle_gpu(scene: Scene) -> Iterable[Finding]:
     """An instance with a GPU is paid for it."""
@@ -678,6 +684,7 @@ def _short(place: UsedPool, load: Load) -> Finding:
       services:
         - {name: api, capacity: gpu, resources: {cpu: "3", memory: 12Gi, gpu: 1}, replicas: {min: 3}}
     """,
+    source=source,
 )
 def more_tasks_than_instances_hold(scene: Scene) -> Iterable[Finding]:
     """The instances have room for the tasks that always run, and for a new version's first."""
@@ -718,6 +725,7 @@ def more_tasks_than_instances_hold(scene: Scene) -> Iterable[Finding]:
           ingress: [{name: web}]
           deployment: {blueGreen: {}}
     """,
+    source=source,
 )
 def no_room_for_two_versions(scene: Scene) -> Iterable[Finding]:
     """Where traffic is shifted, old and new tasks all run at once."""
@@ -752,6 +760,7 @@ def no_room_for_two_versions(scene: Scene) -> Iterable[Finding]:
           resources: {cpu: "3", memory: 12Gi, gpu: 1}
           replicas: {min: 1, max: 4, metrics: {cpu: 70%}}
     """,
+    source=source,
 )
 def beyond_the_instances(scene: Scene) -> Iterable[Finding]:
     """The instances have room for all that can run on them at once."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 
-from mlopsgen.aws.instance_types import regions
+from mlopsgen.aws.instance_types import regions, source
 from mlopsgen.components.images.binding import PRIVATE
 from mlopsgen.components.network.resources import subnets
 from mlopsgen.diagnostics.closest import closest
@@ -49,6 +49,7 @@ APART = frozenset((
     "The region is named as AWS names it, such as `eu-west-1`.",
     "spec: {aws: {region: eu-west-9}}",
     "spec: {aws: {region: eu-west-2}}",
+    source=source,
 )
 def unknown_region(scene: Scene) -> Iterable[Finding]:
     """The region exists."""
