@@ -101,7 +101,7 @@ def test_code_is_clean(project: Path):
 
 
 def test_locked_requirements_hold_what_is_imported(project: Path):
-    """Each locked list has one version, with its hashes, of all that is asked for; that is all that is imported."""
+    """Each locked list has one version, with hashes, of all that is asked for, and imported."""
     asked = {path.stem: set(path.read_text().split()) for path in project.glob("model/requirements-*.in")}
     for name, packages in asked.items():
         text = (project / "model" / f"{name}.txt").read_text().replace(" \\\n", "")

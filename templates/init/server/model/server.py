@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -30,20 +28,23 @@ class Follower(Generic[Model]):
         self.version = store.current(self._uri) if wanted == "current" else wanted
         self.model = read(store.load(self._uri, self.version))
         if wanted == "current":
-            threading.Thread(target=self._follow, daemon=True).start()
+            self._follow_later()
+
+    def _follow_later(self) -> None:
+        timer = threading.Timer(POLL_SECONDS, self._follow)
+        timer.daemon = True
+        timer.start()
 
     def _follow(self) -> None:
-        while True:
-            time.sleep(POLL_SECONDS)
-            try:
-                newest = store.current(self._uri)
-                if newest != self.version:
-                    self.model = self._read(store.load(self._uri, newest))
-                    self.version = newest
-                    print(f"serving {newest}", flush=True)
-            except Exception as error:
-                # Whatever is wrong with the newer one, the one in use goes on answering.
-                print(f"{self.version} stays in use: {error!r}", file=sys.stderr, flush=True)
+        try:
+            newest = store.current(self._uri)
+            if newest != self.version:
+                self.model = self._read(store.load(self._uri, newest))
+                self.version = newest
+                print(f"serving {newest}", flush=True)
+        finally:
+            # Whatever is wrong with the newer one is printed, and the one in use goes on answering.
+            self._follow_later()
 
 
 def serve(app: FastAPI) -> None:
