@@ -37,7 +37,7 @@ TEMPLATES: Mapping[str, Template] = {
     "tabular": Template(
         "numbers in CSV files, with scikit-learn",
         ("shared", "job", "server", "table", "estimator", "tabular"),
-        "{trees: 100, depth: 8}",
+        "{degree: 2, strength: 1}",
         _ROW,
     ),
     "image": Template(
