@@ -87,10 +87,11 @@ def compile_document(root: Node, folder: Path | None = None) -> tuple[Compilatio
     loaded = load(root, Pipeline)
     found = {each.environment: () for each in loaded} | check(loaded, folder)
     settle(root, found)
+    lowered: dict[str, Plan] = {}
     plans: dict[str, Plan] = {}
     templates: dict[str, dict[str, Template]] = {}
     for each in loaded:
-        plan = lower(site_of(each))
+        plan = lowered[each.environment] = lower(site_of(each))
         templates[each.environment] = _templates(plan)
         check_templates(templates[each.environment])
         plans[each.environment], findings = patch(plan, each.pipeline.spec.patches)
@@ -100,7 +101,8 @@ def compile_document(root: Node, folder: Path | None = None) -> tuple[Compilatio
     for each in loaded:
         if each.pipeline.spec.patches:
             templates[each.environment] = _templates(plans[each.environment])
-            found[each.environment] += check_patched(each, templates[each.environment])
+            both = lowered[each.environment], plans[each.environment]
+            found[each.environment] += check_patched(each, both, templates[each.environment])
     settle(root, found)
     texts = {
         environment: {name: write(each) for name, each in own.items()}

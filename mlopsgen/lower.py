@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
+from typing import TypeVar
 
 from mlopsgen.aws.tags import with_tags
 from mlopsgen.discovery import parts
@@ -36,6 +38,10 @@ PARAMETER = "AWS::SSM::Parameter"
 
 class Cycle(Exception):
     """Stacks that wait for each other; the text names them in order."""
+
+
+class Collision(Exception):
+    """One name twice in a template, which would hold the last alone."""
 
 
 class Unpublished(Exception):
@@ -107,17 +113,28 @@ def _publications(site: Site, publications: Iterable[Publication]) -> Iterable[R
 def stacks(site: Site, declarations: Sequence[Declaration]) -> tuple[Stack, ...]:
     """The declarations of each stack together; stacks in the order of their deployment.
 
-    Raises `Unpublished` and `Cycle`: both are bugs of a component.
+    Raises `Unpublished`, `Collision` and `Cycle`: each is a bug of a component.
     """
     described = {each.name: each for each in declared(StackDescription, declarations)}
-    resources: dict[str, list[Resource]] = {}
-    for each in declared(Resource, declarations):
-        resources.setdefault(each.stack, []).append(each)
+    resources = _by_stack(Resource, declarations)
+    parameters, outputs = _by_stack(Parameter, declarations), _by_stack(Output, declarations)
     _match_publications(declarations, resources)
     found = {
-        name: _stack(site, described[name], own, declarations) for name, own in sorted(resources.items())
+        name: _stack(site, described[name], own, parameters.get(name, []), outputs.get(name, []))
+        for name, own in sorted(resources.items())
     }
     return tuple(found[name] for name in in_order(found))
+
+
+Own = TypeVar("Own", Resource, Parameter, Output)
+
+
+def _by_stack(kind: type[Own], declarations: Iterable[Declaration]) -> dict[str, list[Own]]:
+    """The declarations of one kind by the stack that they belong to."""
+    found: dict[str, list[Own]] = {}
+    for each in declared(kind, declarations):
+        found.setdefault(each.stack, []).append(each)
+    return found
 
 
 def _match_publications(declarations: Iterable[Declaration], resources: dict[str, list[Resource]]) -> None:
@@ -145,15 +162,18 @@ def in_order(stacks: dict[str, Stack]) -> tuple[str, ...]:
     waiting = {name: {each for each in stack.requires if each in stacks} for name, stack in stacks.items()}
     ready = [(stacks[name].phase, name) for name, before in waiting.items() if not before]
     heapify(ready)
+    after: dict[str, list[str]] = {}
+    for name, before in waiting.items():
+        for each in before:
+            after.setdefault(each, []).append(name)
     order: list[str] = []
     while ready:
         _, name = heappop(ready)
         order.append(name)
-        for other, before in waiting.items():
-            if name in before:
-                before.remove(name)
-                if not before:
-                    heappush(ready, (stacks[other].phase, other))
+        for other in after.get(name, ()):
+            waiting[other].remove(name)
+            if not waiting[other]:
+                heappush(ready, (stacks[other].phase, other))
     if len(order) < len(stacks):
         raise Cycle(" → ".join(_circle({name: before for name, before in waiting.items() if before})))
     for name in order:
@@ -176,23 +196,34 @@ def _stack(
     site: Site,
     description: StackDescription,
     resources: Sequence[Resource],
-    declarations: Sequence[Declaration],
+    parameters: Sequence[Parameter],
+    outputs: Sequence[Output],
 ) -> Stack:
     name = description.name
     references = tuple(dict.fromkeys(reference for each in resources for reference in each.references))
-    parameters = [_parameter(site, name, each) for each in references if isinstance(each, Published)]
-    parameters += [each for each in declared(Parameter, declarations) if each.stack == name]
-    finished = (waived(tagged(each, site.prefix, tags(site))) for each in resources)
+    taken = (_parameter(site, name, each) for each in references if isinstance(each, Published))
+    parameters = tuple(dict.fromkeys((*taken, *parameters)))
+    own = tags(site)
+    finished = (waived(tagged(each, site.prefix, own)) for each in resources)
+    _distinct(name, (*(each.logical_id for each in resources), *(each.name for each in parameters)))
+    _distinct(name, (each.name for each in outputs))
     return Stack(
         name=name,
         description=f"{site.name} in {site.environment}: {description.text}. "
         "Compiled by mlopsgen; edit the pipeline, not this file.",
         phase=description.phase,
         resources=tuple(finished),
-        parameters=tuple(dict.fromkeys(parameters)),
-        outputs=tuple(each for each in declared(Output, declarations) if each.stack == name),
+        parameters=parameters,
+        outputs=tuple(outputs),
         requires=tuple(sorted({each.stack for each in references} - {name})),
     )
+
+
+def _distinct(stack: str, names: Iterable[str]) -> None:
+    """Resources and parameters of a template share one set of names, outputs have another."""
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise Collision(f"stack `{stack}` has `{name}` {times} times")
 
 
 def tagged(each: Resource, prefix: str, own: tuple[tuple[str, str], ...]) -> Resource:

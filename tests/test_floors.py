@@ -68,7 +68,7 @@ def imports(path: str) -> Iterator[str]:
                     yield candidate
 
 
-@pytest.mark.parametrize("path", files())
+@pytest.mark.parametrize("path", list(files()))
 def test_no_import_climbs(path: str):
     """A file imports from its own floor and from those below."""
     own = floor_of(path)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from mlopsgen.lower import Cycle, Unpublished, in_order, stacks
+from mlopsgen.lower import Collision, Cycle, Unpublished, in_order, stacks
 from mlopsgen.model.pipeline import Pipeline
 from mlopsgen.model.plan import Declaration, Phase, Publication, Resource, Stack, StackDescription
 from mlopsgen.model.site import Site
@@ -105,6 +105,12 @@ def test_what_nobody_takes_is_not_published():
         lowered(resource("network"), publication)
     (network,) = lowered(resource("network"), publication._replace(kept="for those who look"))
     assert network.name == "network"
+
+
+def test_a_template_has_each_name_once():
+    """Of two resources of one name it would hold the last alone."""
+    with pytest.raises(Collision, match=r"^stack `network` has `Vpc` 2 times$"):
+        lowered(resource("network"), resource("network"))
 
 
 def keys() -> Iterable[tuple[str, Published]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mlopsgen.aws.resource_types import resource_type
 from mlopsgen.compile import compile_pipeline
 from mlopsgen.emit.cloudformation import template
 from mlopsgen.model.plan import Phase, Plan
@@ -140,6 +141,35 @@ BROKEN: dict[str, tuple[str, Callable[[Templates, str, str], None]]] = {
             ),
         ),
     ),
+    "kept_images": (
+        "AWS::ECR::Repository",
+        set_property("LifecyclePolicy", "LifecyclePolicyText", value='{"rules": []}'),
+    ),
+    "logs_of_a_task": (
+        "AWS::ECS::TaskDefinition",
+        set_property("ContainerDefinitions", value=[{"LogConfiguration": {"LogDriver": "awslogs"}}]),
+    ),
+    "network_of_a_task": (
+        "AWS::ECS::TaskDefinition",
+        set_property(
+            "ContainerDefinitions", value=[{"PortMappings": [{"ContainerPort": 8080, "HostPort": 80}]}]
+        ),
+    ),
+    "periods": ("AWS::CloudWatch::Alarm", set_property("Period", value=90)),
+    "ports_of_a_group": ("AWS::EC2::SecurityGroupIngress", set_property("FromPort", value=65536)),
+    "ranges_of_subnets": ("AWS::EC2::Subnet", set_property("CidrBlock", value="192.0.2.0/24")),
+    "reached_endpoints": ("AWS::EC2::VPCEndpoint", set_property("RouteTableIds", value=[])),
+    "routes_lead_somewhere": ("AWS::EC2::Route", set_property("NatGatewayId", value="nat-0")),
+    "scaled_dimension": (
+        "AWS::ApplicationAutoScaling::ScalableTarget",
+        set_property("ScalableDimension", value="dynamodb:table:ReadCapacityUnits"),
+    ),
+    "subscribers": ("AWS::SNS::Subscription", set_property("Endpoint", value="ops")),
+    "zones_of_a_balancer": (
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        set_property("Subnets", value=["subnet-01234567"]),
+    ),
+    "zones_of_subnets": ("AWS::EC2::Subnet", set_property("AvailabilityZone", value="eu-west-1a")),
     "grace_period": (
         "AWS::ECS::Service",
         lambda templates, stack, name: templates[stack]["Resources"][name].update(
@@ -175,6 +205,18 @@ def test_logical_ids_are_given_once():
             assert len(set(ids)) == len(ids), f"{name}: {stack.name}"
 
 
+def test_whatever_takes_tags_says_whose_it_is():
+    """By them a bill is split, and what no pipeline has any longer is found."""
+    for name, plan in plans().items():
+        for stack in plan.stacks:
+            for each in stack.resources:
+                tags = resource_type(each.type).tags
+                if tags:
+                    written = json.dumps(each.properties.get(tags.name))
+                    assert "mlopsgen:pipeline" in written, f"{name}: {stack.name}.{each.logical_id}"
+                    assert "mlopsgen:environment" in written, f"{name}: {stack.name}.{each.logical_id}"
+
+
 def test_parameters_are_given_once():
     """Of two parameters with one name a template would hold the second alone, for both places."""
     for name, plan in plans().items():
@@ -201,7 +243,7 @@ def test_no_task_is_defined_before_its_image():
         for stack in plan.stacks:
             if stack.name in tasks:
                 assert stack.phase > Phase.BEFORE_IMAGES, f"{name}: {stack.name}"
-                waits = bool(tasks[stack.name].models)
+                waits = bool(tasks[stack.name].follows)
                 assert (stack.phase == Phase.AFTER_FIRST_MODEL) is waits, f"{name}: {stack.name}"
 
 

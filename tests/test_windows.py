@@ -71,6 +71,16 @@ def test_everything_but_local_works(project: Path):
     assert "E201" in run(project, "explain", "E201")
 
 
+def test_local_says_where_it_runs(project: Path):
+    """One line, not the tracker's address."""
+    process = start(project, "local", "up")
+    assert process.communicate() == (
+        "",
+        "mlopsgen: `local` needs Linux; on Windows, run it within WSL\n",
+    )
+    assert process.returncode == 1
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

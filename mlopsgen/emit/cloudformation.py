@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from mlopsgen.artifacts import Artifact
 from mlopsgen.model.plan import Parameter, Plan, Resource, Stack
+from mlopsgen.model.values import Document
 from mlopsgen.text import yaml
 
 ATTRIBUTES = ("DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy", "CreationPolicy")
@@ -19,20 +19,22 @@ def written(plan: Plan, texts: Mapping[str, str]) -> Iterator[Artifact]:
         yield Artifact(f"{plan.environment}/stacks/{name}.yaml", text)
 
 
-def write(template: Mapping[str, Any]) -> str:
+def write(template: Mapping[str, Document]) -> str:
     """The template's text, with a blank line between resources."""
+    resources = template["Resources"]
+    assert isinstance(resources, dict)
     head = {name: section for name, section in template.items() if name not in ("Resources", "Outputs")}
     text = "# Compiled by mlopsgen. Edit the pipeline, not this file.\n" + yaml.dump(head)
     text += "Resources:\n" + "\n".join(
-        yaml.dump({name: resource}, "  ") for name, resource in template["Resources"].items()
+        yaml.dump({name: resource}, "  ") for name, resource in resources.items()
     )
     outputs = template.get("Outputs")
     return text + yaml.dump({"Outputs": outputs}) if outputs else text
 
 
-def template(stack: Stack) -> dict[str, Any]:
+def template(stack: Stack) -> dict[str, Document]:
     """The template as plain maps and lists."""
-    sections = {
+    sections: dict[str, Document] = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": stack.description,
         "Parameters": {each.name: _parameter(each) for each in stack.parameters},
@@ -49,12 +51,15 @@ def path_text(origin: tuple[str | int, ...]) -> str:
     return ".".join(map(str, origin))
 
 
-def _resource(resource: Resource) -> dict[str, Any]:
+def _resource(resource: Resource) -> dict[str, Document]:
     """The type first, then where it comes from, then what CloudFormation does with it, then what it is."""
     body = resource.document
-    own: Any = body.get("Metadata", {})
-    metadata = {**own, "mlopsgen": {"from": path_text(resource.origin), **own.get("mlopsgen", {})}}
-    result = {"Type": body["Type"], "Metadata": metadata}
+    own = body.get("Metadata", {})
+    assert isinstance(own, dict)
+    more = own.get("mlopsgen", {})
+    assert isinstance(more, dict)
+    metadata = {**own, "mlopsgen": {"from": path_text(resource.origin), **more}}
+    result: dict[str, Document] = {"Type": body["Type"], "Metadata": metadata}
     result |= {name: body[name] for name in ATTRIBUTES if name in body}
     if body.get("Properties"):
         result["Properties"] = _literal(body["Properties"])
@@ -65,13 +70,13 @@ def _resource(resource: Resource) -> dict[str, Any]:
 _SUBSTITUTION = re.compile(r"\$\{(?!aws:)[A-Za-z0-9_:.]+\}")
 
 
-def _literal(value: Any) -> Any:
+def _literal(value: Document) -> Document:
     """The same value, where plain text such as `${HOME}` cannot be taken for a forgotten substitution."""
     match value:
         case str() if "${" not in value:
             return value
         case str():
-            return {"Fn::Join": ["${", value.split("${")]} if _SUBSTITUTION.search(value) else value
+            return {"Fn::Join": ["${", [*value.split("${")]]} if _SUBSTITUTION.search(value) else value
         case {"Fn::Sub": _}:
             return value
         case dict():
@@ -82,7 +87,7 @@ def _literal(value: Any) -> Any:
             return value
 
 
-def _parameter(parameter: Parameter) -> dict[str, str]:
+def _parameter(parameter: Parameter) -> dict[str, Document]:
     fields = {
         "Type": parameter.type,
         "Description": parameter.description,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.aws.partitions import partition, url_suffix
@@ -36,7 +35,7 @@ def _files(plan: Plan) -> Iterator[Artifact]:
         yield Artifact(f"{plan.environment}/task-definitions/{task.name}.json", text)
 
 
-def document(plan: Plan, task: Task) -> dict[str, Any]:
+def document(plan: Plan, task: Task) -> dict[str, Document]:
     """The request of the ECS API: the template's properties in camelCase, its functions resolved."""
     stack = next(each for each in plan.stacks if each.name == task.stack)
     found = {each.logical_id: each.properties for each in stack.resources}
@@ -103,9 +102,9 @@ class _Resolver:
         """What `word` stands for: a value, or a placeholder, of its own for what only a patch refers to."""
         return self.names.get(word, f"${{{placeholder(word)}}}")
 
-    def __call__(self, value: Any, key: str = "") -> Any:
+    def __call__(self, value: Document, key: str = "") -> Document:
         match value:
-            case {"Ref": str(name)} if len(value) == 1:
+            case {"Ref": str(name), **others} if not others:
                 return self.name(name)
             case {"Fn::GetAtt": [str(name), str(attribute)]}:
                 return self.name(f"{name}.{attribute}")

@@ -1,8 +1,7 @@
 """What every section of the language shares: closed maps, and the marks that say how a field is read."""
 
-from dataclasses import dataclass
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
@@ -29,53 +28,50 @@ class Spec(BaseModel):
     )
 
 
-# Marks are dataclasses, which differ in kind: typing takes annotations with equal marks for one.
-@dataclass(frozen=True, slots=True)
+# No mark equals another: typing takes annotations with equal marks for one. Dataclasses would do, and take
+# fifty times as long to make.
 class Filled:
     """Marks a string in which `${…}` is filled in."""
 
 
-@dataclass(frozen=True, slots=True)
 class Choice:
     """Marks a key of which exactly one may stand in its map; `default` is the one when none does."""
 
-    default: bool = False
+    def __init__(self, default: bool = False) -> None:
+        self.default: Final = default
 
 
-@dataclass(frozen=True, slots=True)
 class Later:
     """Marks a key that the language has reserved and that is not built yet: using it says "not yet"."""
 
 
-@dataclass(frozen=True, slots=True)
 class LaterWords:
     """Marks a key some of whose words the language has reserved: using one of them says "not yet"."""
 
-    words: tuple[str, ...]
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.words: Final = words
 
 
-@dataclass(frozen=True, slots=True)
 class Same:
     """Marks a key that is the same in all environments: one that changes it is an error."""
 
 
-@dataclass(frozen=True, slots=True)
 class Varies:
     """Marks a key below one that is `Same` which an environment may change nevertheless."""
 
 
-@dataclass(frozen=True, slots=True)
 class Implied:
     """Marks a list some of whose things are there without being declared, once something uses them."""
 
-    names: tuple[str, ...]
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names: Final = names
 
 
-@dataclass(frozen=True, slots=True)
 class Called:
     """Marks a type with the word that the reference has for it."""
 
-    word: str
+    def __init__(self, word: str) -> None:
+        self.word: Final = word
 
 
 Name = Annotated[str, Called("name"), Field(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=32)]

@@ -99,7 +99,12 @@ class Task:
                 for each in self.container.get("mountPoints", ())
             ),
             *(
-                Mount(each["containerPath"], each["containerPath"], memory=int(each["size"]))
+                Mount(
+                    each["containerPath"],
+                    each["containerPath"],
+                    "ro" in each.get("mountOptions", ()),
+                    memory=int(each["size"]),
+                )
                 for each in linux.get("tmpfs", ())
             ),
         )

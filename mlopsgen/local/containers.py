@@ -174,7 +174,10 @@ def _mounted(task: Task, volumes: Path, own: Path) -> Iterator[str]:
         if each.memory is not None and each.path == SHARED_MEMORY:
             yield from ("--shm-size", f"{each.memory}m")
         elif each.memory is not None:
-            yield from ("--tmpfs", f"{each.path}:rw,mode=1777,size={each.memory}m")
+            yield from (
+                "--tmpfs",
+                f"{each.path}:{'ro' if each.read_only else 'rw'},mode=1777,size={each.memory}m",
+            )
         elif not each.outlives and (task.is_program or each.path == TMP):
             yield from ("--volume", each.path)
         else:

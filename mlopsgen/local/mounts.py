@@ -31,10 +31,10 @@ def folders(task: Task, volumes: Path, own: Path) -> Folders:
 
 def folder(mount: Mount, volumes: Path, own: Path) -> Path:
     """What stands for a mount."""
-    if mount.path == TMP:
-        return own
     if mount.outlives:
         return volumes / mount.volume
+    if mount.path == TMP:
+        return own
     return own / "volumes" / mount.volume.strip("/").replace("/", "-")
 
 

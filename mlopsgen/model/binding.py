@@ -32,6 +32,7 @@ class Tmpfs(NamedTuple):
     path: str
     size: int
     """MiB."""
+    read_only: bool = False
 
 
 class Connection(NamedTuple):

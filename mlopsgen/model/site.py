@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from mlopsgen.components.balancers.spec import LoadBalancerSpec, internal, public
 from mlopsgen.components.buckets.spec import BucketSpec, PrefixSpec, data_bucket
@@ -20,8 +20,7 @@ from mlopsgen.model.values import Named
 from mlopsgen.model.workload import JOB, SERVICE, WORKER, AnySpec, Kind, Workload
 
 
-@dataclass(frozen=True)
-class Bucket:
+class Bucket(NamedTuple):
     """A bucket, declared or made because something uses it."""
 
     spec: BucketSpec
@@ -41,8 +40,7 @@ class Bucket:
         return f"{logical(self.spec.name)}Bucket"
 
 
-@dataclass(frozen=True)
-class Prefix:
+class Prefix(NamedTuple):
     """A folder of a bucket."""
 
     spec: PrefixSpec
@@ -61,8 +59,7 @@ class Prefix:
         return f"{path}/" if path else ""
 
 
-@dataclass(frozen=True)
-class Pool:
+class Pool(NamedTuple):
     """What tasks run on: Fargate, or instances of the pipeline's own."""
 
     spec: PoolSpec
@@ -81,8 +78,7 @@ class Pool:
         return logical(self.spec.name)
 
 
-@dataclass(frozen=True)
-class Balancer:
+class Balancer(NamedTuple):
     """A load balancer that some route leads through."""
 
     spec: LoadBalancerSpec

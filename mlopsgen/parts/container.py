@@ -8,7 +8,7 @@ from typing import Any
 from troposphere import Ref, Sub, ecs
 
 from mlopsgen.components.workloads.spec import PortSpec
-from mlopsgen.model.binding import Binding, Mount
+from mlopsgen.model.binding import Binding, Mount, Tmpfs
 from mlopsgen.model.site import Site
 from mlopsgen.model.values import Value
 from mlopsgen.model.workload import Workload, image_command
@@ -145,14 +145,16 @@ def _linux(workload: Workload, binding: Binding) -> ecs.LinuxParameters:
         # Root, as many images are at their start, needs some to change owners and to become somebody else.
         parameters.Capabilities = ecs.KernelCapabilities(Drop=["ALL"])
     if binding.tmpfs:
-        parameters.Tmpfs = [
-            ecs.Tmpfs(ContainerPath=each.path, Size=each.size)
-            for each in sorted(binding.tmpfs, key=lambda each: each.path)
-        ]
+        parameters.Tmpfs = [_tmpfs(each) for each in sorted(binding.tmpfs, key=lambda each: each.path)]
     if workload.spec.resources.gpu and not any(each.path == "/dev/shm" for each in binding.tmpfs):
         # Data loaders hand batches to the program through it, and Docker's 64 MiB are too few for any.
         parameters.SharedMemorySize = workload.spec.resources.memory // 2
     return parameters
+
+
+def _tmpfs(each: Tmpfs) -> ecs.Tmpfs:
+    options = {"MountOptions": ["ro"]} if each.read_only else {}
+    return ecs.Tmpfs(ContainerPath=each.path, Size=each.size, **options)
 
 
 def _logging(container: str) -> ecs.LogConfiguration:

@@ -60,7 +60,7 @@ def connection_rules(scope: Scope, connections: Iterable[Connection]) -> Iterato
 
     An ECS service depends on them (`connection_rule_ids`): its first tasks may need what they reach.
     """
-    for each in _by_id(connections):
+    for each in _distinct(connections):
         place = {
             "IpProtocol": "tcp",
             "FromPort": each.port,
@@ -85,10 +85,18 @@ def connection_rule_ids(connections: Iterable[Connection]) -> list[str]:
     """The logical ids of those rules, for `DependsOn`."""
     return [
         f"{each.id}{way}"
-        for each in _by_id(connections)
+        for each in _distinct(connections)
         for way in (("Egress", "Ingress") if each.owned else ("Egress",))
     ]
 
 
-def _by_id(connections: Iterable[Connection]) -> list[Connection]:
-    return sorted(connections, key=lambda each: each.id)
+def _distinct(connections: Iterable[Connection]) -> list[Connection]:
+    """One for each group and port, whatever it is needed for: EC2 takes no rule twice.
+
+    Their descriptions do not tell them apart (EC2 API reference, `AuthorizeSecurityGroupEgress`:
+    `InvalidPermission.Duplicate`).
+    """
+    first: dict[tuple[Value, int], Connection] = {}
+    for each in sorted(connections, key=lambda each: each.id):
+        first.setdefault((each.group, each.port), each)
+    return list(first.values())

@@ -164,7 +164,7 @@ def _order(tidy: _Tidy) -> tuple[Any, ...]:
 
 def _by_actions(tidy: _Tidy) -> tuple[Any, ...]:
     grant = tidy.grant
-    # Two confinements are narrower than one with the resources of both.
+    # Each confinement is a `Deny` on `NotResource`: merged, they would deny less.
     alone = tidy.resources if grant.effect == "Confine" else ""
     return grant.effect, alone, grant.actions, grant.reason, tidy.condition
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from mlopsgen.aws.partitions import partition
 from mlopsgen.components.secrets.binding import given
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
@@ -13,9 +14,6 @@ from mlopsgen.rules.places import each, secrets
 from mlopsgen.rules.registry import Scene, rule
 
 _PRINCIPAL = re.compile(r"root|(role|user)/[\w+=,.@/-]+")
-
-# AWS General Reference, "Amazon Resource Names": by the start of the region's name.
-PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 
 _REGION: SpecPath = ("spec", "aws", "region")
 
@@ -56,16 +54,11 @@ def _boundary(scene: Scene) -> Iterator[tuple[SpecPath, str]]:
         yield ("spec", "aws", "permissionsBoundary"), scene.site.spec.aws.permissions_boundary
 
 
-def _partition(scene: Scene) -> str:
-    region = scene.site.region
-    return next((name for start, name in PARTITIONS.items() if region.startswith(start)), "aws")
-
-
 @rule(
     "E242",
     "an ARN of another partition",
-    """AWS has partitions that know nothing of each other: `aws`, `aws-cn` in China and `aws-us-gov`. What a
-    pipeline names by ARN lies in the partition of its region.""",
+    """AWS has partitions that know nothing of each other, such as `aws`, `aws-cn` in China, `aws-us-gov` and
+    `aws-eusc`, Europe's sovereign cloud. What a pipeline names by ARN lies in the partition of its region.""",
     """
     spec:
       services:
@@ -79,7 +72,7 @@ def _partition(scene: Scene) -> str:
 )
 def arns_of_another_partition(scene: Scene) -> Iterable[Finding]:
     """AWS's partitions know nothing of each other."""
-    region, own = scene.site.region, _partition(scene)
+    region, own = scene.site.region, partition(scene.site.region)
     named = (*_boundary(scene), *_secrets(scene), *_certificates(scene), *_principals(scene))
     for path, arn in named:
         if parts(arn).partition != own:
@@ -116,7 +109,7 @@ def arns_of_another_kind(scene: Scene) -> Iterable[Finding]:
     region = scene.site.region
     for path, arn in _secrets(scene):
         there = parts(arn).region
-        if there and there != region and parts(arn).partition == _partition(scene):
+        if there and there != region and parts(arn).partition == partition(scene.site.region):
             yield Finding(
                 path,
                 f"the {'parameter' if parts(arn).service == 'ssm' else 'secret'} lies in {there}, "

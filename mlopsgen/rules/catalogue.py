@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from mlopsgen.components.patches.stories import STORIES as PATCHES
 from mlopsgen.diagnostics.finding import Story
-from mlopsgen.language.stories import STORIES as SHAPE
 from mlopsgen.rules.registry import plan_rules, spec_rules
-from mlopsgen.source.stories import STORIES as READING
 
 _KINDS = {
     "E0": "Reading the file",
@@ -22,6 +19,11 @@ _KINDS = {
 @cache
 def stories() -> dict[str, Story]:
     """Each code's story, by code: errors first."""
+    # Rules are looked for in this package too, in every build: whoever compiles reads no stories.
+    from mlopsgen.components.patches.stories import STORIES as PATCHES
+    from mlopsgen.language.stories import STORIES as SHAPE
+    from mlopsgen.source.stories import STORIES as READING
+
     ruled = {each.code: each.story for each in spec_rules()} | {
         each.code: each.story for each in plan_rules()
     }

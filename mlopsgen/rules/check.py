@@ -68,10 +68,28 @@ def check_templates(templates: Mapping[str, Template]) -> None:
         raise Broken("; ".join(f"{each.stack}/{each.resource}: {each.message}" for each in faults))
 
 
-def check_patched(environment: Environment, templates: Mapping[str, Template]) -> tuple[Diagnostic, ...]:
-    """What patches broke of the finished templates, each fault at the patch that did it."""
-    found = _patched(_faults(templates), environment.pipeline.spec.patches)
-    return tuple(diagnostic(environment.tree, BROKEN, "error", each) for each in found)
+def check_patched(
+    environment: Environment, plans: tuple[Plan, Plan], templates: Mapping[str, Template]
+) -> tuple[Diagnostic, ...]:
+    """What patches broke of the finished templates, each fault at the patch that did it.
+
+    `plans` are the plan without and with the patches. What a rule on templates says of a patch comes before
+    what the schema would say of it.
+    """
+    # Only who patches waits for what the schemas and IAM say.
+    from mlopsgen.components.patches.check import examine
+
+    patches = environment.pipeline.spec.patches
+    broken = tuple(_patched(_faults(templates), patches))
+    told = {each.path[2] for each in broken}
+    return (
+        *(diagnostic(environment.tree, BROKEN, "error", each) for each in broken),
+        *(
+            diagnostic(environment.tree, code, "error" if code.startswith("E") else "warning", finding)
+            for code, name, finding in examine(*plans, patches)
+            if name not in told
+        ),
+    )
 
 
 def _faults(templates: Mapping[str, Template]) -> Iterator[TemplateFault]:
@@ -86,9 +104,9 @@ def _patched(faults: Iterable[TemplateFault], patches: Sequence[PatchSpec]) -> I
             (each.stack == fault.stack, each.stack == fault.stack and each.resource == fault.resource, index)
             for index, each in enumerate(patches)
         ]
-        index = max(nearness)[2]
+        name = patches[max(nearness)[2]].name
         yield Finding(
-            ("spec", "patches", index, "value"),
+            ("spec", "patches", name, "value"),
             f"`{fault.resource}` of stack `{fault.stack}`: {fault.message}",
             "mend the patch: without it the resource is sound",
         )

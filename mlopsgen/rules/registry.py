@@ -81,8 +81,14 @@ class Rule(Generic[S, F]):
     """A rule: what it looks at, what it yields, and the story of its code."""
 
     code: str
-    story: Story
+    told: tuple[str, str, str, str]
+    """The parts of the story, as they stand in the source."""
     find: Callable[[S], Iterable[F]]
+
+    @property
+    def story(self) -> Story:
+        """The story of its code, put in order only for who reads it."""
+        return story(*self.told)
 
     @property
     def severity(self) -> Severity:
@@ -116,19 +122,19 @@ def rule(
     code: str, title: str, text: str, wrong: str = "", right: str = ""
 ) -> Callable[[Callable[[Scene], Iterable[Finding]]], SpecRule]:
     """Make a rule on the spec of a function, with the story of its code; `story` says what the parts are."""
-    return lambda find: SpecRule(code, story(title, text, wrong, right), find)
+    return lambda find: SpecRule(code, (title, text, wrong, right), find)
 
 
 def plan_rule(
     code: str, title: str, text: str, wrong: str = "", right: str = ""
 ) -> Callable[[Callable[[Planned], Iterable[Finding]]], PlanRule]:
     """Make a rule on the plan of a function."""
-    return lambda find: PlanRule(code, story(title, text, wrong, right), find)
+    return lambda find: PlanRule(code, (title, text, wrong, right), find)
 
 
 def template_rule(find: Callable[[Mapping[str, Template]], Iterable[TemplateFault]]) -> TemplateRule:
     """Make a rule on finished templates of a function; its docstring is its title."""
-    return TemplateRule(BROKEN, Story((find.__doc__ or "").rstrip("."), ""), find)
+    return TemplateRule(BROKEN, ((find.__doc__ or "").rstrip("."), "", "", ""), find)
 
 
 @cache

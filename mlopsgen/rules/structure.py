@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from mlopsgen.aws import fargate
+from mlopsgen.parts.references import referred, waits_for
 from mlopsgen.rules.registry import Template, TemplateFault, template_rule
 
 Templates: TypeAlias = Mapping[str, Template]
@@ -45,13 +46,14 @@ def _target(templates: Templates, stack: str, value: Any) -> dict[str, Any] | No
     return body.get("Properties", {}) if body else None
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
     """A number, or a string that is one, as CloudFormation takes both."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value):
         return int(value)
-    return value if isinstance(value, int | float) else None
+    # A larger one is no number of any property, and has no float.
+    return value if isinstance(value, int | float) and abs(value) < 1e15 else None
 
 
 _PSEUDO = frozenset(
@@ -69,37 +71,11 @@ def references(templates: Templates) -> Iterator[TemplateFault]:
     for stack, template in templates.items():
         known = {*template["Resources"], *template.get("Parameters", {}), *_PSEUDO}
         for name, body in template["Resources"].items():
-            for word in dict.fromkeys(_referred(body.get("Properties"))):
+            for word in dict.fromkeys(referred(body.get("Properties"))):
                 if word not in known:
                     yield TemplateFault(
                         stack, name, f"refers to `{word}`, which stack `{stack}` does not have"
                     )
-
-
-def _referred(value: Any) -> Iterator[str]:
-    match value:
-        case {"Ref": str(name)} if len(value) == 1:
-            yield name
-        case {"Fn::GetAtt": [str(name), *_]} if len(value) == 1:
-            yield name
-        case {"Fn::Sub": str(text)} if len(value) == 1:
-            yield from _substituted(text, frozenset())
-        case {"Fn::Sub": [str(text), dict(own)]} if len(value) == 1:
-            yield from _substituted(text, frozenset(own))
-            yield from _referred(own)
-        case dict():
-            for each in value.values():
-                yield from _referred(each)
-        case list():
-            for each in value:
-                yield from _referred(each)
-
-
-def _substituted(text: str, own: frozenset[str]) -> Iterator[str]:
-    for name in re.findall(r"\$\{([^!}][^}]*)\}", text):
-        # IAM's own variables, such as ${aws:username}, are not CloudFormation's.
-        if name not in own and not name.startswith("aws:"):
-            yield name.partition(".")[0]
 
 
 @template_rule
@@ -129,7 +105,7 @@ def container_of_the_service(templates: Templates) -> Iterator[TemplateFault]:
         if definition is None:
             continue
         ports = {
-            each.get("Name"): {_number(port.get("ContainerPort")) for port in maps(each.get("PortMappings"))}
+            each.get("Name"): {number(port.get("ContainerPort")) for port in maps(each.get("PortMappings"))}
             for each in maps(definition.get("ContainerDefinitions"))
             if isinstance(each.get("Name"), str)
         }
@@ -139,7 +115,7 @@ def container_of_the_service(templates: Templates) -> Iterator[TemplateFault]:
                 yield TemplateFault(
                     stack, name, f"asks container `{container}`, which the task does not have"
                 )
-            elif _number(port) not in ports[container]:
+            elif number(port) not in ports[container]:
                 yield TemplateFault(stack, name, f"asks port {port}, which `{container}` does not open")
 
 
@@ -181,7 +157,7 @@ def sizes_on_fargate(templates: Templates) -> Iterator[TemplateFault]:
                 yield TemplateFault(
                     stack, name, f"asks for a GPU in `{container.get('Name')}`: Fargate has none"
                 )
-        cpu, memory = _number(body.get("Cpu")), _number(body.get("Memory"))
+        cpu, memory = number(body.get("Cpu")), number(body.get("Memory"))
         if cpu is None or memory is None or memory not in fargate.MEMORY.get(int(cpu), ()):
             sizes = f"{body.get('Cpu')} CPU units with {body.get('Memory')} MiB"
             yield TemplateFault(stack, name, f"Fargate has no size of {sizes}")
@@ -230,16 +206,9 @@ def waits_for_its_rule(templates: Templates) -> Iterator[TemplateFault]:
     """ECS refuses a target group that no listener has: the service comes after its listener rule."""
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
         rules = {each for _, each, _ in resources({stack: templates[stack]}, _RULE)}
-        late = rules - _waits(templates[stack], name) if body.get("LoadBalancers") else set()
+        late = rules - waits_for(templates[stack]["Resources"][name]) if body.get("LoadBalancers") else set()
         if late:
             yield TemplateFault(stack, name, f"does not wait for `{min(late)}`")
-
-
-def _waits(template: Mapping[str, Any], name: str) -> set[str]:
-    """What CloudFormation makes before a resource: what it says, and what its properties refer to."""
-    body = template["Resources"][name]
-    depends = body.get("DependsOn", [])
-    return {*([depends] if isinstance(depends, str) else depends), *_referred(body.get("Properties"))}
 
 
 _RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
@@ -260,8 +229,8 @@ def grace_period(templates: Templates) -> Iterator[TemplateFault]:
 @template_rule
 def scaled_count(templates: Templates) -> Iterator[TemplateFault]:
     """A count in the template would undo what scaling did, at each deployment."""
+    scaled = {each for each, _, _ in resources(templates, "AWS::ApplicationAutoScaling::ScalableTarget")}
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
-        scaled = [each for each, _, _ in resources(templates, "AWS::ApplicationAutoScaling::ScalableTarget")]
         if "DesiredCount" in body and stack in scaled:
             yield TemplateFault(
                 stack, name, "has `DesiredCount`, which would undo scaling at each deployment"
@@ -272,8 +241,8 @@ def scaled_count(templates: Templates) -> Iterator[TemplateFault]:
 def room_to_deploy(templates: Templates) -> Iterator[TemplateFault]:
     """A rolling deployment may stop a task or start one more."""
     for stack, name, body in resources(templates, "AWS::ECS::Service"):
-        least = _number(at(body, "DeploymentConfiguration", "MinimumHealthyPercent"))
-        most = _number(at(body, "DeploymentConfiguration", "MaximumPercent"))
+        least = number(at(body, "DeploymentConfiguration", "MinimumHealthyPercent"))
+        most = number(at(body, "DeploymentConfiguration", "MaximumPercent"))
         if least is not None and most is not None and least >= most:
             message = (
                 f"must keep {least:g}% of its tasks and have {most:g}% at most: no deployment could begin"
@@ -289,7 +258,7 @@ def fewest_above_most(templates: Templates) -> Iterator[TemplateFault]:
         ("AWS::AutoScaling::AutoScalingGroup", "MinSize", "MaxSize"),
     ):
         for stack, name, body in resources(templates, kind):
-            least, most = _number(body.get(low)), _number(body.get(high))
+            least, most = number(body.get(low)), number(body.get(high))
             if least is not None and most is not None and least > most:
                 yield TemplateFault(stack, name, f"{low} {least:g} is above {high} {most:g}")
 
@@ -298,7 +267,7 @@ def fewest_above_most(templates: Templates) -> Iterator[TemplateFault]:
 def datapoints(templates: Templates) -> Iterator[TemplateFault]:
     """An alarm can look at as many points as it evaluates."""
     for stack, name, body in resources(templates, "AWS::CloudWatch::Alarm"):
-        points, periods = _number(body.get("DatapointsToAlarm")), _number(body.get("EvaluationPeriods"))
+        points, periods = number(body.get("DatapointsToAlarm")), number(body.get("EvaluationPeriods"))
         if points is not None and periods is not None and points > periods:
             message = (
                 f"needs {points:g} datapoints of {periods:g}: DatapointsToAlarm is above EvaluationPeriods"
@@ -415,7 +384,7 @@ def transitions(templates: Templates) -> Iterator[TemplateFault]:
     for stack, name, body in resources(templates, "AWS::S3::Bucket"):
         for rule in maps(at(body, "LifecycleConfiguration", "Rules")):
             for each in maps(rule.get("Transitions")):
-                days = _number(each.get("TransitionInDays"))
+                days = number(each.get("TransitionInDays"))
                 if each.get("StorageClass") in ("STANDARD_IA", "ONEZONE_IA") and (days or 0) < 30:
                     message = f"moves objects to {each['StorageClass']} before they are 30 days old"
                     yield TemplateFault(stack, name, message)
@@ -426,7 +395,11 @@ def attached_gateway(templates: Templates) -> Iterator[TemplateFault]:
     """A route to an internet gateway waits until the gateway is attached."""
     for stack, name, body in resources(templates, "AWS::EC2::Route"):
         attachments = {each for _, each, _ in resources({stack: templates[stack]}, _ATTACHMENT)}
-        if "GatewayId" in body and attachments and not attachments & _waits(templates[stack], name):
+        if (
+            "GatewayId" in body
+            and attachments
+            and not attachments & waits_for(templates[stack]["Resources"][name])
+        ):
             yield TemplateFault(stack, name, f"does not wait for `{min(attachments)}`")
 
 

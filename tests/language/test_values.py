@@ -25,6 +25,12 @@ from mlopsgen.language.values import (
     write_size,
 )
 
+
+def label(value: object) -> str:
+    """The same in each of several processes."""
+    return str(getattr(value, "__name__", value))[:40]
+
+
 READ = [
     (parse_cpu, "1", 1024),
     (parse_cpu, 0.5, 512),
@@ -53,7 +59,7 @@ READ = [
 ]
 
 
-@pytest.mark.parametrize(("parse", "text", "kept"), READ, ids=lambda each: str(each))
+@pytest.mark.parametrize(("parse", "text", "kept"), READ, ids=label)
 def test_values_are_kept_in_one_unit(parse: Any, text: object, kept: object):
     """Whatever unit a value is written in, programs see one."""
     assert parse(text) == kept
@@ -97,7 +103,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("parse", "value", "said"), WRONG, ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize(("parse", "value", "said"), WRONG, ids=label)
 def test_other_forms_are_told_the_one_wanted(parse: Any, value: object, said: str):
     """The fault repeats what was written, and says how to write it where that can be known."""
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
@@ -114,7 +120,7 @@ ROUND = [
 ]
 
 
-@pytest.mark.parametrize(("write", "parse", "texts"), ROUND, ids=lambda each: getattr(each, "__name__", ""))
+@pytest.mark.parametrize(("write", "parse", "texts"), ROUND, ids=label)
 def test_what_is_written_back_reads_the_same(write: Any, parse: Any, texts: list[str]):
     """A rendered pipeline has the units that a person would choose."""
     assert [write(parse(text)) for text in texts] == texts

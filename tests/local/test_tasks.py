@@ -236,7 +236,7 @@ def test_a_container_is_what_its_task_definition_says(place: TaskContext) -> Non
         linuxParameters={
             "tmpfs": [
                 {"containerPath": "/dev/shm", "size": 64},
-                {"containerPath": "/fast", "size": 128},
+                {"containerPath": "/fast", "size": 128, "mountOptions": ["ro"]},
             ]
         },
         entryPoint=["redis-server", "--dir", "/space"],
@@ -252,10 +252,21 @@ def test_a_container_is_what_its_task_definition_says(place: TaskContext) -> Non
     assert volumes == ["/tmp", f"{place.volumes}/cache:/cache:ro", f"{own}/volumes/space:/space"]
     assert (own / "volumes" / "space").stat().st_mode & 0o777 == 0o777
     assert words[words.index("--shm-size") + 1] == "64m"
-    assert words[words.index("--tmpfs") + 1] == "/fast:rw,mode=1777,size=128m"
+    assert words[words.index("--tmpfs") + 1] == "/fast:ro,mode=1777,size=128m"
     at = words.index("redis:7")
     assert words[at - 2 : at] == ("--entrypoint", "redis-server")
     assert words[at + 1 :] == ("--dir", "/space", "--port", str(started.port))
+
+
+def test_a_volume_of_all_tasks_is_kept_wherever_it_is_mounted(place: TaskContext) -> None:
+    """At `/tmp` too, where a task's own folder ends with the task."""
+    mounted = task(
+        environment=[{"name": "OUT", "value": "/tmp"}],
+        volumes=[{"name": "cache", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}],
+    )
+    mounted.container["mountPoints"][0]["sourceVolume"] = "cache"
+    started = Processes().prepare(mounted, place)
+    assert started.command.environment["OUT"] == str(place.volumes / "cache")
 
 
 def test_a_python_package_in_a_container_has_the_volumes_that_its_image_opens(place: TaskContext) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
+
+from mlopsgen.diagnostics.fault import UserFault
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -139,5 +142,10 @@ def _port(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit code 1 if something fails that the text explains, or nothing runs that could be asked."""
+    """Exit code 1 if something fails that the text explains, or nothing runs that could be asked.
+
+    Raises `UserFault` on a system without Unix's processes and locks.
+    """
+    if not find_spec("fcntl"):
+        raise UserFault("`local` needs Linux; on Windows, run it within WSL")
     return int(import_module(f"{__name__}.{arguments.action}").run(arguments))

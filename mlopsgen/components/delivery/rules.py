@@ -97,8 +97,8 @@ def providers_of_one_account(scene: Scene) -> Iterable[Finding]:
             where = f"account {site.spec.aws.account}" if site.spec.aws.account else "one account"
             yield Finding(
                 (*PATH, "github", "oidcProvider"),
-                f"environments `{other.environment}` and `{site.environment}` both create GitHub's "
-                f"provider in {where}, which can have one",
+                f"environment `{other.environment}` creates GitHub's provider in {where} too, "
+                "which can have one",
                 "leave `create` to one of them, or say in `aws.account` that they are in two accounts",
             )
             return

@@ -7,9 +7,8 @@ is withheld; each held to the environment's names and, where there are none, to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from troposphere import Sub
 
@@ -23,8 +22,7 @@ Properties: TypeAlias = Mapping[str, Any]
 Condition: TypeAlias = tuple[tuple[str, str, Value | tuple[Value, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StackReach:
+class StackReach(NamedTuple):
     """How far the role reaches: the environment that it makes, and what bounds the roles in it."""
 
     pipeline: str

@@ -59,13 +59,13 @@ class RetriesSpec(Spec):
 
 
 class JobSpec(WorkloadSpec):
-    """A container that runs to an end; with `produces` it is a trainer (`mlopsgen train JOB` starts it). It needs `command` unless its image is built with `python`."""
+    """A container that runs to an end; with `produces` it is a trainer (`mlopsgen local train JOB` runs it on a laptop). It needs `command` unless its image is built with `python`."""
 
     produces: Annotated[tuple[Name, ...], Field(max_length=1)] = ()
     """The models that it publishes; until more is said, at most one. `MODEL_NAME`, `MODEL_URI`, `CHECKPOINT_URI`, `PROMOTION` are the produced one's; what the job `loads` has `NAME_MODEL_URI` and `NAME_MODEL_VERSION` alone."""
 
     parameters: dict[ParameterKey, Json] = Field(default_factory=dict)
-    """As JSON in `PARAMETERS`; `mlopsgen train --parameter` overrides."""
+    """As JSON in `PARAMETERS`; on a laptop the option `--parameter` overrides."""
 
     # One of these three or none: they are no choices, of which one must stand.
     indexed: NotYet = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from mlopsgen.components.jobs.spec import JobSpec
 from mlopsgen.components.secrets.binding import SUFFIX, given
@@ -116,6 +117,37 @@ def _open(path: SpecPath, workload: WorkloadSpec) -> Iterator[tuple[SpecPath, st
             yield (*path, "parameters", name), text
 
 
+def _patched(scene: Scene) -> Iterator[tuple[SpecPath, str]]:
+    """Every text that a patch writes into a template."""
+    for path, patch in each(("spec", "patches"), scene.site.spec.patches):
+        yield from _texts((*path, "value"), patch.value)
+
+
+def _texts(path: SpecPath, value: Any) -> Iterator[tuple[SpecPath, str]]:
+    match value:
+        case str():
+            yield path, value
+        case dict():
+            for name, below in value.items():
+                yield from _texts((*path, name), below)
+        case list():
+            for index, below in enumerate(value):
+                yield from _texts((*path, index), below)
+
+
+def _pairs(path: SpecPath, value: Any) -> Iterator[tuple[SpecPath, str, Any]]:
+    """The variables that a patch gives a container, `{Name: …, Value: …}`, each with its place."""
+    match value:
+        case {"Name": str(name), "Value": given}:
+            yield (*path, "Value"), name, given
+        case dict():
+            for word, below in value.items():
+                yield from _pairs((*path, word), below)
+        case list():
+            for index, below in enumerate(value):
+                yield from _pairs((*path, index), below)
+
+
 @rule(
     "E226",
     "a secret in the open",
@@ -134,6 +166,10 @@ def secret_in_the_open(scene: Scene) -> Iterable[Finding]:
                 yield Finding(
                     at, f"this is {kind}, in the open", "withdraw it, and name a new one in `secrets`"
                 )
+    for at, value in _patched(scene):
+        kind = next((kind for kind, pattern in _PATTERNS.items() if pattern.search(value)), None)
+        if kind:
+            yield Finding(at, f"this is {kind}, in the open", "withdraw it, and name a new one in `secrets`")
 
 
 @rule(
@@ -148,9 +184,23 @@ def name_of_a_secret(scene: Scene) -> Iterable[Finding]:
     """What is called like a secret is none."""
     for path, workload in workloads(scene):
         for name, value in workload.env.items():
-            if value and name.upper().endswith(TELLING) and "://" not in value and not value.startswith("/"):
-                yield Finding(
-                    (*path, "env", name),
-                    f"`{name}` looks like a secret, and would stand in Git and in the task definition",
-                    "keep it in Secrets Manager and name it in `secrets`",
-                )
+            if _telling(name, value):
+                yield _looks((*path, "env", name), name)
+    for path, patch in each(("spec", "patches"), scene.site.spec.patches):
+        for at, name, value in _pairs((*path, "value"), patch.value):
+            if _telling(name, value):
+                yield _looks(at, name)
+
+
+def _telling(name: str, value: object) -> bool:
+    """Whether a variable is called like a secret and holds neither an address nor a path."""
+    text = value if isinstance(value, str) else ""
+    return bool(text) and name.upper().endswith(TELLING) and "://" not in text and not text.startswith("/")
+
+
+def _looks(at: SpecPath, name: str) -> Finding:
+    return Finding(
+        at,
+        f"`{name}` looks like a secret, and would stand in Git and in the task definition",
+        "keep it in Secrets Manager and name it in `secrets`",
+    )

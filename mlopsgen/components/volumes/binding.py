@@ -7,6 +7,7 @@ with Amazon ECS"; aws/amazon-ecs-agent, pull request 2372).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from troposphere import Sub, ecs
@@ -41,7 +42,8 @@ def bind(site: Site, workload: Workload) -> Binding:
     volumes = {each.name: each for each in site.spec.volumes}
     mounts = sorted(workload.spec.volume_mounts, key=lambda each: each.name)
     bound = (_bound(site, workload, volumes[each.name], each) for each in mounts if each.name in volumes)
-    return together((Binding(), *bound))
+    asked = _asked(site, workload, [volumes[each.name] for each in mounts if each.name in volumes])
+    return together((Binding(declarations=tuple(asked)), *bound))
 
 
 def _bound(site: Site, workload: Workload, volume: VolumeSpec, mount: MountSpec) -> Binding:
@@ -66,7 +68,7 @@ def _bound(site: Site, workload: Workload, volume: VolumeSpec, mount: MountSpec)
         mounts=(Mount(name, mount.mount_path, mount.read_only),),
         connections=(reach,),
         services=("elasticfilesystem",),
-        declarations=(FlowEdge(workload.name, f"volume:{name}", "mounts"), *_asked(site, workload, volume)),
+        declarations=(FlowEdge(workload.name, f"volume:{name}", "mounts"),),
         contributions=(Contribution("boundary", _bound_of(site, volume)),),
     )
 
@@ -110,19 +112,23 @@ def _bound_of(site: Site, volume: VolumeSpec) -> Grant:
     return Grant(actions, (arn("elasticfilesystem", "file-system/*"),), "volumes", own)
 
 
-def _asked(site: Site, workload: Workload, volume: VolumeSpec) -> tuple[Declaration, ...]:
-    """What the owner of somebody else's file system does to let the workload in."""
-    if not volume.existing:
-        return ()
+def _asked(site: Site, workload: Workload, volumes: Iterable[VolumeSpec]) -> Iterator[Declaration]:
+    """What the owners of other people's file systems do to let the workload in, once for each group."""
+    groups: dict[str, list[str]] = {}
+    for volume in volumes:
+        if volume.existing:
+            groups.setdefault(volume.existing.security_group_id, []).append(volume.name)
     stack = f"{site.prefix}-{workload.stack}"
-    group = (
+    source = (
         f'"$(aws cloudformation describe-stack-resource --stack-name {stack} --region {site.region} '
         "--logical-resource-id SecurityGroup --query StackResourceDetail.PhysicalResourceId --output text)"
         '"'
     )
-    line = (
-        f"aws ec2 authorize-security-group-ingress --region {site.region} "
-        f"--group-id {volume.existing.security_group_id} --protocol tcp --port {NFS} --source-group {group}"
-    )
-    title = f"Let {workload.name} reach volume {volume.name} in {site.environment}, as the volume's owner"
-    return (Command("Volumes", title, (line,)),)
+    for group, names in groups.items():
+        line = (
+            f"aws ec2 authorize-security-group-ingress --region {site.region} "
+            f"--group-id {group} --protocol tcp --port {NFS} --source-group {source}"
+        )
+        reached = f"volume {names[0]}" if len(names) == 1 else f"volumes {' and '.join(names)}"
+        title = f"Let {workload.name} reach {reached} in {site.environment}, as the owner of {group}"
+        yield Command("Volumes", title, (line,))

@@ -30,7 +30,7 @@ def bind(site: Site, workload: Workload) -> Binding:
         volumes=tuple(TaskVolume(name) for name in sorted({each.volume for each in disk})),
         mounts=tuple(disk),
         tmpfs=tuple(
-            Tmpfs(mount.mount_path, spec.size_limit)
+            Tmpfs(mount.mount_path, spec.size_limit, mount.read_only)
             for mount, spec in mounted
             if spec.medium == "Memory" and spec.size_limit
         ),

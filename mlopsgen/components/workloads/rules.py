@@ -200,3 +200,50 @@ def command_as_arguments(scene: Scene) -> Iterable[Finding]:
         if workload.command and workload.command[0].startswith("-"):
             message = f"`{workload.command[0]}` cannot be started"
             yield Finding((*path, "command"), message, "write `args`: what the image starts stays", key=True)
+
+
+@rule(
+    "E274",
+    "a port that cannot be called so",
+    """A service that calls another one takes its address from `${calls.NAME.PORT}`, where `host` and `port`
+    are the two halves of the address. No port has such a name.""",
+    """
+    spec:
+      services: [{name: api, ports: [{name: port, port: 9000}]}]
+    """,
+    """
+    spec:
+      services: [{name: api, ports: [{name: admin, port: 9000}]}]
+    """,
+)
+def port_names(scene: Scene) -> Iterable[Finding]:
+    """`host` and `port` are halves of an address."""
+    for path, workload in workloads(scene):
+        for at, port in each((*path, "ports"), getattr(workload, "ports", ())):
+            if port.name in ("host", "port"):
+                message = f"no port is called `{port.name}`, which is one half of an address"
+                yield Finding((*at, "name"), message, "name what it is for, such as `admin`")
+
+
+@rule(
+    "E275",
+    "a command that starts with Docker's `CMD`",
+    """The command of a health check is the program and its arguments, each a word. ECS's own `CMD` is put
+    before them; a shell is `[sh, -c, …]`.""",
+    """
+    spec:
+      services: [{name: api, healthCheck: {command: [CMD-SHELL, "test -f /tmp/alive"]}}]
+    """,
+    """
+    spec:
+      services: [{name: api, healthCheck: {command: [sh, -c, "test -f /tmp/alive"]}}]
+    """,
+)
+def check_words(scene: Scene) -> Iterable[Finding]:
+    """`CMD` and `CMD-SHELL` would be taken for programs."""
+    for path, workload in workloads(scene):
+        check = getattr(workload, "health_check", None)
+        words: tuple[str, ...] = check.command if check else ()
+        if words[:1] in (("CMD",), ("CMD-SHELL",)):
+            text = "write the words after it" if words[0] == "CMD" else "write `sh`, `-c` in its place"
+            yield Finding((*path, "healthCheck", "command", 0), f"`{words[0]}` is no program", text)

@@ -176,3 +176,32 @@ def test_ages_are_those_of_efs():
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::EFS::FileSystem").schema
     classes = schema["definitions"]["LifecyclePolicy"]["properties"]["TransitionToIA"]["enum"]
     assert {cold_class(days * 86400) for days in COLD_DAYS} == set(classes)
+
+
+SHARED_IDS = "fileSystemId: fs-0123456789abcdef0, securityGroupId: sg-0123456789abcdef0"
+TWO_PATHS = f"""\
+  images: [{{name: app}}]
+  volumes:
+    - {{name: a, existing: {{{SHARED_IDS}, path: /a}}}}
+    - {{name: b, existing: {{{SHARED_IDS}, path: /b}}}}
+  services:
+    - name: api
+      image: app
+      volumeMounts: [{{name: a, mountPath: /a}}, {{name: b, mountPath: /b}}]
+"""
+
+
+def test_two_paths_of_one_file_system_have_one_way_there():
+    """EC2 refuses the same rule twice, from the template and from its owner's command."""
+    found = plan(TWO_PATHS)
+    rules = [each for each in stack(found, "serving-api").resources if "SecurityGroupEgress" in each.type]
+    places = [
+        repr(each.document["Properties"]["DestinationSecurityGroupId"])
+        for each in rules
+        if "DestinationSecurityGroupId" in each.document["Properties"]
+    ]
+    assert places == ["'sg-0123456789abcdef0'"]
+    asked = [each for each in found.commands if "authorize-security-group-ingress" in each.lines[0]]
+    assert [each.title for each in asked] == [
+        "Let api reach volumes a and b in default, as the owner of sg-0123456789abcdef0"
+    ]

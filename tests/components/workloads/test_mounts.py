@@ -82,6 +82,12 @@ def test_memory_is_a_tmpfs_that_everybody_may_write(image: str):
     assert "/dev/shm" not in mounts(containers(found)[0])
 
 
+def test_memory_that_is_mounted_to_be_read_cannot_be_written():
+    found = service("app", MEMORY.replace("/dev/shm", "/shared, readOnly: true"))
+    (tmpfs,) = containers(found)[0]["LinuxParameters"]["Tmpfs"]
+    assert tmpfs["MountOptions"] == ["ro"]
+
+
 def test_a_volume_at_tmp_takes_the_place_of_the_one_that_is_there_by_itself():
     """Who mounts something at `/tmp` has that there."""
     tmpfs = service("app", MEMORY.replace("/dev/shm", "/tmp"))
