@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
 
-from mlopsgen.manifest import MANIFEST, Unwritable, digest, read_manifest, unix_lines
+from mlopsgen import regular
+from mlopsgen.manifest import MANIFEST, STAGE, Unwritable, digest, read_manifest, unix_lines
 
-STAGE = ".mlopsgen"
-"""The folder in the output folder where files are written before they are moved to their places."""
+# What a build keeps in its stage.
+_STAGED = re.compile("(new|old)-[0-9]+")
 
 # How many files a message names.
 _NAMED = 10
@@ -46,7 +48,7 @@ class Artifact(NamedTuple):
 
 Kind = Literal[
     "written", "updated", "overwritten", "removed", "kept",
-    "missing", "stale", "edited", "left over", "in the way",
+    "missing", "stale", "edited", "left over", "in the way", "unfinished",
 ]  # fmt: skip
 
 
@@ -58,11 +60,12 @@ class Change(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """What stands at a path: a file, a link (whose content is not looked at), or a folder."""
+    """What stands at a path: a file, a link (whose content is not looked at), or what is neither."""
 
     content: bytes | None
     executable: bool = False
-    folder: bool = False
+    other: bool = False
+    """Whether it is a folder, a pipe or the like, which is never replaced."""
 
     def holds(self, artifact: Artifact) -> bool:
         """Whether it is what the artifact is to be."""
@@ -83,13 +86,18 @@ class _Work(NamedTuple):
     changes: tuple[Change, ...]
     pending: tuple[Artifact, ...]
     removed: tuple[str, ...]
+    gone: tuple[str, ...]
+    """What is no longer built, whether it is still there or not: folders that held it may be empty."""
 
 
-def narrow(artifacts: Sequence[Artifact], output: Path, environment: str) -> tuple[Artifact, ...]:
-    """The artifacts of one environment, and those that all share.
+def _narrowed(artifacts: Sequence[Artifact], output: Path, environment: str | None) -> tuple[Artifact, ...]:
+    """The artifacts of one environment, if one is named, and those that all share.
 
-    Of other environments the manifest goes on saying what it said. Raises `Unwritable`.
+    Of other environments the manifest goes on saying what it said, so that nothing else may be built there
+    in between. Raises `Unwritable`.
     """
+    if environment is None:
+        return tuple(artifacts)
     *files, last = artifacts
     old, new = read_manifest(output), json.loads(last.text)
     others = {*new["environments"], *old.get("environments", ())} - {environment}
@@ -107,8 +115,10 @@ def narrow(artifacts: Sequence[Artifact], output: Path, environment: str) -> tup
     return (*(each for each in files if not elsewhere(each.path)), manifest)
 
 
-def write(artifacts: Sequence[Artifact], output: Path) -> tuple[Change, ...]:
+def write(artifacts: Sequence[Artifact], output: Path, environment: str | None = None) -> tuple[Change, ...]:
     """Make `output` hold exactly `artifacts`, of which the last is the manifest; returns what was changed.
+
+    With `environment` those of that one and what all share: of the others all stays as it is.
 
     Everything is written to a folder of its own first and moved to its place last, so that a full disk
     leaves all as it was, and a kill leaves each file as it was or as it is to be. Raises `Unwritable`,
@@ -117,19 +127,24 @@ def write(artifacts: Sequence[Artifact], output: Path) -> tuple[Change, ...]:
     try:
         if output.exists() and not output.is_dir():
             raise Unwritable(f"{output} is a file. Choose a folder with -o.")
-        return _write(artifacts, output)
+        return _write(artifacts, output, environment)
     except OSError as error:
         raise Unwritable(f"cannot write {error.filename or output}: {error.strerror}") from None
 
 
-def compare(artifacts: Sequence[Artifact], output: Path) -> tuple[Change, ...]:
+def compare(
+    artifacts: Sequence[Artifact], output: Path, environment: str | None = None
+) -> tuple[Change, ...]:
     """How `output` differs from `artifacts`: what is missing, stale, edited by hand, left over, in the way.
+
+    With `environment` only what `write` would look at.
 
     Raises `Unwritable` if it cannot be told.
     """
     try:
         ours = read_manifest(output).get("outputs", {})
-        return tuple(_differences(artifacts, output, ours))
+        found = tuple(_differences(_narrowed(artifacts, output, environment), output, ours))
+        return (*found, Change("unfinished", STAGE)) if _abandoned(output / STAGE) else found
     except OSError as error:
         raise Unwritable(f"cannot read {error.filename or output}: {error.strerror}") from None
 
@@ -143,7 +158,7 @@ def _differences(artifacts: Sequence[Artifact], output: Path, ours: Mapping[str,
             yield Change("missing", path)
         elif found.holds(artifact):
             continue
-        elif found.folder or (path not in ours and path != MANIFEST and not found.says(artifact)):
+        elif found.other or (path not in ours and path != MANIFEST and not found.says(artifact)):
             yield Change("in the way", path)
         elif path in ours and not found.was(ours[path]):
             yield Change("edited", path)
@@ -176,21 +191,25 @@ def _look(output: Path, path: str, entered: set[Path]) -> _Found | None:
     if at.is_symlink():
         return _Found(None)
     if at.is_dir():
-        return _Found(None, folder=True)
+        return _Found(None, other=True)
     try:
-        with at.open("rb") as file:
-            return _Found(file.read(), bool(os.fstat(file.fileno()).st_mode & 0o100))
+        content, found = regular.read(at)
+        return _Found(content, bool(found.st_mode & 0o100))
+    except regular.Irregular:
+        return _Found(None, other=True)
     except FileNotFoundError:
         return None
 
 
-def _write(artifacts: Sequence[Artifact], output: Path) -> tuple[Change, ...]:
-    if output.exists() and not _work(artifacts, output).pending:
+def _write(artifacts: Sequence[Artifact], output: Path, environment: str | None) -> tuple[Change, ...]:
+    narrowed = _narrowed(artifacts, output, environment)
+    if output.exists() and not _work(narrowed, output).pending and not os.path.lexists(output / STAGE):
         return ()
     with _made(output), _stage(output) as stage:
         # Only now is nobody else building here.
-        work = _work(artifacts, output)
-        _replace(output, stage, (*_journal(artifacts, output), *work.pending), work.removed)
+        narrowed = _narrowed(artifacts, output, environment)
+        work = _work(narrowed, output)
+        _replace(output, stage, (*_journal(narrowed, output), *work.pending), work)
     return work.changes
 
 
@@ -209,6 +228,7 @@ def _work(artifacts: Sequence[Artifact], output: Path) -> _Work:
         tuple(sorted((each for each in changes if each.path != MANIFEST), key=lambda each: each.path)),
         tuple(each for each in artifacts if each.path in differing),
         removed,
+        tuple(sorted(ours.keys() - json.loads(artifacts[-1].text)["outputs"].keys())),
     )
 
 
@@ -250,9 +270,12 @@ def _made(folder: Path) -> Iterator[None]:
 def _stage(output: Path) -> Iterator[Path]:
     """An empty folder in `output` that only this process uses; what a killed build left is thrown away."""
     stage = output / STAGE
+    if stage.is_symlink() or (stage.exists() and not stage.is_dir()):
+        raise Unwritable(_refusal(output, [STAGE]))
     handle = _hold(stage)
     try:
-        _clear(stage)
+        if strangers := _clear(stage):
+            raise Unwritable(_refusal(output, strangers))
         yield stage
     finally:
         with suppress(OSError):
@@ -301,13 +324,40 @@ def _hold_on_windows(stage: Path) -> int:
             return handle
 
 
-def _clear(stage: Path) -> None:
+def _abandoned(stage: Path) -> bool:
+    """Whether a build that was killed has left something there; not while another is at work."""
+    try:
+        if not any(stage.iterdir()):
+            return False
+        import fcntl
+
+        handle = os.open(stage, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except ImportError:
+        return True
+    except OSError:
+        return os.path.lexists(stage)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return any(stage.iterdir())
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+
+
+def _clear(stage: Path) -> list[str]:
+    """Take away what a build put there; what else is there, as the output folder calls it."""
+    strangers = []
     for each in stage.iterdir():
-        each.unlink()
+        if _STAGED.fullmatch(each.name) and (each.is_file() or each.is_symlink()):
+            each.unlink()
+        else:
+            strangers.append(f"{STAGE}/{each.name}")
+    return strangers
 
 
-def _replace(output: Path, stage: Path, artifacts: Iterable[Artifact], removed: Iterable[str]) -> None:
-    """Put the artifacts in their places, one after the other, and take `removed` away before the last."""
+def _replace(output: Path, stage: Path, artifacts: Iterable[Artifact], work: _Work) -> None:
+    """Put the artifacts in their places, one after the other, and take the old away before the last."""
     moves: list[tuple[Path | None, Path]] = []
     for number, artifact in enumerate(artifacts):
         fresh = stage / f"new-{number}"
@@ -315,24 +365,38 @@ def _replace(output: Path, stage: Path, artifacts: Iterable[Artifact], removed: 
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode), "wb") as file:
             file.write(artifact.content)
         moves.append((fresh, output / artifact.path))
-    gone: list[tuple[Path | None, Path]] = [(None, output / path) for path in sorted(removed)]
+    removed: list[tuple[Path | None, Path]] = [(None, output / path) for path in sorted(work.removed)]
+    if not moves:
+        return
     with _uninterrupted():
-        _move(stage, [*moves[:-1], *gone, *moves[-1:]])
-    for _, target in gone:
-        for folder in target.parents:
-            if folder == output:
-                break
-            with suppress(OSError):
-                folder.rmdir()
+        _move(stage, [*moves[:-1], *removed], moves[-1], _folders(output, work.gone))
 
 
-def _move(stage: Path, moves: Sequence[tuple[Path | None, Path]]) -> None:
-    """Each file to its place, or away for None; all back again if one cannot be moved."""
+def _folders(output: Path, paths: Iterable[str]) -> list[Path]:
+    """The folders of the paths, the inner ones first."""
+    found = {folder for path in paths for folder in PurePosixPath(path).parents if folder.name}
+    return [output / folder for folder in sorted(found, reverse=True)]
+
+
+def _move(
+    stage: Path,
+    moves: Sequence[tuple[Path | None, Path]],
+    manifest: tuple[Path | None, Path],
+    emptied: Sequence[Path],
+) -> None:
+    """Each file to its place, or away for None, the manifest last; all back again if one cannot be moved.
+
+    The folders that are empty then go before the manifest, which is what knows of them.
+    """
     done: list[tuple[Path, Path | None]] = []
     made: list[Path] = []
     ready: set[Path] = set()
     try:
-        for number, (fresh, target) in enumerate(moves):
+        for number, (fresh, target) in enumerate([*moves, manifest]):
+            if number == len(moves):
+                for folder in emptied:
+                    with suppress(OSError):
+                        folder.rmdir()
             if target.parent not in ready:
                 missing = [each for each in target.parents if not each.exists()]
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -350,6 +414,7 @@ def _move(stage: Path, moves: Sequence[tuple[Path | None, Path]]) -> None:
         for target, backup in reversed(done):
             with suppress(OSError):
                 if backup:
+                    target.parent.mkdir(parents=True, exist_ok=True)
                     backup.replace(target)
                 else:
                     target.unlink()

@@ -13,13 +13,16 @@ import stat
 import sys
 from collections.abc import Iterator
 
-from mlopsgen import __version__
+from mlopsgen import __version__, regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 MANIFEST = "manifest.json"
+STAGE = ".mlopsgen-build"
+"""The folder in the output folder where files are written before they are moved to their places."""
+
 SCHEMA = "mlopsgen.io/manifest/v1"
 
 # A line is 65 bytes: the last thousand states.
@@ -44,8 +47,7 @@ def read_manifest(output: str | os.PathLike[str]) -> dict[str, Any]:
     """What the last build says that it wrote; empty if there was none. Raises `Unwritable` if broken."""
     path = os.path.join(output, MANIFEST)
     try:
-        with open(path, "rb") as file:
-            content = file.read()
+        content, _ = regular.read(path)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
@@ -132,8 +134,7 @@ def _inputs(manifest: dict[str, Any], pipeline: str) -> Iterator[object]:
     """The pipeline's bytes; of what only has to be there, what it is and where it really lies."""
     folder, name = os.path.split(os.path.realpath(pipeline))
     yield sorted(manifest["inputs"]), os.path.basename(pipeline), name
-    with open(pipeline, "rb") as file:
-        yield digest(file.read())
+    yield digest(regular.read(pipeline)[0])
     for path in manifest["files"]:
         real = os.path.realpath(os.path.join(folder, path))
         kind = stat.S_IFMT(os.stat(real).st_mode) if os.path.exists(real) else None
@@ -141,11 +142,12 @@ def _inputs(manifest: dict[str, Any], pipeline: str) -> Iterator[object]:
 
 
 def _outputs(manifest: dict[str, Any], output: str) -> Iterator[object]:
+    if os.path.lexists(stage := os.path.join(output, STAGE)):
+        raise Unwritable(f"{stage} is what a build left that was killed")
     for path in (MANIFEST, *manifest["outputs"]):
         at = os.path.join(output, path)
-        with open(at, "rb") as file:
-            found = os.fstat(file.fileno())
-            yield path, os.path.islink(at), found.st_mode & 0o111 != 0, digest(file.read())
+        content, found = regular.read(at)
+        yield path, os.path.islink(at), found.st_mode & 0o111 != 0, digest(content)
 
 
 def known(state: str | None) -> bool:
@@ -153,8 +155,7 @@ def known(state: str | None) -> bool:
     if state is None:
         return False
     try:
-        with open(_memory(), "rb") as file:
-            return state.encode() in file.read().split(b"\n")
+        return state.encode() in regular.read(_memory())[0].split(b"\n")
     except OSError:
         return False
 
@@ -164,6 +165,8 @@ def remember(state: str | None) -> None:
     if state is None or known(state):
         return
     path = _memory()
+    if os.path.lexists(path) and not os.path.isfile(path):
+        return
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "ab") as file:

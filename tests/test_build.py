@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -14,10 +15,10 @@ import pytest
 from troposphere import Ref, ecr
 
 from mlopsgen import artifacts
-from mlopsgen.artifacts import Artifact, write
+from mlopsgen.artifacts import Artifact, compare, write
 from mlopsgen.cli import main
 from mlopsgen.components.images import resources as images
-from mlopsgen.manifest import MANIFEST, Unwritable
+from mlopsgen.manifest import MANIFEST, STAGE, Unwritable, digest
 from mlopsgen.model.binding import Bindings
 from mlopsgen.model.plan import Declaration
 from mlopsgen.model.site import Site
@@ -98,6 +99,14 @@ def test_check_names_what_is_not_as_it_was_built(project: Path):
     assert "generated/dev/stacks/serving-web.yaml: missing" in said
     assert said[-1] == "`mlopsgen build pipeline.yaml` brings generated up to date."
     assert tree(generated) == before
+
+
+def test_verbose_names_the_files(project: Path):
+    """Each with what became of it, before the sum."""
+    mlopsgen(project, "build")
+    (project / "generated" / "dev" / "deploy.sh").unlink()
+    said = mlopsgen(project, "build", "-v").stdout
+    assert said == "written generated/dev/deploy.sh\ngenerated: 1 written\n"
 
 
 def test_what_was_edited_by_hand_is_seen_and_named(project: Path):
@@ -249,7 +258,7 @@ def test_a_broken_manifest_is_not_guessed_at(project: Path):
 def test_builds_at_the_same_time_end_in_the_same_place(project: Path):
     """Four at once: all succeed, and what is there is what one alone would have written."""
     alone = project.parent / f"{project.name}-alone"
-    mlopsgen(project, "build", "-o", str(alone))
+    mlopsgen(project, "build", "-d", str(alone))
     command = [sys.executable, "-m", "mlopsgen", "build"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(project / ".cache")}
     runs = [subprocess.Popen(command, cwd=project, env=environment) for _ in range(4)]
@@ -262,7 +271,7 @@ def test_a_folder_elsewhere_is_called_as_if_it_lay_beside(project: Path):
     """Built to look at, outside of the pipeline's folder, the files are those that would be committed."""
     mlopsgen(project, "build")
     elsewhere = project.parent / f"{project.name}-elsewhere"
-    mlopsgen(project, "build", "-o", str(elsewhere))
+    mlopsgen(project, "build", "-d", str(elsewhere))
     here = {path: content for path, (content, _) in tree(project / "generated").items()}
     assert here == {path: content for path, (content, _) in tree(elsewhere).items()}
 
@@ -274,10 +283,6 @@ MANIFESTO = (
 
 def files(**contents: str) -> tuple[Artifact, ...]:
     """Artifacts with a manifest that lists them."""
-    import json
-
-    from mlopsgen.manifest import digest
-
     listed = {name: digest(text.encode()) for name, text in sorted(contents.items())}
     made = tuple(Artifact(name, text) for name, text in sorted(contents.items()))
     return (*made, Artifact(MANIFEST, MANIFESTO % json.dumps(listed)))
@@ -317,8 +322,8 @@ def test_a_build_that_was_killed_is_taken_up_again(tmp_path: Path, monkeypatch: 
     class Killed(BaseException):
         pass
 
-    def killed(stage: Path, moves: list[tuple[Path | None, Path]]) -> None:
-        real(stage, moves[:3])
+    def killed(stage: Path, moves: list[tuple[Path | None, Path]], *_: object) -> None:
+        real(stage, moves[:2], moves[2], ())
         raise Killed
 
     real = artifacts._move
@@ -331,16 +336,120 @@ def test_a_build_that_was_killed_is_taken_up_again(tmp_path: Path, monkeypatch: 
     assert (tmp_path / "new").read_text() == "3"
 
 
+def environments(*names: str) -> tuple[Artifact, ...]:
+    """A file for each environment, and the manifest that lists them."""
+    made = files(**{f"{name}/deploy.sh": name for name in names})
+    document = json.loads(made[-1].text) | {"environments": {name: {} for name in names}}
+    return (*made[:-1], Artifact(MANIFEST, json.dumps(document, indent=2) + "\n"))
+
+
+def test_two_environments_built_at_once_are_both_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What one build writes while the other waits for it is seen by the other."""
+    both = environments("dev", "prod")
+    hold = artifacts._hold
+
+    def hold_late(stage: Path) -> int:
+        monkeypatch.setattr(artifacts, "_hold", hold)
+        write(both, tmp_path, "dev")
+        return hold(stage)
+
+    monkeypatch.setattr(artifacts, "_hold", hold_late)
+    write(both, tmp_path, "prod")
+    assert sorted(tree(tmp_path)) == ["dev/deploy.sh", MANIFEST, "prod/deploy.sh"]
+    assert compare(both, tmp_path) == ()
+
+
+def test_what_a_kill_left_is_cleared_away_by_the_next_build(project: Path):
+    """A build that has nothing to write does it too, and a check says it."""
+    mlopsgen(project, "build")
+    stage = project / "generated" / STAGE
+    stage.mkdir()
+    assert mlopsgen(project, "build", "--check").returncode == 0
+    (stage / "old-0").write_text("before")
+    checked = mlopsgen(project, "build", "--check")
+    assert checked.returncode == 1
+    assert checked.stderr.startswith(f"generated/{STAGE}: left by a build that was killed\n")
+    assert (stage / "old-0").exists()
+    assert mlopsgen(project, "build").stdout == "generated: unchanged\n"
+    assert not stage.exists()
+
+
+def test_folders_that_a_kill_left_empty_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Killed before it took an emptied folder away, the build leaves it to the next one."""
+    write(files(**{"images/old/Dockerfile": "1", "a": "1"}), tmp_path)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(self: Path) -> None:
+        if self.name != STAGE:
+            raise Killed
+        real(self)
+
+    real = Path.rmdir
+    monkeypatch.setattr(Path, "rmdir", killed)
+    with pytest.raises(Killed):
+        write(files(a="2"), tmp_path)
+    monkeypatch.undo()
+    assert (tmp_path / "images" / "old").is_dir()
+    write(files(a="2"), tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", MANIFEST]
+
+
+def test_nothing_of_others_is_taken_for_what_a_kill_left(project: Path):
+    """What somebody put into the stage, or in its place, is named, and is there still."""
+    mlopsgen(project, "build")
+    stage = project / "generated" / STAGE
+    stage.mkdir()
+    (stage / "mine.txt").write_text("precious")
+    (stage / "new-0").mkdir()
+    run = mlopsgen(project, "build")
+    assert run.returncode == 1
+    assert f"generated/{STAGE}/mine.txt" in run.stderr
+    assert f"generated/{STAGE}/new-0" in run.stderr
+    assert "not written by mlopsgen" in run.stderr
+    assert (stage / "mine.txt").read_text() == "precious"
+    shutil.rmtree(stage)
+    stage.write_text("mine too")
+    run = mlopsgen(project, "build")
+    assert (run.returncode, stage.read_text()) == (1, "mine too")
+    assert f"not written by mlopsgen: generated/{STAGE}." in run.stderr
+
+
+def test_the_folder_of_local_runs_is_not_the_builds(project: Path):
+    """A project is built into its own folder, whatever `mlopsgen local` keeps there."""
+    local = project / ".mlopsgen" / "local"
+    local.mkdir(parents=True)
+    (local.parent / ".gitignore").write_text("*\n")
+    assert mlopsgen(project, "build", "-o", ".").returncode == 0
+    assert sorted(path.name for path in local.parent.iterdir()) == [".gitignore", "local"]
+
+
+@pytest.mark.parametrize("place", ["pipeline.yaml", "generated/manifest.json", "generated/dev/deploy.sh"])
+def test_a_pipe_is_not_waited_for(project: Path, place: str):
+    """Where a file has to be it is named, whether it is read or would be replaced."""
+    mlopsgen(project, "build")
+    (project / ".cache" / "mlopsgen" / "built").unlink()
+    os.mkfifo(project / ".cache" / "mlopsgen" / "built")
+    (project / place).unlink()
+    os.mkfifo(project / place)
+    for words in (["build"], ["build", "--check"]):
+        run = mlopsgen(project, *words, timeout=60)
+        assert run.returncode == 1
+        assert place in run.stderr
+    assert (project / place).is_fifo()
+
+
 def test_another_output_folder_is_named_where_it_matters(tmp_path: Path):
     """Scripts, Dockerfiles, Git sync files and the workflow lead to the folder that was chosen with -o."""
     for name in ("app", "train"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pipeline.yaml", tmp_path)
-    command = [sys.executable, "-m", "mlopsgen", "build", "-o", "infra/out"]
+    command = [sys.executable, "-m", "mlopsgen", "build", "-d", "infra/out"]
     subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
     output = tmp_path / "infra" / "out"
     assert "bash infra/out/dev/deploy.sh" in (output / "ci" / "deploy.yml").read_text()
-    assert "mlopsgen build --check --output infra/out" in (output / "ci" / "deploy.yml").read_text()
+    assert "mlopsgen build --check --output-dir infra/out" in (output / "ci" / "deploy.yml").read_text()
     assert "infra/out/prod/deploy.sh" in (output / "README.md").read_text()
     texts = [path.read_text() for path in output.rglob("*") if path.is_file()]
     assert not [text for text in texts if "generated/" in text]

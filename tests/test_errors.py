@@ -56,6 +56,18 @@ def variables(count: int, name: str = "VARIABLE", value: str = "value") -> str:
     return ", ".join(f"{name}_{number}: {value}" for number in range(count))
 
 
+def labels(count: int) -> str:
+    """That many labels, each as long as AWS takes it."""
+    return ", ".join(f"label-{number}: {'v' * 256}" for number in range(count))
+
+
+def schedules(count: int) -> str:
+    """That many changes of the replicas, each at a minute of its own."""
+    return ", ".join(
+        f"{{name: at-{n}, cron: '{n % 60} {n // 60} * * *', min: {1 + n % 2}}}" for n in range(count)
+    )
+
+
 SERVICE = "{{name: s{number}, image: '{uri}', ingress: [{{name: web, paths: [/{number}]"
 
 # What would be too large to keep: each file is made when it is needed, and its whole text compared too.
@@ -77,6 +89,20 @@ MADE: dict[str, Callable[[], bytes | None]] = {
     "E302-many-resources": lambda: (
         f"{HEAD}  monitoring:\n    notify:\n"
         + "".join(f"      - {{name: n{n}, email: a{n}@example.com}}\n" for n in range(500))
+    ).encode(),
+    "E301-labels": lambda: (
+        HEAD.replace("{name: demo}", f"{{name: demo, labels: {{{labels(40)}}}}}")
+        + "  images: [{name: app}]\n  services: [{name: api, image: app}]\n"
+    ).encode(),
+    "E391-schedules": lambda: (
+        f"{HEAD}  images: [{{name: app}}]\n  services: [{{name: api, image: app, replicas: {{min: 1, max: 4, "
+        f"schedules: [{schedules(201)}]}}}}]\n"
+    ).encode(),
+    "W355-rules": lambda: (
+        f"{HEAD}  images: [{{name: train}}]\n  jobs:\n"
+        + "".join(
+            f"    - {{name: job{n}, image: train, retries: {{onLostCapacity: 5}}}}\n" for n in range(61)
+        )
     ).encode(),
     "E303-large-task": lambda: (
         f"{HEAD}  images: [{{name: app}}]\n"
@@ -256,6 +282,13 @@ def test_explain_documents_the_language(capsys: pytest.CaptureFixture[str]):
         ("spec.services.replicas.min.x", "it is no map"),
         ("E999", "there is no code E999"),
         ("bogus", "the language has no key `bogus`"),
+        ("replcas", "the language has no key `replcas`; did you mean `replicas`?"),
+        (
+            "replicas",
+            "`replicas` stands in several places:\n"
+            "  mlopsgen explain spec.services.replicas\n"
+            "  mlopsgen explain spec.workers.replicas\n",
+        ),
     ],
 )
 def test_explain_suggests(topic: str, help_: str, capsys: pytest.CaptureFixture[str]):

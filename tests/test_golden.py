@@ -30,7 +30,7 @@ SMALL = sorted(path.parent for path in (TESTS / "components").glob("*/pipeline.y
 def build(pipeline: Path, output: Path, seed: str) -> dict[str, bytes]:
     """Build `pipeline` in a process of its own with hash seed `seed`, and read what it wrote."""
     subprocess.run(
-        [sys.executable, "-m", "mlopsgen", "build", pipeline.name, "-o", output],
+        [sys.executable, "-m", "mlopsgen", "build", pipeline.name, "-d", output],
         cwd=pipeline.parent,
         env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
         check=True,

@@ -106,3 +106,13 @@ def test_hooks_run_what_make_check_runs():
     words = [re.sub(r" --(check|force-exclude)| \.$", "", each) for each in commands]
     run = [re.sub(r" --(check|force-exclude)|^\.venv/bin/", "", hook["entry"]) for hook in hooks]
     assert run == words
+
+
+def test_services_listen_where_they_are_told():
+    """On a laptop that is this machine alone, and not the network that it is in."""
+    sources = [
+        path for folder in ("app", "examples", "templates/init") for path in (ROOT / folder).rglob("*.py")
+    ]
+    said = [path for path in sources if "0.0.0.0" in path.read_text()]
+    assert said
+    assert [path for path in said if "HOST" not in path.read_text()] == []

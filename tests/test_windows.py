@@ -65,7 +65,7 @@ def test_everything_but_local_works(project: Path):
     assert run(project, "validate") == "pipeline.yaml: nothing is wrong\n"
     assert "written" in run(project, "build")
     assert run(project, "build", "--check") == "generated: up to date\n"
-    assert not (project / "generated" / ".mlopsgen").exists()
+    assert not (project / "generated" / ".mlopsgen-build").exists()
     assert "kind: Pipeline" in run(project, "render", "--env", "prod")
     assert json.loads(run(project, "schema"))["title"]
     assert "E201" in run(project, "explain", "E201")

@@ -89,7 +89,7 @@ while [ $# -gt 0 ]; do
       shift
       ;;
     -h | --help)
-      sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
+      sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "${BASH_SOURCE[0]}"
       exit
       ;;
     -*) fail "unknown option $1 (see --help)" ;;
@@ -147,7 +147,8 @@ for stack in "${STACKS[@]}"; do
         ;;
     esac
     [ -n "${parameters[*]:-}" ] && parameters=(--parameter-overrides "${parameters[@]}")
-    deploy "$stack" "${capabilities[@]}" "${parameters[@]}"
+    # bash before 4.4, which macOS has, takes an empty list for an unset one.
+    deploy "$stack" ${capabilities[@]+"${capabilities[@]}"} ${parameters[@]+"${parameters[@]}"}
   fi
   [ "$stack" = "$until" ] && active=''
 done

@@ -69,7 +69,9 @@ def parse(text: str) -> Cron:
             "the day of month and the day of week are both given, which AWS cannot express: leave one as `*`"
         )
     if days is not None and not _possible(days, months):
-        raise ValueError(f"no month that is given has a day {days[0]}, so this would never happen")
+        raise ValueError(
+            f"no month that is given has a day {days[0]}, so this would never happen: take a day that it has"
+        )
     return Cron(minutes, hours, days, months, weekdays)
 
 
@@ -161,7 +163,8 @@ def _item(item: str, field: _Field) -> range:
         raise ValueError(f"`{item}` is no {field.name}{_hint(item)}")
     whole, first, last, step = match.groups()
     if step is not None and whole != "*" and last is None:
-        raise ValueError(f"`{item}`: write the range that is stepped through, `{first}-{field.high}/{step}`")
+        message = f"`{item}` does not say how far it steps"
+        raise ValueError(f"{message}: write the range, `{first}-{field.high}/{step}`")
     # Sunday is 0 and 7; only once in a step through the week.
     high = 6 if field is _WEEKDAY and whole == "*" else field.high
     low = field.low if whole == "*" else _value(first, field)
@@ -172,7 +175,7 @@ def _item(item: str, field: _Field) -> range:
         raise ValueError(f"`{item}` runs backwards: the {field.name} on the left is the smaller one")
     stride = 1 if step is None else int(step)
     if stride < 1 or stride > field.high:
-        raise ValueError(f"`{item}`: a step of {stride} does not fit the {field.name}")
+        raise ValueError(f"`{item}` has a step of {stride}: expected 1-{field.high} in the {field.name}")
     return range(low, high + 1, stride)
 
 

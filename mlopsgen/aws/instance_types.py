@@ -1,7 +1,8 @@
 """EC2 instance types: what each has, and which regions offer it.
 
 The table beside this file is made by `python -m mlopsgen.aws.refresh` from what EC2's DescribeInstanceTypes
-answers, as moto carries it, and from the registry schemas of each region, as cfn-lint carries them.
+answers, as moto carries it, and from the registry schemas of each region, as cfn-lint carries them. Of some
+types the schemas alone know: their lines have nothing but the regions.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 TABLE = Path(__file__).with_name("instance_types.tsv")
+
+SOURCE = "EC2's instance types, as in "
+"""How the table's first line begins; versions follow."""
 
 
 class InstanceType(NamedTuple):
@@ -47,8 +51,13 @@ class InstanceType(NamedTuple):
 @cache
 def _table() -> tuple[tuple[str, ...], Mapping[str, str]]:
     """The regions, and each type's line, to be read once somebody asks for it: there are a thousand."""
-    head, *lines = TABLE.read_text().splitlines()
+    _, head, *lines = TABLE.read_text().splitlines()
     return tuple(head.removeprefix("# ").split("\t")), {line.partition("\t")[0]: line for line in lines}
+
+
+def source() -> str:
+    """What the table was made from, with versions."""
+    return TABLE.read_text().partition("\n")[0].removeprefix("# ")
 
 
 def _offered_in(line: str) -> int:
@@ -58,12 +67,13 @@ def _offered_in(line: str) -> int:
 
 @cache
 def find(name: str) -> InstanceType | None:
-    """The type called `name`, or None if it is not known."""
+    """The type called `name`, or None if it is not known what it has."""
     places, lines = _table()
-    line = lines.get(name)
-    if line is None:
+    facts = lines.get(name, "").split("\t")
+    if len(facts) < 7:
         return None
-    _, cpus, memory, gpus, interfaces, architecture, _ = line.split("\t")
+    line = lines[name]
+    _, cpus, memory, gpus, interfaces, architecture, _ = facts
     bits = _offered_in(line)
     there = frozenset(each for place, each in enumerate(places) if bits >> place & 1)
     return InstanceType(int(cpus) * 1024, int(memory), int(gpus), int(interfaces), architecture, there)
@@ -77,6 +87,13 @@ def offered(region: str) -> frozenset[str]:
         return frozenset()
     place = places.index(region)
     return frozenset(name for name, line in lines.items() if _offered_in(line) >> place & 1)
+
+
+def named_in(name: str) -> frozenset[str]:
+    """The regions that offer the type, also if nothing more is known of it."""
+    places, lines = _table()
+    bits = _offered_in(lines[name]) if name in lines else 0
+    return frozenset(each for place, each in enumerate(places) if bits >> place & 1)
 
 
 def regions() -> tuple[str, ...]:

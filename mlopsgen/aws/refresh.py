@@ -106,11 +106,13 @@ def instances() -> str:
         if region != "all" and isinstance(schema, dict)
     }
     regions = sorted(offers)
-    lines = ["# " + "\t".join(regions)]
-    for name in sorted(hardware):
+    stated = f"moto {version('moto')} and cfn-lint {version('cfn-lint')}, schemas of {_date()}"
+    lines = [f"# {instance_types.SOURCE}{stated}", "# " + "\t".join(regions)]
+    for name in sorted(set().union(*offers.values())):
         bits = sum(1 << place for place, region in enumerate(regions) if name in offers[region])
-        if bits:
-            lines.append("\t".join(map(str, _hardware(name, hardware[name], bits))))
+        known = hardware.get(name)
+        facts = _hardware(name, known, bits) if known else (name, f"{bits:x}")
+        lines.append("\t".join(map(str, facts)))
     return "\n".join(lines) + "\n"
 
 

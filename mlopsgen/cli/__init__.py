@@ -23,9 +23,30 @@ COMMANDS = {
     "explain": "tell the story of a code, or document a part of the language",
     "schema": "print the language as JSON Schema, for editors",
     "init": "start a new project that builds at once",
-    "local": "rehearse the deployment on an embedded AWS",
+    "local": "run the whole pipeline on this machine, on an embedded AWS",
     "completion": "print a shell's completion script",
 }
+
+PIPELINE = "pipeline.yaml"
+
+DEEPEST = 32
+"""Folders above this one in which the pipeline is looked for."""
+
+ELSEWHERE = {
+    "apply": "build",
+    "check": "build --check",
+    "compile": "build",
+    "diff": "build --check",
+    "docs": "explain",
+    "generate": "build",
+    "lint": "validate",
+    "new": "init",
+    "plan": "build --check",
+    "run": "local up",
+    "synth": "build",
+    "test": "validate",
+}
+"""What other tools call a command."""
 
 GOOD, REJECTED, USAGE, BUG, INTERRUPTED = 0, 1, 2, 70, 130
 BUGS = "https://github.com/mlopsgen/mlopsgen/issues"
@@ -41,6 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read our output has enough.
         _mute()
+    except FileNotFoundError:
+        # No output is ever missing: it was asked where it is.
+        print("mlopsgen: the current folder no longer exists: go to another one", file=sys.stderr)
+        code = REJECTED
     except OSError as error:
         _mute()
         print(f"mlopsgen: cannot write the output: {error.strerror}", file=sys.stderr)
@@ -56,7 +81,9 @@ def _run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        # An OSError about no file is about the output.
+        if isinstance(error, FileNotFoundError) and error.filename is None:
+            return _failed(UserFault("the current folder is not there any more: go to another"))
+        # Any other OSError about no file is about the output.
         if isinstance(error, OSError) and error.filename is None and error.strerror:
             raise
         return _failed(error)
@@ -102,12 +129,18 @@ def parser(command: str | None = None, *, alone: bool = False) -> argparse.Argum
 
 
 def _dispatch(arguments: list[str]) -> int:
+    if not arguments:
+        parser().print_help(sys.stderr)
+        return USAGE
     command = next((word for word in arguments if not word.startswith("-")), None)
     known = command if command in COMMANDS else None
     # Who names a command first does not ask for the list of them.
     top = parser(known, alone=known is not None and arguments[0] == known)
     if command is not None and known is None and arguments[0] == command:
-        hint = _nearest(command, COMMANDS) or "; `mlopsgen --help` lists them"
+        if command == "help":
+            top.print_help()
+            return GOOD
+        hint = _meant(command) or "; `mlopsgen --help` lists them"
         top.error(f"there is no command `{command}`{hint}")
     parsed, unknown = top.parse_known_args(arguments)
     if unknown:
@@ -115,6 +148,14 @@ def _dispatch(arguments: list[str]) -> int:
         options = [word for word in sub._option_string_actions if word.startswith("--")]
         sub.error(f"`{unknown[0]}` is too much{_nearest(unknown[0], options)}")
     return int(_module(parsed.command).run(parsed))
+
+
+def _meant(command: str) -> str:
+    """What somebody who names a command that does not exist may have meant."""
+    from mlopsgen.cli.local import ACTIONS
+
+    other = f"local {command}" if command in ACTIONS else ELSEWHERE.get(command)
+    return f"; did you mean `mlopsgen {other}`?" if other else _nearest(command, COMMANDS)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
@@ -162,14 +203,10 @@ def show(rejected: Rejected) -> None:
 
 def sources(diagnostics: Sequence[Any]) -> dict[str, str]:
     """The text of each file that is pointed to, as far as it can be read."""
-    from contextlib import suppress
-    from pathlib import Path
+    from mlopsgen.source.read import shown
 
-    texts: dict[str, str] = {}
-    for name in {label.span.file for each in diagnostics for label in each.labels}:
-        with suppress(OSError, ValueError):
-            texts[name] = Path(name).read_text("utf-8-sig", "replace")
-    return texts
+    names = {label.span.file for each in diagnostics for label in each.labels}
+    return {name: text for name in names if (text := shown(name)) is not None}
 
 
 def colour(stream: Any) -> bool:
@@ -178,14 +215,29 @@ def colour(stream: Any) -> bool:
 
 
 def add_file(sub: argparse.ArgumentParser) -> None:
-    """The file that a command reads: as an argument or with `-f`; `pipeline.yaml` by default."""
-    sub.add_argument("file", nargs="?", metavar="FILE", help="the pipeline (default: pipeline.yaml)")
+    """The file that a command reads: as an argument or with `-f`; the nearest `pipeline.yaml` by default."""
+    sub.add_argument(
+        "file", nargs="?", metavar="FILE", help="the pipeline (default: pipeline.yaml, here or above)"
+    )
     sub.add_argument("-f", "--file", dest="option_file", metavar="FILE", help="the same")
 
 
 def file_of(arguments: argparse.Namespace) -> str:
     """The file that the command is to read. Raises `UserFault` if two are named."""
-    named = {name for name in (arguments.file, arguments.option_file) if name is not None}
+    given = (getattr(arguments, "file", None), arguments.option_file)
+    named = {name for name in given if name is not None}
     if len(named) > 1:
         raise UserFault(f"two files are named: {' and '.join(sorted(named))}; give one")
-    return named.pop() if named else "pipeline.yaml"
+    return named.pop() if named else _nearest_pipeline()
+
+
+def _nearest_pipeline() -> str:
+    """The pipeline of this folder, or of the nearest one above in the same repository."""
+    name = PIPELINE
+    for _ in range(DEEPEST):
+        if os.path.lexists(name):
+            return name
+        if os.path.lexists(f"{name.removesuffix(PIPELINE)}.git"):
+            break
+        name = f"{os.pardir}{os.sep}{name}"
+    return PIPELINE

@@ -25,3 +25,13 @@ class Parser(argparse.ArgumentParser):
         """The line of usage."""
         self.formatter_class = argparse.HelpFormatter
         return super().format_usage()
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """An action that does not exist is answered with the nearest that does."""
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            from mlopsgen.diagnostics.closest import closest
+
+            close = closest(value, action.choices)
+            hint = f"did you mean `{close}`?" if close else f"there are: {', '.join(action.choices)}"
+            self.error(f"`{self.prog}` has no action `{value}`; {hint}")
+        super()._check_value(action, value)

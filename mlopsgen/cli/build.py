@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 OUTPUT = "generated"
 
+WORDS = {"written": "written", "updated": "updated", "overwritten": "updated", "removed": "removed"}
 DONE = {
     "overwritten": "had been edited by hand, and was overwritten",
     "kept": "is no longer built, but was edited by hand: left alone",
@@ -30,54 +31,52 @@ DIFFERENT = {
     "left over": "no longer built",
     "missing": "missing",
     "stale": "stale",
+    "unfinished": "left by a build that was killed",
 }
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add_file(parser)
-    parser.add_argument("-o", "--output", metavar="FOLDER", help="where to write (default: generated)")
+    parser.add_argument("-d", "--output-dir", metavar="FOLDER", help="where to write (default: generated)")
     parser.add_argument("--env", metavar="NAME", help="only this environment")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if something is stale")
+    parser.add_argument("-v", "--verbose", action="store_true", help="name each file that is written")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Build, or check. Exit code 1 if the pipeline is rejected, or something is stale."""
     name = file_of(arguments)
-    output = arguments.output or os.path.join(os.path.dirname(name), OUTPUT)
+    output = arguments.output_dir or os.path.join(os.path.dirname(name), OUTPUT)
     if known(state(name, output, arguments.env)):
         print(f"{output}: {'up to date' if arguments.check else 'unchanged'}")
         return GOOD
-    code = _compile(name, output, arguments.env, check=arguments.check)
+    code = _compile(name, output, arguments.env, check=arguments.check, verbose=arguments.verbose)
     if code == GOOD:
         remember(state(name, output, arguments.env))
     return code
 
 
-def _compile(name: str, output: str, environment: str | None, *, check: bool) -> int:
+def _compile(name: str, output: str, environment: str | None, *, check: bool, verbose: bool) -> int:
     import gc
     from pathlib import Path
 
     # All that is made lives until the end, which is near.
     gc.disable()
-    from mlopsgen.artifacts import narrow
     from mlopsgen.compile import compile_file
 
     compiled = compile_file(Path(name), name, _beside(name, output))
-    artifacts = compiled.artifacts
-    if environment is not None:
-        if environment not in compiled.environments:
-            there = ", ".join(compiled.environments)
-            raise UserFault(f"there is no environment `{environment}`; there are: {there}")
-        artifacts = narrow(artifacts, Path(output), environment)
+    if environment is not None and environment not in compiled.environments:
+        there = ", ".join(compiled.environments)
+        raise UserFault(f"there is no environment `{environment}`; there are: {there}")
     _warn(compiled)
     if check:
         from mlopsgen.artifacts import compare
 
-        return _differs(compare(artifacts, Path(output)), Path(output), name)
+        return _differs(compare(compiled.artifacts, Path(output), environment), Path(output), name)
     from mlopsgen.artifacts import write
 
-    _report(write(artifacts, Path(output)), Path(output))
+    _report(write(compiled.artifacts, Path(output), environment), Path(output), verbose=verbose)
     return GOOD
 
 
@@ -97,16 +96,17 @@ def _differs(found: tuple[Change, ...], output: Path, name: str) -> int:
     return GOOD
 
 
-def _report(changes: tuple[Change, ...], output: Path) -> None:
+def _report(changes: tuple[Change, ...], output: Path, *, verbose: bool) -> None:
     for change in changes:
+        if verbose and change.kind in WORDS:
+            print(f"{WORDS[change.kind]} {output / change.path}")
         if change.kind in DONE:
             print(f"{output / change.path} {DONE[change.kind]}", file=sys.stderr)
     print(f"{output}: {_summary(change.kind for change in changes)}")
 
 
 def _summary(kinds: Iterable[str]) -> str:
-    words = {"written": "written", "updated": "updated", "overwritten": "updated", "removed": "removed"}
-    said = [words[kind] for kind in kinds if kind in words]
+    said = [WORDS[kind] for kind in kinds if kind in WORDS]
     return ", ".join(f"{said.count(word)} {word}" for word in dict.fromkeys(said)) or "unchanged"
 
 

@@ -13,11 +13,16 @@ from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.fault import UserFault
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from pydantic import BaseModel
 
     from mlopsgen.diagnostics.finding import Story
 
 WIDTH = 80
+
+MOST = 12
+"""Places of a key that are listed."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +67,7 @@ def _code(code: str) -> dict[str, Any]:
 
     known = stories()
     if code not in known:
-        raise UserFault(f"there is no code {code}; did you mean {closest(code, known) or 'E101'}?")
+        raise UserFault(f"there is no code {code}; `mlopsgen explain codes` lists them")
     story: Story = known[code]
     return {
         "code": code,
@@ -71,6 +76,7 @@ def _code(code: str) -> dict[str, Any]:
         "text": story.text,
         "wrong": story.wrong or None,
         "right": story.right or None,
+        "source": story.source() if story.source else None,
     }
 
 
@@ -83,7 +89,14 @@ def _path(topic: str) -> dict[str, Any]:
     steps = [each for each in re.split(r"[.\[\]]+", topic) if each and not each.isdigit()]
     if steps and steps[0] not in fields(Pipeline, ()):
         # `services` is as good as `spec.services`.
-        steps = ["spec", *steps] if steps[0] in fields(Pipeline, ("spec",)) else steps
+        if steps[0] in fields(Pipeline, ("spec",)):
+            steps = ["spec", *steps]
+        elif places := list(_places(tuple(steps))):
+            if len(places) > 1:
+                raise UserFault(_several(topic, places))
+            steps = list(places[0])
+        elif close := closest(steps[0], {place[-1] for place in _places(())}):
+            raise UserFault(f"the language has no key `{steps[0]}`; did you mean `{close}`?")
     known: tuple[str, ...] = ()
     for step in steps:
         below = fields(Pipeline, known)
@@ -120,6 +133,26 @@ def _path(topic: str) -> dict[str, Any]:
     }
 
 
+def _places(end: tuple[str, ...], path: tuple[str, ...] = ("spec",)) -> Iterator[tuple[str, ...]]:
+    """The paths of the language that end like `end`, all without one; environments repeat them."""
+    from mlopsgen.language.reference import fields
+    from mlopsgen.model.pipeline import Pipeline
+
+    for name in fields(Pipeline, path):
+        below = (*path, name)
+        if below[len(below) - len(end) :] == end:
+            yield below
+        # A part that holds itself has been seen.
+        if name not in path and not _names_an_environment(below):
+            yield from _places(end, below)
+
+
+def _several(topic: str, places: Sequence[tuple[str, ...]]) -> str:
+    listed = "".join(f"\n  mlopsgen explain {'.'.join(each)}" for each in places[:MOST])
+    more = f"\n  and {len(places) - MOST} more" if len(places) > MOST else ""
+    return f"`{topic}` stands in several places:{listed}{more}"
+
+
 def _names_an_environment(path: tuple[str, ...]) -> bool:
     return path == ("spec", "environments")
 
@@ -150,6 +183,8 @@ def _of_code(found: dict[str, Any]) -> list[str]:
     for word in ("wrong", "right"):
         if found[word]:
             lines += ["", f"{word.capitalize()}:", "", textwrap.indent(found[word], "    ")]
+    if found["source"]:
+        lines += ["", *_wrap(f"Decided by {found['source']}.")]
     return lines
 
 

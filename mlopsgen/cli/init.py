@@ -81,7 +81,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--region", default="us-east-1", help="the AWS region of the pipeline (default: us-east-1)"
     )
     parser.add_argument(
-        "--folder", metavar="FOLDER", help="the folder to make (default: NAME); what is there stays untouched"
+        "-d",
+        "--output-dir",
+        metavar="FOLDER",
+        help="the folder to make (default: NAME); what is there stays untouched",
     )
     parser.epilog = "The new folder holds a README.md that says how to go on."
 
@@ -90,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit code 1 if the name or the region cannot be used, or the folder is there already."""
     from mlopsgen.compile import compile_pipeline
 
-    target = Path(arguments.folder or arguments.name)
+    target = Path(arguments.output_dir or arguments.name)
     _check(arguments.name, arguments.region)
     files = dict(_files(arguments.template, arguments.name, arguments.region))
     # The whole of it, before anything is written: a name can be too long for what AWS makes of it.
@@ -148,10 +151,12 @@ def _write(target: Path, files: Mapping[str, bytes]) -> None:
     tops = sorted({path.split("/")[0] for path in files})
     there = target.is_dir()
     if not there and os.path.lexists(target):
-        raise UserFault(f"{target} is there already and is no folder: choose another --folder")
+        raise UserFault(f"{target} is there already and is no folder: choose another with --output-dir")
     if taken := [name for name in tops if os.path.lexists(target / name)]:
         held = ", ".join(taken)
-        raise UserFault(f"{target} holds {held} already, and nothing is overwritten: choose another --folder")
+        raise UserFault(
+            f"{target} holds {held} already, and nothing is overwritten: choose another with --output-dir"
+        )
     # Everything is written elsewhere first, so that it appears in its place whole.
     stage = (target if there else target.parent) / f".{target.name}.{os.getpid()}.new"
     moved: list[Path] = []

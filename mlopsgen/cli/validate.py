@@ -17,9 +17,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add_file(parser)
     parser.add_argument(
-        "--format", choices=("text", "json", "sarif", "github"), default="text", help="who reads it"
+        "-o",
+        "--output",
+        choices=("text", "json", "sarif", "github"),
+        default="text",
+        help="the form: for whom it is (default: text)",
     )
-    parser.add_argument("-o", dest="format", choices=("text", "json", "sarif", "github"), help="the same")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         found = compile_file(Path(name), name).findings
     except Rejected as rejected:
         found = rejected.diagnostics
-    _say(arguments.format, name, found)
+    _say(arguments.output, name, found)
     return REJECTED if errors(found) else GOOD
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from mlopsgen.diagnostics.span import Span
+from mlopsgen.diagnostics.span import Span, SpecPath
 
 Severity: TypeAlias = Literal["error", "warning"]
 
@@ -46,6 +46,10 @@ class Diagnostic:
     message: str
     labels: tuple[Label, ...] = ()
     help: str | None = None
+    environments: tuple[str, ...] = field(default=(), compare=False)
+    """Those that have it, where that is known. Two that differ in nothing else are one."""
+    path: SpecPath = field(default=(), compare=False)
+    """Where it is in the merged document, where that is known; things of lists go by their names."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "message", shown(self.message))

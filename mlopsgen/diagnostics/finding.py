@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from textwrap import dedent
 from typing import NamedTuple
 
@@ -29,8 +30,12 @@ class Story(NamedTuple):
     text: str
     wrong: str = ""
     right: str = ""
+    source: Callable[[], str] | None = None
+    """Says which table of facts decides, with its version."""
 
 
-def story(title: str, text: str, wrong: str = "", right: str = "") -> Story:
+def story(
+    title: str, text: str, wrong: str = "", right: str = "", source: Callable[[], str] | None = None
+) -> Story:
     """A story from indented text: the text on one line, the examples as they would stand in a file."""
-    return Story(title, " ".join(text.split()), dedent(wrong).strip("\n"), dedent(right).strip("\n"))
+    return Story(title, " ".join(text.split()), dedent(wrong).strip("\n"), dedent(right).strip("\n"), source)

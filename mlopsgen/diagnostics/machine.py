@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from mlopsgen import __version__
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
+from mlopsgen.diagnostics.span import Span
 
 if TYPE_CHECKING:
     from mlopsgen.diagnostics.finding import Story
@@ -18,13 +19,18 @@ HOME = "https://github.com/mlopsgen/mlopsgen"
 
 
 def to_json(diagnostics: Sequence[Diagnostic]) -> str:
-    """One JSON object with a list; lines and columns count from 1, ends are exclusive."""
+    """One JSON object with a list; lines and columns count from 1, ends are exclusive.
+
+    `path` leads through the merged document of `environments`; things of lists go by their names.
+    """
     items = [
         {
             "code": each.code,
             "severity": each.severity,
             "message": each.message,
             "help": each.help,
+            "environments": list(each.environments),
+            "path": list(each.path) or None,
             "labels": [_label(label) for label in each.labels],
         }
         for each in diagnostics
@@ -51,7 +57,7 @@ def to_sarif(diagnostics: Sequence[Diagnostic], stories: Mapping[str, Story]) ->
                 "ruleIndex": codes.index(each.code),
                 "level": each.severity,
                 "message": {"text": f"{each.message}. {each.help}" if each.help else each.message},
-                "locations": [_location(label) for label in each.labels[:1]],
+                "locations": [_location(label) | _logical(each) for label in each.labels[:1]],
                 "relatedLocations": [_location(label) for label in each.labels[1:]],
             }
             for each in diagnostics
@@ -86,9 +92,17 @@ def _command(diagnostic: Diagnostic) -> str:
     properties = {"title": f"mlopsgen {diagnostic.code}"}
     if diagnostic.labels:
         span = diagnostic.labels[0].span
-        properties = {"file": span.file, "line": str(span.line), "col": str(span.column)} | properties
+        properties = _stretch(span) | properties
     listed = ",".join(f"{name}={_escape(value, ':,')}" for name, value in properties.items())
     return f"::{diagnostic.severity} {listed}::{_escape(text)}\n"
+
+
+def _stretch(span: Span) -> dict[str, str]:
+    """The first line and the last; columns too if that is one (GitHub REST API, "Create a check run")."""
+    lines = {"file": span.file, "line": str(span.line), "endLine": str(span.end_line)}
+    if span.line != span.end_line:
+        return lines
+    return lines | {"col": str(span.column), "endColumn": str(span.end_column)}
 
 
 def _escape(text: str, more: str = "") -> str:
@@ -119,6 +133,12 @@ def _location(label: Label) -> dict[str, Any]:
     }
     physical = {"artifactLocation": {"uri": _uri(span.file)}, "region": region}
     return {"physicalLocation": physical} | ({"message": {"text": label.text}} if label.text else {})
+
+
+def _logical(diagnostic: Diagnostic) -> dict[str, Any]:
+    """The place in the merged document."""
+    name = ".".join(map(str, diagnostic.path))
+    return {"logicalLocations": [{"fullyQualifiedName": name}]} if name else {}
 
 
 def _uri(file: str) -> str:

@@ -73,16 +73,19 @@ _SUBSTITUTION = re.compile(r"\$\{(?!aws:)[A-Za-z0-9_:.]+\}")
 def _literal(value: Document) -> Document:
     """The same value, where plain text such as `${HOME}` cannot be taken for a forgotten substitution."""
     match value:
-        case str() if "${" not in value:
-            return value
         case str():
-            return {"Fn::Join": ["${", [*value.split("${")]]} if _SUBSTITUTION.search(value) else value
+            if "${" in value and _SUBSTITUTION.search(value):
+                return {"Fn::Join": ["${", [*value.split("${")]]}
+            return value
         case {"Fn::Sub": _}:
             return value
         case dict():
-            return {key: _literal(item) for key, item in value.items()}
+            return {
+                key: item if isinstance(item, str) and "${" not in item else _literal(item)
+                for key, item in value.items()
+            }
         case list():
-            return [_literal(item) for item in value]
+            return [item if isinstance(item, str) and "${" not in item else _literal(item) for item in value]
         case _:
             return value
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlopsgen.artifacts import OUTPUT, Artifact
-from mlopsgen.model.plan import Phase, Plan, Stack
+from mlopsgen.model.plan import Phase, Plan, Stack, Task
 from mlopsgen.text.templates import render
 
 
@@ -17,7 +17,8 @@ def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
 
 
 def _script(plan: Plan) -> str:
-    stacks = [_stack(plan, stack) for stack in plan.stacks]
+    tasks = {each.stack: each for each in plan.tasks}
+    stacks = [_stack(plan, stack, tasks.get(stack.name)) for stack in plan.stacks]
     return render(
         "deploy.sh.j2",
         plan=plan,
@@ -46,9 +47,8 @@ def capability(stack: Stack) -> str | None:
     return "CAPABILITY_IAM" if stack.needs_iam else None
 
 
-def _stack(plan: Plan, stack: Stack) -> dict[str, Any]:
+def _stack(plan: Plan, stack: Stack, task: Task | None) -> dict[str, Any]:
     names = {each.name for each in stack.parameters}
-    task = next((each for each in plan.tasks if each.stack == stack.name), None)
     image = task.image if task and "ImageDigest" in names else None
     repository = next((each.repository for each in plan.images if each.name == image), None)
     return {

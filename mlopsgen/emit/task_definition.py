@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.aws.partitions import partition, url_suffix
-from mlopsgen.model.plan import Plan, Task
+from mlopsgen.model.plan import Plan, Stack, Task
 from mlopsgen.model.values import Document
 
 PLACEHOLDERS = {
@@ -30,19 +31,26 @@ def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
 
 
 def _files(plan: Plan) -> Iterator[Artifact]:
-    for task in plan.tasks:
-        text = json.dumps(document(plan, task), indent=2) + "\n"
+    for task, stack in _stacks(plan):
+        text = json.dumps(document(plan, task, stack), indent=2) + "\n"
         yield Artifact(f"{plan.environment}/task-definitions/{task.name}.json", text)
 
 
-def document(plan: Plan, task: Task) -> dict[str, Document]:
+def _stacks(plan: Plan) -> Iterator[tuple[Task, Stack]]:
+    """Each task and the stack that holds its definition."""
+    stacks = {each.name: each for each in plan.stacks}
+    for task in plan.tasks:
+        yield task, stacks[task.stack]
+
+
+def document(plan: Plan, task: Task, stack: Stack) -> dict[str, Document]:
     """The request of the ECS API: the template's properties in camelCase, its functions resolved."""
-    stack = next(each for each in plan.stacks if each.name == task.stack)
     found = {each.logical_id: each.properties for each in stack.resources}
     resolve = _Resolver(plan, found)
     return {_lower(key): resolve(value, key) for key, value in found[task.logical_id].items()}
 
 
+@cache
 def _lower(key: str) -> str:
     """CloudFormation's word as the API spells it: `Cpu` is `cpu`, `EFSVolume…` is `efsVolume…`."""
     if key in _SPELT:
@@ -55,11 +63,13 @@ def _lower(key: str) -> str:
 
 
 _CAPITALS = re.compile("[A-Z]+")
+_SUBSTITUTED = re.compile(r"\$\{([^}!]+)\}")
 
 # Words whose parts the two spell apart (Amazon ECS API reference, EFSVolumeConfiguration).
 _SPELT = {"FilesystemId": "fileSystemId"}
 
 
+@cache
 def placeholder(word: str) -> str:
     """What stands in for a parameter or attribute: for `NetworkVpcId` it is `NETWORK_VPC_ID`."""
     apart = re.sub("(?<=[a-z0-9])(?=[A-Z])", "_", word)
@@ -68,16 +78,35 @@ def placeholder(word: str) -> str:
 
 def placeholders(plans: Sequence[Plan]) -> dict[str, str]:
     """Every placeholder of the task definitions with its meaning, the usual ones first."""
-    texts = [each.text for each in emit(plans)]
+    words = {
+        word
+        for plan in plans
+        for task, stack in _stacks(plan)
+        for each in stack.resources
+        if each.logical_id == task.logical_id
+        for word in _words(each.document)
+    }
     taken = {
         placeholder(each.name): f"{each.description}, from the SSM parameter {each.default}"
         for plan in plans
         for stack in plan.stacks
         for each in stack.parameters
-        if each.default
+        if each.default and each.name in words
     }
-    found = {name for name in taken if any(f"${{{name}}}" in text for text in texts)}
-    return PLACEHOLDERS | {name: taken[name] for name in sorted(found)}
+    return PLACEHOLDERS | dict(sorted(taken.items()))
+
+
+def _words(value: Document) -> Iterator[str]:
+    """What a task definition refers to."""
+    match value:
+        case {"Ref": str(name)}:
+            yield name
+        case {"Fn::Sub": str(text)}:
+            yield from _SUBSTITUTED.findall(text)
+        case dict() | list():
+            for each in value.values() if isinstance(value, dict) else value:
+                if isinstance(each, dict | list):
+                    yield from _words(each)
 
 
 class _Resolver:
@@ -109,7 +138,7 @@ class _Resolver:
             case {"Fn::GetAtt": [str(name), str(attribute)]}:
                 return self.name(f"{name}.{attribute}")
             case {"Fn::Sub": str(text)}:
-                return re.sub(r"\$\{([^}!]+)\}", lambda found: self.name(found[1]), text)
+                return _SUBSTITUTED.sub(lambda found: self.name(found[1]), text)
             case dict():
                 rename = (lambda name: name) if key in _OPAQUE else _lower
                 return {rename(name): self(item, name) for name, item in value.items()}

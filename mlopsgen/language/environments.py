@@ -151,6 +151,30 @@ def _maps(base: Mapping, part: Mapping, field: Field) -> Mapping:
     return Mapping(tuple(pairs), base.span)
 
 
+def taken_away(base: Node, part: Node, field: Field, path: SpecPath = ()) -> Iterator[Absent]:
+    """The things of lists that the base declares and the part takes away with `null`."""
+    match base, part, field.kind:
+        case Mapping(), Mapping(items=pairs), "map":
+            for key, value in pairs:
+                below_, own = below(field).get(key.text), base.get(key.text)
+                if below_ is None or own is None:
+                    continue
+                if is_null(value) and isinstance(own, Sequence) and below_.named:
+                    for item in own.items:
+                        name = item.get("name") if isinstance(item, Mapping) else None
+                        if isinstance(name, Scalar):
+                            yield Absent((*path, key.text, name.text), name.span, key.span)
+                else:
+                    yield from taken_away(own, value, below_, (*path, key.text))
+        case Sequence(), Sequence(items=items), "list" if field.named and field.each:
+            owned = things(base)
+            for item in items:
+                if (name_ := name_of(item)) in owned:
+                    yield from taken_away(owned[name_ or ""], item, field.each, (*path, name_ or ""))
+        case _:
+            return
+
+
 def has_limits(places: Iterable[Place]) -> bool:
     """Whether there is anything that says which environments have it."""
     return any(at.key is not None and at.key.text == "environments" for at in places)
@@ -242,18 +266,22 @@ def told(found: Map[str, tuple[Diagnostic, ...]], parts: Map[str, Node]) -> dict
     for environment, diagnostics in sorted(found.items()):
         for each in dict.fromkeys(diagnostics):
             where.setdefault(each, []).append(environment)
+
+    def everywhere(each: Diagnostic, names: list[str]) -> bool:
+        return len(names) == len(found) and not _inside(each, parts)
+
     return {
-        each: each if len(names) == len(found) and not _inside(each, parts) else _naming(each, names)
+        each: replace(each if everywhere(each, names) else _naming(each, names), environments=tuple(names))
         for each, names in where.items()
     }
 
 
 def _inside(diagnostic: Diagnostic, parts: Map[str, Node]) -> bool:
-    """Whether its place is in one of the environments' parts."""
+    """Whether its place, or another that is shown with it, is in one of the environments' parts."""
     spans = [part.span for part in parts.values()]
     return any(
         (span.line, span.column) <= (at.line, at.column) < (span.end_line, span.end_column)
-        for at in (label.span for label in diagnostic.labels[:1])
+        for at in (label.span for label in diagnostic.labels)
         for span in spans
     )
 

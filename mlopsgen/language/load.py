@@ -6,6 +6,8 @@ the rest can still be laid over each other, filled in and validated, and all fau
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -22,11 +24,12 @@ from mlopsgen.language.environments import (
     has_limits,
     narrow,
     overlay,
+    taken_away,
 )
 from mlopsgen.language.fill import fill
 from mlopsgen.language.walk import Field, root_field, walk_typed
 from mlopsgen.language.written import Found, Written, faults, without
-from mlopsgen.source.node import Node, plain
+from mlopsgen.source.node import Node, plain, starts
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -45,6 +48,9 @@ class Loaded(NamedTuple, Generic[M]):
     absent: tuple[Absent, ...]
     """What the base declares and this environment does not have."""
 
+    taken: tuple[Absent, ...] = ()
+    """What the base declares and this environment takes away with `null`."""
+
 
 class _Read(NamedTuple, Generic[M]):
     loaded: Loaded[M] | None
@@ -59,7 +65,7 @@ def load(root: Node, model: type[M]) -> tuple[Loaded[M], ...]:
     excuses = frozenset(excuse for each in found.values() for fault in each for excuse in fault.excuses)
     read = {name: _read(sound, name, model, excuses) for name in sound.environments}
     if faulty := _told(written, found, {name: each.faults for name, each in read.items()}):
-        raise Rejected(faulty)
+        raise Rejected(_placed(root, faulty))
     return tuple(each.loaded for each in read.values() if each.loaded)
 
 
@@ -99,17 +105,34 @@ def _read(
         wrong = shape_errors(filling.tree, model, error.errors(include_url=False), excuses)
         rest = tuple(each for each in wrong if each.labels[0].span not in filling.unsettled)
         return _Read(None, (*open_, *filling.faults, *rest))
-    return _Read(Loaded(environment, filling.tree, pipeline, missing), (*open_, *filling.faults))
+    taken = () if part is None else tuple(taken_away(written.base, part, field))
+    return _Read(Loaded(environment, filling.tree, pipeline, missing, taken), (*open_, *filling.faults))
 
 
 def _told(
     written: Document, found: Faults, read: dict[str, tuple[Diagnostic, ...]]
 ) -> tuple[Diagnostic, ...]:
     """All faults, each once: those of the base, and those of environments with their names."""
-    common = [each.diagnostic for each in found[""]]
-    particular = [each.diagnostic for faults in found.values() for each in faults if each.particular]
+    common = [replace(each.diagnostic, environments=written.environments) for each in found[""]]
+    particular = [
+        replace(each.diagnostic, environments=(name,))
+        for name, faults in found.items()
+        for each in faults
+        if each.particular
+    ]
     each_in = {
         name: (*(fault.diagnostic for fault in found.get(name, ()) if not fault.particular), *later)
         for name, later in read.items()
     }
     return (*written.faults, *common, *particular, *gathered(each_in, written.parts))
+
+
+def _placed(root: Node, faults: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """The faults with their paths in the merged document: of those that say none, of what they point to."""
+    places = starts(root)
+    for each in faults:
+        span = each.labels[0].span
+        path = each.path or places.get((span.line, span.column), ())
+        if path[:2] == ("spec", "environments") and len(path) > 2:
+            each, path = replace(each, environments=(str(path[2]),)), ("spec", *path[3:])
+        yield replace(each, path=path)

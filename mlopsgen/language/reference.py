@@ -116,37 +116,73 @@ def _text(statement: ast.stmt) -> str | None:
             return None
 
 
+def form(root: type[BaseModel], path: SpecPath, pattern: str) -> str | None:
+    """What a text of the field at `path` looks like, by what its type's name says of `pattern`.
+
+    Fields of two types may have one pattern, so that the pattern alone does not tell whose it is.
+    """
+    found = _owner(root, path)
+    return form_of(root, *found, pattern) if found else None
+
+
+def form_of(root: type[BaseModel], model: type[BaseModel], field: str, pattern: str) -> str | None:
+    """The same of the attribute `field` of a `model`."""
+    for alias, module in _named_types(model, field):
+        if pattern in _patterns(getattr(sys.modules[module], alias, None)):
+            written = {each.__module__ for each in models(root).values()}
+            for each in (module, base.__name__, values.__name__, *sorted(written)):
+                if text := _aliases(each).get(alias):
+                    return text
+    return docstrings(model).get(field)
+
+
+def _owner(root: type[BaseModel], path: SpecPath) -> tuple[type[BaseModel], str] | None:
+    """The field at `path`, with its model; of what a map of any keys holds, the map's."""
+    names = tuple(step for step in path if isinstance(step, str))
+    if not names:
+        return None
+    model = model_at(root, names[:-1])
+    for name, field in model.model_fields.items() if model else ():
+        if model and key(name, field) == names[-1]:
+            return model, name
+    above = _owner(root, names[:-1])
+    if above and get_origin(typed(above[0].model_fields[above[1]])[0]) is dict:
+        return above
+    return None
+
+
+def _named_types(model: type[BaseModel], field: str) -> Iterator[tuple[str, str]]:
+    """The names in a field's annotation, with the module that writes it."""
+    for each in model.__mro__:
+        for node in _parsed(each.__module__).body if issubclass(each, BaseModel) else ():
+            if isinstance(node, ast.ClassDef) and node.name == each.__name__:
+                for said in node.body:
+                    if isinstance(said, ast.AnnAssign) and ast.unparse(said.target) == field:
+                        names = (n for n in ast.walk(said.annotation) if isinstance(n, ast.Name))
+                        yield from ((name.id, each.__module__) for name in names)
+
+
 @cache
-def forms(root: type[BaseModel]) -> dict[str, str]:
-    """What a text of each named form looks like, by the form's pattern: the docstring under its name."""
-    modules = {each.__module__ for each in models(root).values()} | {base.__name__, values.__name__}
-    result: dict[str, str] = {}
-    for name in sorted(modules):
-        for assignment, said in pairwise(_parsed(name).body):
-            match assignment:
-                case ast.Assign(targets=[ast.Name(id=alias)]) if (text := _text(said)) is not None:
-                    for pattern in _patterns(getattr(sys.modules[name], alias)):
-                        result[pattern] = " ".join(text.split())
-    return result
+def _aliases(module: str) -> dict[str, str]:
+    """The docstring under each name that a module gives to a type."""
+    return {
+        assignment.targets[0].id: " ".join(text.split())
+        for assignment, said in pairwise(_parsed(module).body)
+        if isinstance(assignment, ast.Assign)
+        and isinstance(assignment.targets[0], ast.Name)
+        and (text := _text(said)) is not None
+    }
 
 
-def _patterns(annotation: Any) -> Iterator[str]:
+def _patterns(annotation: Any) -> tuple[str, ...]:
     _, marks = bare(annotation)
-    for each in marks:
-        if isinstance(pattern := getattr(each, "pattern", None), str):
-            yield pattern
+    return tuple(pattern for each in marks if isinstance(pattern := getattr(each, "pattern", None), str))
 
 
 def describe(root: type[BaseModel], path: SpecPath) -> str | None:
     """What the reference says of the field at `path`, or None if there is no such field."""
-    names = tuple(step for step in path if isinstance(step, str))
-    model = model_at(root, names[:-1])
-    if not names or model is None:
-        return None
-    for name, field in model.model_fields.items():
-        if key(name, field) == names[-1]:
-            return docstrings(model).get(name)
-    return None
+    found = _owner(root, path)
+    return docstrings(found[0]).get(found[1]) if found else None
 
 
 def fields(root: type[BaseModel], path: SpecPath) -> dict[str, type[BaseModel] | None]:

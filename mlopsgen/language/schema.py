@@ -12,7 +12,7 @@ server. Where a plainer schema would do, the one that stands here is the one who
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args, get_origin
 
@@ -23,13 +23,14 @@ from mlopsgen.diagnostics.span import Span, SpecPath
 from mlopsgen.language.base import Choice, Filled, Item, LaterWords, Same, Varies
 from mlopsgen.language.hints import KEYS, hint_for_key
 from mlopsgen.language.hints import typed as typed_at
-from mlopsgen.language.reference import bare, docstrings, forms, is_later, key, models, submodel, typed
+from mlopsgen.language.reference import bare, docstrings, form_of, is_later, key, models, submodel, typed
 from mlopsgen.language.values import Unit
 from mlopsgen.language.walk import Field, below, root_field
 from mlopsgen.language.writing import shown_default
 from mlopsgen.source.node import Mapping as MappingNode
 
 Schema: TypeAlias = dict[str, Any]
+_Say: TypeAlias = Callable[[str], str | None]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REF = "#/$defs/"
@@ -37,7 +38,7 @@ _REF = "#/$defs/"
 
 def schema(root: type[BaseModel]) -> Schema:
     """The JSON Schema of a file whose model is `root`."""
-    words = _Words(forms(root), _foreign(root))
+    words = _Words(root, _foreign(root))
     definitions: dict[str, Schema] = {}
     for name, model in models(root).items():
         for view in (_BASE, _PART, _SAME):
@@ -56,8 +57,8 @@ def schema(root: type[BaseModel]) -> Schema:
 class _Words(NamedTuple):
     """What messages are made of."""
 
-    forms: Mapping[str, str]
-    """What a text of a form looks like, by the form's pattern."""
+    root: type[BaseModel]
+    """The model of the whole file."""
 
     foreign: Mapping[str, Mapping[str, str]]
     """By the name of a map: the words that other tools have for its keys, and what to write instead."""
@@ -157,14 +158,18 @@ def _property(
     model: type[BaseModel], name: str, field: FieldInfo, text: str, view: _View, words: _Words
 ) -> Schema:
     kind, marks = typed(field)
+
+    def say(pattern: str) -> str | None:
+        return form_of(words.root, model, name, pattern)
+
     if name == "environments" and get_origin(kind) is dict:
-        value = _type(kind, marks, view, words)
+        value = _type(kind, marks, view, say)
         (pattern,) = value["patternProperties"]
         value["patternProperties"] = {pattern: _nullable({"$ref": f"{_REF}{_PART.prefix}{model.__name__}"})}
         value["minProperties"] = 1
     else:
         same = view.partial and any(isinstance(each, Same) for each in field.metadata)
-        value = _type(kind, marks, _SAME if same else view, words)
+        value = _type(kind, marks, _SAME if same else view, say)
     result = {"description": text, "markdownDescription": text, **value}
     if "pattern" in value:
         result.setdefault("patternErrorMessage", text)
@@ -197,8 +202,8 @@ def _may_go(field: FieldInfo, view: _View) -> bool:
     return view.partial and not same and not field.is_required()
 
 
-def _type(kind: Any, marks: tuple[object, ...], view: _View, words: _Words) -> Schema:
-    """The schema of a type with its marks."""
+def _type(kind: Any, marks: tuple[object, ...], view: _View, say: _Say) -> Schema:
+    """The schema of a type with its marks; `say` says what a text of a pattern looks like."""
     unit = next((each for each in marks if isinstance(each, Unit)), None)
     origin, arguments = get_origin(kind), get_args(kind)
     if unit:
@@ -211,13 +216,13 @@ def _type(kind: Any, marks: tuple[object, ...], view: _View, words: _Words) -> S
         item, item_marks = bare(arguments[0])
         # A list whose things have no names takes the place of the base's, so its items stay whole.
         merges = isinstance(item, type) and issubclass(item, Item)
-        items = _type(item, item_marks, view if merges else _BASE, words)
+        items = _type(item, item_marks, view if merges else _BASE, say)
         said = "Write a list: `[…]`, or items that begin with `- `."
         return {"type": "array", "items": items, "errorMessage": said, **_lengths(marks, "Items")}
     if origin is dict:
         named, named_marks = bare(arguments[0])
-        value = _type(*bare(arguments[1]), view, words)
-        names = _type(named, named_marks, _BASE, words)
+        value = _type(*bare(arguments[1]), view, say)
+        names = _type(named, named_marks, _BASE, say)
         # That other keys are refused is said by their form, which has a message of its own.
         return {
             "type": "object",
@@ -226,7 +231,7 @@ def _type(kind: Any, marks: tuple[object, ...], view: _View, words: _Words) -> S
             **_lengths(marks, "Properties"),
         }
     if kind is str:
-        return _string(marks, words)
+        return _string(marks, say)
     if kind in _KINDS:
         name, said = _KINDS[kind]
         return {"type": name, "errorMessage": said, **_limits(marks)}
@@ -263,13 +268,13 @@ def _quantity(unit: Unit) -> Schema:
     }
 
 
-def _string(marks: tuple[object, ...], words: _Words) -> Schema:
+def _string(marks: tuple[object, ...], say: _Say) -> Schema:
     found: Schema = {"type": "string", "errorMessage": "Write text; a number goes in quotes."}
     if pattern := _first(marks, "pattern"):
         # What `${…}` becomes is known to the compiler alone.
         filled = any(isinstance(each, Filled) for each in marks)
         found["pattern"] = rf"({pattern})|\$\{{" if filled else pattern
-        if form := words.forms.get(pattern):
+        if form := say(pattern):
             found["patternErrorMessage"] = form
     if not any(isinstance(each, Filled) for each in marks):
         found |= _lengths(marks, "Length")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -10,11 +11,12 @@ from pydantic import BaseModel
 from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label
 from mlopsgen.diagnostics.span import Span, SpecPath
-from mlopsgen.language.reference import describe, forms
+from mlopsgen.language.meant import meant
+from mlopsgen.language.reference import describe, form
 from mlopsgen.language.value_hints import hint_for_value
 from mlopsgen.language.walk import Field, below, field_at, root_field
 from mlopsgen.language.wording import called, error, flow, last_key, quoted, short
-from mlopsgen.source.node import Mapping, Node, Scalar, Sequence, find, place
+from mlopsgen.source.node import Mapping, Node, Scalar, Sequence, find, named, place
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -32,7 +34,8 @@ def shape_errors(
             # pydantic does not count the items that have faults of their own.
             continue
         code, message, help_ = _explained(root, model, path, detail)
-        yield error(code, message, help_, Label(_where(root, path, detail)))
+        fault = error(code, message, help_, Label(_where(root, path, detail)))
+        yield replace(fault, path=named(root, path))
 
 
 def _excused(root: Node, path: SpecPath, excuses: Collection[tuple[Span, str]]) -> bool:
@@ -75,7 +78,7 @@ def _explained(
             return "E102", f"`{name}` is missing in {called(root, path[:-1])}", f"add `{name}:`"
         case "literal_error":
             words = (found.words if (found := field_at(field, path)) else ()) or _expected_words(context)
-            word = str(detail["input"])
+            word = node.text if isinstance(node, Scalar) else str(detail["input"])
             close = closest(word, words)
             help_ = hint or (f"did you mean `{close}`?" if close else _unfilled(field, path, node))
             return "E106", f"`{short(word)}` is not one of {', '.join(words)}", help_
@@ -83,12 +86,11 @@ def _explained(
             word, what = short(str(detail["input"])), f"does not fit `{name}`"
             if "[key]" in detail["loc"]:
                 what = f"cannot be a key of `{path[-2]}`"
-            help_ = (
-                hint
-                or _unfilled(field, path, node)
-                or forms(model).get(context["pattern"])
-                or describe(model, path)
-            )
+            said = form(model, path, context["pattern"])
+            better = meant(path, str(detail["input"]), context["pattern"])
+            if better:
+                said = f"write `{better}`{': ' + said[0].lower() + said[1:] if said else ''}"
+            help_ = hint or _unfilled(field, path, node) or _blank(str(detail["input"])) or said
             return "E104", f"`{word}` {what}", help_
         case "value_error":
             message = str(context.get("error", detail["msg"]))
@@ -103,7 +105,11 @@ def _explained(
             | "string_too_short"
             | "string_too_long"
         ) as kind:
-            return "E105", f"`{name}`: {_range(kind, context)}", hint or describe(model, path)
+            return (
+                "E105",
+                f"`{name}`: {_range(kind, context)}{_has(kind, node)}",
+                hint or describe(model, path),
+            )
         case kind:
             what = f"`{name}`" if path else name
             if item := bool(path) and isinstance(path[-1], int):
@@ -125,6 +131,17 @@ def _unfilled(field: Field, path: SpecPath, node: Node | None) -> str | None:
     return None
 
 
+def _blank(text: str) -> str | None:
+    """What of white space in a value its author may not see."""
+    if "\t" in text:
+        return "there is a tab in it"
+    if "\n" in text:
+        return "there is a line break in it"
+    if text != text.strip():
+        return f"it {'begins' if text[:1] == ' ' else 'ends'} with a space"
+    return None
+
+
 def _range(kind: str, context: dict[str, Any]) -> str:
     match kind:
         case "greater_than":
@@ -139,6 +156,11 @@ def _range(kind: str, context: dict[str, Any]) -> str:
             return f"needs at least {_count(context['min_length'], kind)}"
         case _:
             return f"takes at most {_count(context['max_length'], kind)}"
+
+
+def _has(kind: str, node: Node | None) -> str:
+    """How long the text is that is too long."""
+    return f", and has {len(node.text)}" if kind == "string_too_long" and isinstance(node, Scalar) else ""
 
 
 def _count(number: int, kind: str) -> str:
@@ -186,6 +208,8 @@ def _instead(kind: str, node: Node | None, field: Field | None, item: bool) -> s
     match kind.partition("_")[0], node:
         case "string", Scalar(value=int() | float() | bool(), text=text):
             return f'put it in quotes: "{short(text)}"'
+        case "string", Mapping(items=((Scalar(text=key), Scalar(text=text)),)) if item:
+            return f'put it in quotes: "{short(key)}: {short(text)}"'
         case "tuple", Scalar():
             text = flow(node) or "…"
             return f"write a list: [{{name: {text}}}]" if field and field.named else f"write a list: [{text}]"

@@ -55,8 +55,11 @@ def _folder(node: Node) -> str | None:
 def _command(node: Node) -> str | None:
     """A command line as the list of its words, or as a shell's where only a shell understands it."""
     text = node.value if isinstance(node, Scalar) else None
-    if not isinstance(text, str):
-        return None
+    return as_words(text) if isinstance(text, str) else None
+
+
+def as_words(text: str) -> str:
+    """How a command line is written instead."""
     if re.search(r"[|&;<>()$`\\\n*?~#]|^\w+=", text):
         return f"write a list: [sh, -c, {quoted(text)}]" if len(text) <= 60 else "write a list: [sh, -c, ..]"
     try:
@@ -89,6 +92,25 @@ def _secret(node: Node) -> str | None:
     if ":ssm:" in text:
         return f"write {{parameter: {quoted(text)}}}"
     return f"write {{secret: {quoted(text)}}}, with the name that it has in Secrets Manager"
+
+
+_PROCESSORS = {
+    **dict.fromkeys(("amd", "intel", "x64", "x86", "x86-64", "x86_64"), "amd64"),
+    **dict.fromkeys(("aarch64", "arm", "arm64/v8", "armv8", "graviton"), "arm64"),
+}
+
+
+def _processor(node: Node) -> str | None:
+    """Of other words for the two; a word that is like both is nobody's typo of one of them."""
+    word = node.text.lower().removeprefix("linux/") if isinstance(node, Scalar) else ""
+    name = _PROCESSORS.get(word, word)
+    return f"write `{name}`" if name in ("amd64", "arm64") else "an image is built for one of the two"
+
+
+def _share(node: Node) -> str | None:
+    """`88%` of a metric that lies between 0 and 1."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?%", node.text) if isinstance(node, Scalar) else None
+    return f"a metric is a number: write {float(found[1]) / 100:g}" if found else None
 
 
 def _number_in(form: str) -> Form:
@@ -208,6 +230,7 @@ VALUES: tuple[tuple[str, Form], ...] = (
             "write `{{atLeast: {0}}}` for what should be high, `{{atMost: {0}}}` for what should be low"
         ),
     ),
+    (r"spec\.models\.promotion\.metrics\.\*\.(atLeast|atMost)", _share),
     (r"spec\.monitoring\.containerInsights", _words(true="enabled", false="disabled")),
     (r"spec\.monitoring\.logs", _text_in("write `logs: {{retention: {}}}`")),
     (r"spec\.monitoring\.notify", _receiver),
@@ -229,10 +252,8 @@ VALUES: tuple[tuple[str, Form], ...] = (
     ),
     (SERVICE + r"\.ports", _port),
     (WORKLOAD + r"\.(command|args|healthCheck\.command)", _command),
-    (
-        WORKLOAD + r"\.architecture",
-        _words(x86_64="amd64", x64="amd64", aarch64="arm64", arm="arm64", graviton="arm64"),
-    ),
+    (r"spec\.images\.python\.command", _command),
+    (WORKLOAD + r"\.architecture", _processor),
     (WORKLOAD + r"\.env", _variables),
     (WORKLOAD + r"\.image", _image),
     (WORKLOAD + r"\.secrets", _list_as("write a map, by the variables' names: {NAME: {secret: ..}}")),

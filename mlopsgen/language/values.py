@@ -28,9 +28,14 @@ DURATION_PATTERN = r"^(0|[1-9][0-9]{0,6})(s|m|h|d)$"
 LATENCY_PATTERN = r"^[1-9][0-9]{0,5}(ms|s)$"
 PERCENT_PATTERN = r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]{1,3})?)%$"
 RATE_PATTERN = r"^(0|[1-9][0-9]{0,6})(\.[0-9]{1,3})?/(s|m)$"
+# The grammar of references that Docker and containerd share (distribution/reference, "reference.go").
+_STEP = r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*"
+_WORD = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST = rf"({_WORD}(\.{_WORD})+(:[0-9]{{1,5}})?|{_WORD}:[0-9]{{1,5}}|localhost)"
 IMAGE_PATTERN = (
     r"^([a-z](-?[a-z0-9])*"
-    r"|[a-z0-9][A-Za-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[a-f0-9]{64}))$"
+    rf"|({_HOST}/)?{_STEP}(/{_STEP})*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(@sha256:[a-f0-9]{64})?|@sha256:[a-f0-9]{64}))$"
 )
 
 
@@ -41,7 +46,7 @@ def parse_cpu(value: object) -> int:
     """
     text = _quantity(value)
     if not re.fullmatch(CPU_PATTERN, text):
-        raise ValueError(_unlike("a number of vCPUs", value, '"1"', "0.5", "500m"))
+        raise ValueError(_cpu_meant(text) or _unlike("a number of vCPUs", value, '"1"', "0.5", "500m"))
     thousandths = int(text[:-1]) if text.endswith("m") else round(float(text) * 1000)
     if thousandths == 0:
         raise ValueError("a number of vCPUs must be more than 0")
@@ -53,9 +58,13 @@ def parse_size(value: object) -> int:
     text = _quantity(value)
     if not isinstance(value, str) or not re.fullmatch(SIZE_PATTERN, text):
         if _NUMBER.fullmatch(text):
-            raise ValueError(f"`{text}` has no unit: a size is in Mi, Gi or Ti, such as 512Mi or 2Gi")
+            raise ValueError(f"`{text}` has no unit: write {_each(text, 'Mi', 'Gi')}")
         if others := re.fullmatch(r"([1-9][0-9]{0,6}) ?([MGTmgt])(i?[Bb]|i)?", text):
             raise ValueError(f"a size is in Mi, Gi or Ti: write {others[1]}{others[2].upper()}i for `{text}`")
+        if part := re.fullmatch(r"([0-9]+\.[0-9]+) ?([GT])i", text):
+            whole = float(part[1]) * _MEBIBYTES[f"{part[2]}i"]
+            if whole == int(whole):
+                raise ValueError(f"a size is a whole number: write {int(whole)}Mi for `{text}`")
         raise ValueError(_unlike("a size", value, "512Mi", "2Gi", "1Ti"))
     return int(text[:-2]) * _MEBIBYTES[text[-2:]]
 
@@ -65,7 +74,11 @@ def parse_duration(value: object) -> int:
     text = _quantity(value)
     if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, text):
         if _NUMBER.fullmatch(text):
-            raise ValueError(f"`{text}` has no unit: a duration is in s, m, h or d, such as 30s or 90d")
+            raise ValueError(f"`{text}` has no unit: write {_each(text, 's', 'm', 'h', 'd')}")
+        if (seconds := _seconds_meant(text)) and re.fullmatch(DURATION_PATTERN, write_duration(seconds)):
+            raise ValueError(
+                f"a duration is one number and s, m, h or d: write {write_duration(seconds)} for `{text}`"
+            )
         raise ValueError(_unlike("a duration", value, "30s", "15m", "6h", "90d"))
     return int(text[:-1]) * _SECONDS[text[-1]]
 
@@ -75,7 +88,7 @@ def parse_latency(value: object) -> int:
     text = _quantity(value)
     if not isinstance(value, str) or not re.fullmatch(LATENCY_PATTERN, text):
         if _NUMBER.fullmatch(text):
-            raise ValueError(f"`{text}` has no unit: a latency is in ms or s, such as 250ms or 2s")
+            raise ValueError(f"`{text}` has no unit: write {_each(text, 'ms', 's')}")
         raise ValueError(_unlike("a latency", value, "250ms", "2s"))
     return int(text[:-2]) if text.endswith("ms") else int(text[:-1]) * 1000
 
@@ -88,6 +101,8 @@ def parse_percent(value: object) -> float:
             raise ValueError(f"`{text}` is no percentage: write {_percentage(text)}")
         if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?%", text):
             raise ValueError(f"a percentage is 0% to 100%, with at most three decimals, not `{text}`")
+        if re.fullmatch(PERCENT_PATTERN, text.replace(" ", "")):
+            raise ValueError(f"write {text.replace(' ', '')} for `{text}`")
         raise ValueError(_unlike("a percentage", value, "70%", "0.5%"))
     return float(text[:-1])
 
@@ -98,6 +113,12 @@ def parse_rate(value: object) -> float:
     if not isinstance(value, str) or not re.fullmatch(RATE_PATTERN, text):
         if _NUMBER.fullmatch(text):
             raise ValueError(f"`{text}` has no unit: a rate is {text}/s or {text}/m, a second or a minute")
+        if other := re.fullmatch(
+            r"([0-9]+(?:\.[0-9]{1,3})?) ?(?:(rps|/ ?sec|/ ?second)|rpm|/ ?min|/ ?minute)", text
+        ):
+            raise ValueError(
+                f"a rate is per s or m: write {other[1]}/{'s' if other[2] else 'm'} for `{text}`"
+            )
         raise ValueError(_unlike("a rate", value, "20/s", "1200/m"))
     number = float(text[:-2])
     if number == 0:
@@ -115,6 +136,10 @@ def parse_image(value: object) -> str:
     if not re.fullmatch(IMAGE_PATTERN, value):
         if re.fullmatch(r"[a-z0-9][A-Za-z0-9._:-]*/[A-Za-z0-9._/-]+", value):
             raise ValueError(f"the image `{value}` needs a tag or a digest, such as `{value}:1.2`")
+        if scheme := re.match(r"[a-z]+://", value):
+            raise ValueError(
+                f"an image's reference has no `{scheme[0]}` before it: write `{value[scheme.end() :]}`"
+            )
         raise ValueError(
             f"`{value}` is neither the name of an image nor a reference: one of `spec.images` goes by its "
             "`name`, one from elsewhere by its tag or digest, such as public.ecr.aws/docker/library/redis:7"
@@ -165,6 +190,39 @@ def _unlike(what: str, value: object, *examples: str) -> str:
     *others, last = examples
     said = f", not `{value}`" if isinstance(value, bool | int | float | str) else ""
     return f"expected {what} such as {', '.join(others)} or {last}{said}"
+
+
+def _each(number: str, *units: str) -> str:
+    """`90s, 90m, 90h or 90d`; only the author knows which."""
+    *others, last = (f"{number}{unit}" for unit in units)
+    return f"{', '.join(others)} or {last}"
+
+
+def _cpu_meant(text: str) -> str | None:
+    """Of ECS's CPU units, and of a number with a word behind it."""
+    if re.fullmatch("[0-9]+", text) and 1000 <= int(text) <= 196_608 and int(text) % 128 == 0:
+        return f'`{text}` are units of ECS, of which a vCPU has 1024: write "{write_cpu(int(text))}"'
+    if number := re.fullmatch(r"([0-9]+(?:\.[0-9]{1,3})?) ?v?cpus?", text.lower()):
+        return f'write "{number[1]}" for `{text}`'
+    return None
+
+
+_UNITS = {"w": 7 * DAY, "d": DAY, "h": HOUR, "m": MINUTE, "s": 1}
+
+
+def _seconds_meant(text: str) -> int | None:
+    """Of `1h30m`, `1.5h`, `2w`, `90 d`, `30min`, `2 hours` and ISO 8601's `PT1H`; None for all else."""
+    rest = re.sub(r"\s+", "", text.lower())
+    if rest.startswith("p"):
+        days, _, times = rest[1:].partition("t")
+        # Before the T an M is months.
+        rest = "" if "m" in days else days + times
+    rest = re.sub(r"(week|day|hour|h|min|minute|sec|second)s?(?=[0-9]|$)", lambda found: found[1][0], rest)
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([wdhms])", rest)
+    if not parts or "".join(f"{number}{unit}" for number, unit in parts) != rest:
+        return None
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return int(seconds) if seconds == int(seconds) else None
 
 
 def _percentage(number: str) -> str:
@@ -245,10 +303,15 @@ File = Annotated[str, Called("file"), Field(pattern=r"^[A-Za-z0-9._+@][A-Za-z0-9
 AbsolutePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=256)]
 """A path that begins with `/`, of letters, digits and `._~/-`."""
 
-RequestPath = Annotated[str, Filled(), Field(pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=100)]
-"""A path of a URL: it begins with `/`, has letters, digits and `._~/-`, and at most 100 characters."""
+# No step is empty, `.` or `..`.
+REQUEST_PATH_PATTERN = r"^/(\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/|$))*$"
 
-HostName = Annotated[str, Filled(), Field(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$", max_length=128)]
+RequestPath = Annotated[str, Filled(), Field(pattern=REQUEST_PATH_PATTERN, max_length=100)]
+"""A path of a URL: it begins with `/`, has letters, digits and `._~/-`, and no `//`, `/./`, `/../`."""
+
+_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+
+HostName = Annotated[str, Filled(), Field(pattern=rf"^(\*\.)?{_LABEL}(\.{_LABEL})+$", max_length=128)]
 """A name such as `app.example.com`, in lowercase; `*.example.com` is every name below that."""
 
 Cidr = Annotated[str, Field(pattern=r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$")]
@@ -257,7 +320,7 @@ Cidr = Annotated[str, Field(pattern=r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$")
 Peer = Annotated[
     str,
     Called("peer"),
-    Field(pattern=r"^(([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}|sg-[0-9a-f]{8,17}|pl-[0-9a-f]{8,17})$"),
+    Field(pattern=r"^(([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}|(sg|pl)-([0-9a-f]{8}|[0-9a-f]{17}))$"),
 ]
 """A range such as `10.0.0.0/16`, a security group (`sg-…`) or a prefix list (`pl-…`)."""
 
@@ -268,19 +331,19 @@ Arn = Annotated[
 ]
 """An Amazon Resource Name, without wildcards."""
 
-Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+Region = Annotated[str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$")]
 """A region such as `ap-southeast-1`."""
 
 AccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
 """An AWS account: twelve digits, in quotes."""
 
-VpcId = Annotated[str, Filled(), Field(pattern=r"^vpc-[0-9a-f]{8,17}$")]
+VpcId = Annotated[str, Filled(), Field(pattern=r"^vpc-([0-9a-f]{8}|[0-9a-f]{17})$")]
 """A VPC's id such as `vpc-0123456789abcdef0`."""
 
-SubnetId = Annotated[str, Filled(), Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]
+SubnetId = Annotated[str, Filled(), Field(pattern=r"^subnet-([0-9a-f]{8}|[0-9a-f]{17})$")]
 """A subnet's id such as `subnet-0123456789abcdef0`."""
 
-SecurityGroupId = Annotated[str, Filled(), Field(pattern=r"^sg-[0-9a-f]{8,17}$")]
+SecurityGroupId = Annotated[str, Filled(), Field(pattern=r"^sg-([0-9a-f]{8}|[0-9a-f]{17})$")]
 """A security group's id such as `sg-0123456789abcdef0`."""
 
 FileSystemId = Annotated[str, Filled(), Field(pattern=r"^fs-[0-9a-f]{8,40}$")]

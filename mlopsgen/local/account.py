@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import sys
@@ -69,6 +70,11 @@ class Account:
         return self._context is not None
 
     @property
+    def has_data(self) -> bool:
+        """Whether anything was uploaded."""
+        return bool(self._data)
+
+    @property
     def aws(self) -> EmbeddedAws:
         """Where it is, and how the AWS CLI finds it."""
         assert self._aws is not None
@@ -132,7 +138,7 @@ class Account:
             return
         await self._deploy_stacks(blueprint.before_images, tell)
         for name in blueprint.repositories:
-            digest = await asyncio.to_thread(push, self.aws, name)
+            digest = await self.ask(partial(push, self.aws, name))
             tell(f"{name} ... pushed {digest[:19]}…")
         await self._deploy_stacks(blueprint.before_model, tell)
 
@@ -141,22 +147,21 @@ class Account:
         raw = {location(each, "RAW_URI", self.context.account) for each in self.blueprint.tasks} - {None}
         if not raw:
             raise Stop(f"nothing reads the prefix `raw`, so there is no place for {source}")
-        from boto3.exceptions import S3UploadFailedError
-        from botocore.exceptions import BotoCoreError, ClientError
-
         self._data = [*(each for each in self._data if each != source), source]
         try:
-            return max([await asyncio.to_thread(self.cloud.upload, source, str(each)) for each in raw])
-        except (OSError, S3UploadFailedError, BotoCoreError, ClientError) as error:
-            self.check()
+            counts: list[int] = [
+                await self.ask(partial(self.cloud.upload, source, str(each))) for each in raw
+            ]
+            return max(counts)
+        except OSError as error:
             raise Stop(f"cannot upload {source}: {error}") from None
 
     async def credentials(self, name: str) -> Document:
-        """The credentials of a task's own role. Raises `KeyError` if there is no such task."""
+        """The credentials of a task's own role. Raises `KeyError` if there is no such task, `Stop`."""
         stacks = {each.name: each.stack for each in self.blueprint.tasks}
         stack = f"{self.blueprint.prefix}-{stacks[name]}"
         if name not in self._credentials:
-            given = await asyncio.to_thread(self.cloud.credentials, stack, "TaskRole")
+            given = await self.ask(partial(self.cloud.credentials, stack, "TaskRole"))
             self._credentials[name] = given.document
         return self._credentials[name]
 
@@ -177,13 +182,27 @@ class Account:
 
     async def ask(self, call: Callable[[], Any]) -> Any:
         """What `call` gives, made in a thread. Raises `Stop` instead of botocore's errors."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
         try:
             return await asyncio.to_thread(call)
-        except (BotoCoreError, ClientError) as error:
+        except HTTPClientError as error:
+            await self._may_have_ended()
+            self.check()
+            pid = self._server.pid if self._server else 0
+            raise Stop(
+                f"the embedded AWS (process {pid}) does not answer; is it suspended? {error}"
+            ) from None
+        except (Boto3Error, BotoCoreError, ClientError) as error:
             self.check()
             raise Stop(f"the embedded AWS answered with an error: {error}") from None
+
+    async def _may_have_ended(self) -> None:
+        """Give the news of its end, if it has ended, a moment to come: a broken connection is quicker."""
+        if self._server is not None and not self._server.ended:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self._server.wait()), 0.5)
 
     def check(self) -> None:
         """Raises `Stop` if it has ended: whatever else went wrong, that is why."""
@@ -210,8 +229,7 @@ class Account:
                 self.blueprint.region,
                 str(environment),
             ),
-            {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-            | {MARK: f"{self._mark}/aws"},
+            dict(os.environ) | {MARK: f"{self._mark}/aws"},
             self._folder.scratch,
             5,
         )
@@ -221,10 +239,10 @@ class Account:
         if not listening.done():
             raise Stop(f"the embedded AWS does not start{tail(log.last)}")
         self._aws = EmbeddedAws(listening.result().partition(" ")[2], self.blueprint.region)
-        self._cloud = await asyncio.to_thread(Cloud, self.aws.endpoint, self.blueprint.region)
+        self._cloud = await self.ask(partial(Cloud, self.aws.endpoint, self.blueprint.region))
         account = self.blueprint.account
         if account is None:
-            account = await asyncio.to_thread(self._cloud.account)
+            account = await self.ask(self.cloud.account)
         self._context = TaskContext(
             endpoint=self.aws.endpoint,
             region=self.blueprint.region,

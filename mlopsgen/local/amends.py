@@ -10,15 +10,21 @@ Tags = Callable[[Any], list[dict[str, str]]]
 
 
 @contextmanager
-def amended() -> Iterator[None]:
-    """Let templates tag whatever takes tags.
+def amended(region: str) -> Iterator[None]:
+    """Let templates tag whatever takes tags, and get the zones of their own region.
 
-    CloudFormation has each type's own form of tags; moto 5.2 hands them to an API that has another one.
+    CloudFormation has each type's own form of tags; moto 5.2 hands them to an API that has another one. And
+    `Fn::GetAZs: ""` means the stack's region ("Fn::GetAZs", AWS CloudFormation template reference), where
+    moto takes us-east-1 for every empty name.
     """
+    from unittest.mock import patch
+
+    from moto.cloudformation import parsing
     from moto.kms.models import Key
     from moto.ssm.models import Parameter
 
     with ExitStack() as stack:
+        stack.enter_context(patch.object(parsing, "DEFAULT_REGION", region))
         stack.enter_context(_with_tags(Key, _as_kms_takes_them))
         stack.enter_context(_with_tags(Parameter, _as_list))
         yield

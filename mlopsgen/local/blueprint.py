@@ -54,6 +54,10 @@ class Task:
     """The image that is built here, by name."""
     dockerfile: Path | None = None
     """A Dockerfile of the user's own."""
+    requirements: Path | None = None
+    """What its image installs, if it is built with `python`."""
+    python: str = ""
+    """The image's version of Python."""
     image_command: tuple[str, ...] = ()
     """What the image runs if the task definition names nothing else; empty if only the image knows."""
     folder: Path | None = None
@@ -184,6 +188,10 @@ class Blueprint:
     rules: tuple[ListenerRule, ...]
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of each model, `current` or the version that it is pinned to."""
+    folder: Path = Path()
+    """The pipeline's."""
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    """The environment's whole spec, as one would write it."""
     absent: tuple[str, ...] = ()
     """What AWS has and this machine has not, a sentence each."""
 
@@ -265,6 +273,8 @@ def blueprint(compilation: Compilation, folder: Path) -> Blueprint:
         balancers=balancers,
         rules=tuple(sorted(rules, key=lambda each: (balancers.index(each.balancer), each.priority))),
         versions={each.name: each.version for each in site.models},
+        folder=folder,
+        declared=compilation.pipeline.spec.model_dump(mode="json", by_alias=True),
         absent=tuple(absent(site)),
     )
 
@@ -282,10 +292,14 @@ def _task(site: Site, workload: Workload, plan: Plan, folder: Path) -> Task:
         name=workload.name,
         kind=workload.kind.word,
         stack=declared.stack,
-        definition=document(plan, declared),
+        definition=document(
+            plan, declared, next(each for each in plan.stacks if each.name == declared.stack)
+        ),
         context=folder / image.context if image else None,
         image=declared.image,
         dockerfile=folder / image.dockerfile if image and image.dockerfile else None,
+        requirements=folder / image.context / image.requirements if image and not image.dockerfile else None,
+        python=image.python if image and not image.dockerfile else "",
         image_command=image.command if image and not image.dockerfile else (),
         folder=_place_of(image, folder),
         loads={name: site.model(name).version for name in sorted(spec.loads)},

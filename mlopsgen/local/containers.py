@@ -47,6 +47,11 @@ class Containers:
     prefix: str
     build_args: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def isolates(self) -> bool:
+        """Yes: they find the packages of their image."""
+        return True
+
     def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Command]]:
         """The command that builds the task's image, with a name for people."""
         if task.image is None or task.context is None:
@@ -126,6 +131,11 @@ class Mixed:
 
     processes: Processes
     containers: Containers
+
+    @property
+    def isolates(self) -> bool:
+        """Not all of them."""
+        return False
 
     def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Command]]:
         """See `Launcher`."""

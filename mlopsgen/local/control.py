@@ -11,10 +11,14 @@ from typing import Any
 
 import h11
 
+from mlopsgen.diagnostics.fault import UserFault
 from mlopsgen.local.http import Peer, Server, body_of, reply
 from mlopsgen.local.state import Run
 
 LIMIT = 1 << 20
+
+ANSWER_TIME = 10
+"""Seconds that a run gets to begin an answer: a busy one has begun by then, a suspended one never has."""
 
 Document = Mapping[str, Any]
 Action = Callable[[Document], AsyncIterator[Document]]
@@ -68,6 +72,9 @@ class Control:
         except KeyError:
             await reply(peer, 404, b"no such task\n")
             return
+        except UserFault as fault:
+            await reply(peer, 503, f"{fault}\n".encode())
+            return
         await reply(peer, 200, json.dumps(document).encode(), "application/json")
 
 
@@ -75,14 +82,19 @@ def call(run: Run, action: str, **arguments: Any) -> Iterator[Document]:
     """The client's side: what the action answers, as it comes. Raises `Unreachable`."""
     if not run.control:
         raise Unreachable("it is still starting")
-    connection = http.client.HTTPConnection("127.0.0.1", run.control)
+    connection = http.client.HTTPConnection("127.0.0.1", run.control, timeout=ANSWER_TIME)
     try:
         connection.request("POST", f"/{action}", json.dumps(arguments), {"Authorization": run.token})
         response = connection.getresponse()
+        # What it does may take long, such as a training that says nothing for an hour.
+        if connection.sock is not None and action != "status":
+            connection.sock.settimeout(None)
         if response.status != 200:
             raise Unreachable(response.read(1000).decode("utf-8", "replace").strip())
         for line in response:
             yield json.loads(line)
+    except TimeoutError:
+        raise Unreachable("is it suspended? `fg` in its terminal lets it go on") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise Unreachable(str(error)) from None
     finally:

@@ -6,13 +6,15 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 from mlopsgen.diagnostics.fault import UserFault
 from mlopsgen.local.amends import amended
+from mlopsgen.local.callers import Callers
 from mlopsgen.local.surroundings import provide
 
 
@@ -29,21 +31,67 @@ class EmbeddedAws:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables by which any AWS SDK or the command line client talks to it, and to nothing else."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        """A whole environment in which any AWS SDK or the command line client talks to it alone."""
         tools = Path(sys.executable).parent
-        return inherited | {
+        return (
+            without_aws(os.environ)
+            | self.variables
+            | {"AWS_PAGER": "", "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+        )
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables that lead a client to it, and to no account of the user's."""
+        return {
             "AWS_ACCESS_KEY_ID": "rehearsal",
-            "AWS_CONFIG_FILE": os.devnull,
             "AWS_DEFAULT_REGION": self.region,
-            "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_PAGER": "",
             "AWS_REGION": self.region,
             "AWS_SECRET_ACCESS_KEY": "rehearsal",
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "PATH": f"{tools}{os.pathsep}{inherited.get('PATH', os.defpath)}",
+            **APART,
         }
+
+
+APART = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+"""What keeps an SDK from the profiles of the user and from the machine's own role."""
+
+LOOPBACK = ("127.0.0.1", "localhost")
+
+
+def without_aws(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` without what leads to an account, and with no proxy between programs of this machine."""
+    kept = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
+    return kept | no_proxy(environment)
+
+
+def no_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables by which this machine is asked directly, and whatever else `environment` asks so."""
+    found = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    hosts = ",".join(dict.fromkeys((*LOOPBACK, *(each.strip() for each in found.split(",") if each.strip()))))
+    # Programs read one or the other.
+    return {"NO_PROXY": hosts, "no_proxy": hosts}
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """This process has no account, no profile and no proxy to itself, for as long as the block runs.
+
+    The SDK reads a dozen variables and two files before any argument: what a shell is set up for, such as a
+    profile that is only on another machine, has no say in what happens on this one.
+    """
+    usual = dict(os.environ)
+    os.environ.update(without_aws(usual) | APART)
+    for name in usual.keys() - without_aws(usual).keys() - APART.keys():
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(usual)
 
 
 @contextmanager
@@ -54,7 +102,12 @@ def embedded_aws(region: str, environment: Path | None = None, port: int = 0) ->
     """
     try:
         from moto.moto_api._internal.models import moto_api_backend
-        from moto.server import ThreadedMotoServer
+        from moto.moto_server.werkzeug_app import (
+            DomainDispatcherApplication,
+            MotoRequestHandler,
+            create_backend_app,
+        )
+        from werkzeug.serving import make_server
     except ModuleNotFoundError as error:
         raise Unavailable(
             f"the package `{error.name}` is missing: install the extra with `pip install 'mlopsgen[local]'`"
@@ -66,13 +119,21 @@ def embedded_aws(region: str, environment: Path | None = None, port: int = 0) ->
     warnings.filterwarnings("ignore", module=r"moto\..*")
     # Its state belongs to the process: one that was there before has left its own.
     moto_api_backend.reset()
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    try:
-        with amended():
+    server = make_server(
+        "127.0.0.1",
+        port,
+        Callers(DomainDispatcherApplication(create_backend_app)),
+        threaded=True,
+        request_handler=MotoRequestHandler,
+    )
+    serving = Thread(target=server.serve_forever, daemon=True)
+    with amended(region):
+        serving.start()
+        try:
             if environment:
                 provide(environment, region)
-            host, bound = server.get_host_and_port()
-            yield EmbeddedAws(f"http://{host}:{bound}", region)
-    finally:
-        server.stop()
+            yield EmbeddedAws(f"http://127.0.0.1:{server.port}", region)
+        finally:
+            server.shutdown()
+            serving.join()
+            server.server_close()

@@ -51,7 +51,9 @@ def follow(folder: Path, name: str | None, running: Callable[[], bool]) -> Itera
 
 
 def _files(folder: Path, name: str | None) -> list[Path]:
-    paths = [path for path in folder.glob("*.log") if _wanted(path, name)]
+    every = list(folder.glob("*.log"))
+    # A run that came to no task has told all it has in the logs aside.
+    paths = [path for path in every if _wanted(path, name)] or (every if name is None else [])
     return sorted(paths, key=lambda path: (path.stat().st_mtime, path.name))
 
 

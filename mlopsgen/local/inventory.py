@@ -83,7 +83,7 @@ def _calls(client: Callable[[str], Any], prefix: str) -> Iterator[tuple[str, lis
         services = ecs.describe_services(cluster=cluster, services=arns)["services"] if arns else []
         yield (
             "ecs describe-services",
-            [f"{each['serviceName']} {each['status']}, {each['desiredCount']} wanted" for each in services],
+            [f"{each['serviceName']} {each['status']}" for each in services],
         )
     balancers = client("elbv2").describe_load_balancers()["LoadBalancers"]
     yield (

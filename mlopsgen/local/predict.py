@@ -54,13 +54,18 @@ def examples(urls: Sequence[str], path: str | None = None, most: int = 3) -> tup
     The document is asked for at each of `urls` in turn: a load balancer may not lead to it. Without `path`,
     that is `/predict` or else the first that has examples. Raises `Unpredictable`.
     """
-    for path_, content in _contents(_document(urls)).items():
-        if path_ == path or (path is None and path_ == PATH):
-            return path_, tuple(Example(each) for each in list(_examples(*content))[:most])
-    for path_, content in _contents(_document(urls)).items() if path is None else ():
-        if found := list(_examples(*content))[:most]:
-            return path_, tuple(Example(each) for each in found)
-    raise Unpredictable("the service's OpenAPI document gives no example to ask with: ask it yourself")
+    contents = _contents(_document(urls))
+    first = PATH if path is None else path
+    for name in sorted(contents, key=lambda each: each != first):
+        if path is not None and name != path:
+            continue
+        if found := list(_examples(*contents[name]))[:most]:
+            return name, tuple(Example(each) for each in found)
+    example = json.dumps(_outline(*contents[first]), ensure_ascii=False) if first in contents else "{…}"
+    raise Unpredictable(
+        "the service's OpenAPI document gives no example to ask with: give it yourself, "
+        f"`mlopsgen local predict --json '{example}'`"
+    )
 
 
 def _document(urls: Sequence[str]) -> Any:
@@ -106,6 +111,14 @@ def _of_schema(document: Any, schema: Any) -> Iterator[Any]:
             yield dict(zip(parts, values, strict=True))
 
 
+def _outline(document: Any, content: Any) -> Any:
+    """What a body looks like by its schema, with `…` for each value that has to be there."""
+    schema = content.get("schema", {})
+    while "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return dict.fromkeys(schema.get("required", ()), "…")
+
+
 def _ask(request: urllib.request.Request) -> Any:
     # Never through a proxy: it is this machine that is asked.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -113,8 +126,18 @@ def _ask(request: urllib.request.Request) -> Any:
         with opener.open(request, timeout=TIMEOUT) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
-        said = error.read(2000).decode("utf-8", "replace").strip()
+        said = _complaint(error.read(20_000).decode("utf-8", "replace").strip())
         kind = NotYet if error.code == 503 else Unpredictable
         raise kind(f"the service answered with {error.code}: {said}") from None
     except (OSError, ValueError) as error:
         raise Unpredictable(f"the service does not answer: {error}") from None
+
+
+def _complaint(said: str) -> str:
+    """What a service says is wrong; where it lists fields, as FastAPI does, one after the other."""
+    try:
+        detail = json.loads(said)["detail"]
+        fields = [f"`{'.'.join(map(str, each['loc'][1:]))}`: {each['msg']}" for each in detail]
+    except (ValueError, KeyError, TypeError):
+        return said[:2000]
+    return "; ".join(fields)

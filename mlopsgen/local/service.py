@@ -142,8 +142,13 @@ class Tasks:
             with contextlib.suppress(TimeoutError):
                 return words(await asyncio.wait_for(asyncio.shield(ended), 1))
             return None
+        told: set[str] = set()
         for _, target in task.targets:
             while target.state == "initial":
+                # Somebody waits: an answer that is not the wanted one is told when it comes.
+                if "was answered with" in target.reason and target.reason not in told:
+                    told.add(target.reason)
+                    self._say(f"{self.name} {task.started.id} is not healthy yet: {target.reason}")
                 changed = asyncio.ensure_future(target.changed.wait())
                 await asyncio.wait((ended, changed), timeout=1, return_when=asyncio.FIRST_COMPLETED)
                 changed.cancel()

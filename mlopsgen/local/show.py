@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +25,9 @@ class Show:
         if not quiet and sys.stdout.isatty():
             from rich.console import Console
 
-            self._console = Console(highlight=False)
+            plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+            # Without a colour system there is no bold and no dim either.
+            self._console = Console(highlight=False, color_system=None if plain else "auto")
 
     def say(self, line: str = "") -> None:
         """A line that stays."""
@@ -34,13 +38,26 @@ class Show:
         else:
             print(line, flush=True)
 
+    def note(self, text: str) -> None:
+        """A sentence of a list, with its words kept whole on a terminal."""
+        width = self._console.width if self._console is not None else len(text) + 2
+        for line in textwrap.wrap(
+            text,
+            width,
+            initial_indent="  ",
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        ):
+            self.say(line)
+
     def link(self, what: str, where: str) -> None:
         """A place to look at."""
         self.say(f"  {what:<9} {where}")
 
     @contextmanager
-    def step(self, what: str) -> Iterator[Tell]:
-        """A step with its duration; the block tells what it is about."""
+    def step(self, what: str, *, keep: bool = False) -> Iterator[Tell]:
+        """A step with its duration; the block tells what it is about. `keep`: the last of that stays."""
         started = time.monotonic()
         if self._console is None:
             self.say(f"{what} ...")
@@ -50,8 +67,11 @@ class Show:
         from rich.text import Text
 
         with self._console.status(Text(what)) as status:
+            told = ""
 
             def tell(line: str) -> None:
+                nonlocal told
+                told = line
                 status.update(
                     Text.assemble(what, ("  " + _fit(line, self._console.width - len(what) - 8), "dim"))
                 )
@@ -63,6 +83,8 @@ class Show:
                 raise
         took = f"  {time.monotonic() - started:.1f} s"
         self._console.print(Text.assemble(("✓ ", "green"), what, (took, "dim")))
+        if keep and told:
+            self._console.print(Text(f"  {_fit(told, self._console.width - 2)}", "dim"))
 
 
 def _fit(line: str, width: int) -> str:

@@ -51,7 +51,7 @@ class RunFolder:
     """`.mlopsgen/local` beside the pipeline."""
 
     def __init__(self, pipeline: Path) -> None:
-        self.root = pipeline.absolute().parent / ".mlopsgen" / "local"
+        self.root = pipeline.absolute().parent.resolve() / ".mlopsgen" / "local"
         self._lock: int | None = None
 
     @property

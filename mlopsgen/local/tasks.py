@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from mlopsgen.diagnostics.fault import UserFault
 from mlopsgen.local.blueprint import Task
+from mlopsgen.local.embedded import no_proxy
 from mlopsgen.local.mounts import Folders, folders, relocated
 from mlopsgen.local.process import Command
 from mlopsgen.local.state import MARK
@@ -28,8 +29,6 @@ from mlopsgen.promotion import Gate, Gates, laid_over
 
 PASSED = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 """What a program needs to reach the network from here."""
-
-LOOPBACK = "127.0.0.1,localhost"
 
 
 class Unprepared(UserFault):
@@ -84,6 +83,10 @@ class Started:
 class Launcher(Protocol):
     """How tasks are run."""
 
+    @property
+    def isolates(self) -> bool:
+        """Whether a program finds what its image has, and not what this machine has."""
+
     def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Command]]:
         """What has to be built first, from the compiled files in `built`."""
 
@@ -100,6 +103,11 @@ class Processes:
 
     without: str = ""
     """Why there is no container engine for what cannot be a process."""
+
+    @property
+    def isolates(self) -> bool:
+        """No: they find the packages of this interpreter."""
+        return False
 
     def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Command]]:
         """Nothing: they run from the source."""
@@ -129,8 +137,7 @@ class Processes:
         tools = Path(sys.executable).parent
         environment = {
             **inherited,
-            "NO_PROXY": LOOPBACK,
-            "no_proxy": LOOPBACK,
+            **no_proxy(os.environ),
             "HF_HOME": os.environ.get("HF_HOME") or str(Path.home() / ".cache" / "huggingface"),
             "HOME": str(own),
             "LANG": "C.UTF-8",
@@ -150,6 +157,24 @@ class Processes:
             after=(("rm", "-rf", "--", str(own)),),
         )
         return Started(id_, command, port, health(task, port, found))
+
+
+def by_hand(task: Task, context: TaskContext) -> dict[str, Any]:
+    """How a user runs a task of `task` at a terminal: its variables, its words, and the folder to be in.
+
+    It listens on its own port, since there is one of it. Raises `Unprepared`.
+    """
+    own = context.scratch / f"{task.name}-by-hand"
+    found = folders(task, context.volumes, own)
+    port = task.ports[0] if task.ports else 0
+    named = variables(task, context, "by-hand", port, found)
+    # What a shell runs is the user's, and does not end with the run.
+    del named[MARK]
+    return {
+        "variables": named | no_proxy(os.environ),
+        "command": [moved(each, task, port, found) for each in words_of(task)],
+        "folder": str(task.folder or own),
+    }
 
 
 def foreign(task: Task) -> str:

@@ -14,8 +14,15 @@ from mlopsgen.local.logs import Logs
 from mlopsgen.local.process import run
 from mlopsgen.local.show import Show, Tell, gist
 from mlopsgen.local.state import RunFolder
-from mlopsgen.local.tasks import Launcher, TaskContext, Unprepared, gates_of, log_group, tail, words
+from mlopsgen.local.tasks import Launcher, TaskContext, Unprepared, gates_of, log_group, tail, variable, words
 from mlopsgen.promotion import Gates, NotPromoted
+
+NOTHING_TO_READ = "\n  Nothing was put into raw/, which it reads: `--data PATH` does that"
+
+
+def reads_raw(job: Task) -> bool:
+    """Whether the job reads what `--data` uploads."""
+    return variable(job, "RAW_URI") is not None
 
 
 class Training:
@@ -58,7 +65,7 @@ class Training:
 
     def _step(self, what: str, hear: Tell | None) -> contextlib.AbstractContextManager[Tell]:
         if hear is None:
-            return self._show.step(what)
+            return self._show.step(what, keep=True)
         hear(what)
         return contextlib.nullcontext(hear)
 
@@ -81,7 +88,8 @@ class Training:
             # Ended from outside, as when a spot instance is taken back: the next start of a trainer goes on
             # from its last checkpoint.
             if code <= 128 or attempt == job.attempts:
-                raise Stop(f"{text}{tail(log.last)}\n  the whole log: {log.path}")
+                empty = "" if self._account.has_data or not reads_raw(job) else NOTHING_TO_READ
+                raise Stop(f"{text}{tail(log.last)}\n  the whole log: {log.path}{empty}")
             tell(f"{text}; starting it again ({attempt + 1} of {job.attempts})")
 
     async def _published(self, job: Task) -> set[str]:

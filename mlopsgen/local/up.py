@@ -7,23 +7,27 @@ import contextlib
 import errno
 import shutil
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mlopsgen.artifacts import Artifact
+from mlopsgen.diagnostics.diagnostic import Rejected
 from mlopsgen.local.account import Account, Stop
 from mlopsgen.local.balancer import Balancer
 from mlopsgen.local.blueprint import Blueprint, Task, Unknown
+from mlopsgen.local.changes import unfollowed
 from mlopsgen.local.control import Control, Document
 from mlopsgen.local.logs import Logs
 from mlopsgen.local.predict import Example, NotYet, Unpredictable, examples, predict
 from mlopsgen.local.process import run
+from mlopsgen.local.requirements import differences
 from mlopsgen.local.service import Failed, Tasks
 from mlopsgen.local.show import Show, Tell
 from mlopsgen.local.state import Run, RunFolder, sweep
-from mlopsgen.local.tasks import Launcher, tail, words
+from mlopsgen.local.tasks import Launcher, Unprepared, by_hand, tail, words
 from mlopsgen.local.training import Training
 from mlopsgen.promotion import Gates, NotPromoted
 
@@ -72,8 +76,11 @@ class Local:
         options: Options,
         launcher: Launcher,
         show: Show,
+        compile_again: Callable[[], Blueprint],
     ) -> None:
+        """`compile_again` gives the blueprint of the pipeline as it is then."""
         self.blueprint = blueprint
+        self._compile_again = compile_again
         self._artifacts = artifacts
         self._folder = folder
         self._run = mark
@@ -93,7 +100,13 @@ class Local:
         self._control = Control(
             mark.token,
             self._account.task_token,
-            {"status": self._status, "run": self._run_action, "stop": self._stop_action},
+            {
+                "environment": self._environment_action,
+                "restart": self._restart_action,
+                "run": self._run_action,
+                "status": self._status,
+                "stop": self._stop_action,
+            },
             self._account.credentials,
         )
 
@@ -157,17 +170,21 @@ class Local:
         blueprint, show = self.blueprint, self._show
         show.say("what this machine has not, or has otherwise:")
         for each in blueprint.absent:
-            show.say(f"  {each}")
+            show.note(each)
+        if not self._launcher.isolates:
+            for each in differences(blueprint.tasks, blueprint.folder):
+                show.note(each)
         await self._build()
-        with show.step("starting the embedded AWS") as tell:
+        with show.step("starting the embedded AWS", keep=True) as tell:
             await self._account.open(f"http://127.0.0.1:{self._control.server.port}/credentials")
             tell(f"{self._account.aws.endpoint}, region {blueprint.region}")
         with show.step(f"deploying {blueprint.environment}: all that needs no model") as tell:
             await self._account.deploy(tell, first=True)
         self._account.ship_logs()
         if self._options.data:
-            with show.step(f"uploading {self._options.data} to raw/") as tell:
-                tell(f"{await self._account.upload(self._options.data)} files")
+            with show.step(f"uploading {self._options.data} to raw/", keep=True) as tell:
+                count = await self._account.upload(self._options.data)
+                tell(f"{count} file{'s' * (count != 1)}")
         for job in self._jobs(self._options.only):
             await self._training.run(job, {}, self._options.trigger)
         if not self._options.serve:
@@ -312,7 +329,7 @@ class Local:
         for each in await self._account.inventory():
             names = each.names[:SHOWN]
             more = f", and {len(each.names) - SHOWN} more" if len(each.names) > SHOWN else ""
-            self._show.say(f"  {each.call}: {', '.join(names)}{more}")
+            self._show.note(f"{each.call}: {', '.join(names)}{more}")
 
     async def _first_predictions(self) -> None:
         for name in list(self._balancers)[:1]:
@@ -349,12 +366,12 @@ class Local:
             for path in (rule.paths[:1] or ("/",)) if rule.group in served else ():
                 host = f" (Host: {rule.hosts[0]})" if rule.hosts else ""
                 balancer = f" ({rule.balancer})" if len(self._balancers) > 1 else ""
-                self._show.link("page", f"{self._url(rule.balancer)}{path.rstrip('*')}{host}{balancer}")
+                self._show.link("service", f"{self._url(rule.balancer)}{path.rstrip('*')}{host}{balancer}")
         endpoint = self._account.aws.endpoint
-        self._show.link("AWS", f"{endpoint} (aws --endpoint-url {endpoint} s3 ls)")
+        self._show.link("AWS", f'{endpoint} (eval "$(mlopsgen local env)"; aws s3 ls)')
         self._show.link("metrics", "mlopsgen local status")
         self._show.link("logs", f"mlopsgen local logs --follow, or {self._folder.logs}")
-        self._show.link("more", "mlopsgen local predict TEXT, mlopsgen local train, mlopsgen local down")
+        self._show.link("more", "mlopsgen local predict, train, restart, env, down")
         if not self._options.once:
             self._show.say(
                 f"{'`mlopsgen local down`' if self._options.detached else 'Ctrl-C'} stops all of it."
@@ -388,7 +405,17 @@ class Local:
                     with contextlib.suppress(Stop, NotPromoted):
                         current = await account.ask(store.current)
                         versions = await account.ask(store.versions)
-                        models.append({"name": job.produces, "current": current, "versions": versions})
+                        models.append(
+                            {
+                                "name": job.produces,
+                                "current": current,
+                                "versions": versions,
+                                "metrics": {
+                                    each: dict((await account.ask(partial(store.version, each))).metrics)
+                                    for each in versions
+                                },
+                            }
+                        )
             with contextlib.suppress(Stop):
                 namespace = self.blueprint.namespace
                 metrics = await account.ask(lambda: sorted({n for n, _ in account.cloud.metrics(namespace)}))
@@ -408,8 +435,48 @@ class Local:
         yield {"stopping": True}
         self._stopped.set()
 
+    async def _environment_action(self, asked: Document) -> AsyncIterator[Document]:
+        """The variables of a workload with what it runs and where, or those of a client of AWS."""
+        if not self._account.is_open:
+            yield {"fault": "the embedded AWS is still starting: try once more in a moment"}
+            return
+        if (name := asked.get("name")) is None:
+            yield {"variables": self._account.aws.variables}
+            return
+        known = {each.name: each for each in self.blueprint.tasks}
+        if name not in known:
+            yield {"fault": f"there is no workload `{name}`; there are: {', '.join(known)}"}
+            return
+        try:
+            yield by_hand(known[name], self._account.context)
+        except Unprepared as error:
+            yield {"fault": str(error)}
+
+    async def _restart_action(self, asked: Document) -> AsyncIterator[Document]:
+        """Replace the tasks of one service or worker, or of all that run."""
+
+        async def work(tell: Tell) -> None:
+            wanted = asked.get("name")
+            known = [name for name, each in self._services.items() if each.running]
+            if wanted is not None and wanted not in known:
+                raise Stop(f"there is no service or worker `{wanted}` that runs; there are: {_listed(known)}")
+            if not known:
+                raise Stop("no service and no worker runs")
+            for name in known if wanted is None else (wanted,):
+                tell(f"replacing the tasks of {name}, one after the other")
+                await asyncio.shield(self._services[name].deploy())
+                tell(f"{name} is restarted")
+
+        async for each in self._do(work):
+            yield each
+
     async def _run_action(self, asked: Document) -> AsyncIterator[Document]:
         """Run jobs again, and let follow what loads the models."""
+        async for each in self._do(partial(self._run_jobs, asked)):
+            yield each
+
+    async def _do(self, what: Callable[[Tell], Any]) -> AsyncIterator[Document]:
+        """Do `what` while the run goes on; each line that it tells, then `done` or a `fault`."""
         if not self.ready:
             yield {"fault": "the run is still starting"}
             return
@@ -417,7 +484,7 @@ class Local:
 
         async def work() -> None:
             try:
-                await self._run_jobs(asked, lambda line: said.put_nowait({"line": line}))
+                await what(lambda line: said.put_nowait({"line": line}))
                 said.put_nowait({"done": True})
             except Stop as error:
                 said.put_nowait({"fault": str(error)})
@@ -435,16 +502,24 @@ class Local:
             await asyncio.wait((working,))
 
     async def _run_jobs(self, asked: Document, tell: Tell) -> None:
-        jobs, trigger = self._jobs(asked.get("job")), asked.get("trigger") or ""
-        if trigger:
-            try:
-                job, trigger = self.blueprint.triggered(trigger)
-            except Unknown as error:
-                raise Stop(str(error)) from None
-            jobs = (job,)
+        today = await self._today(tell)
+        trigger = asked.get("trigger") or ""
+        try:
+            if trigger:
+                job, trigger = today.triggered(trigger)
+                jobs: tuple[Task, ...] = (job,)
+            else:
+                jobs = today.trainers if asked.get("job") is None else (today.job(asked["job"]),)
+        except Unknown as error:
+            raise Stop(str(error)) from None
         if not jobs:
+            raise Stop(nothing_to_train(today))
+        if strange := [
+            each.name for each in jobs if each.name not in {job.name for job in self.blueprint.jobs}
+        ]:
             raise Stop(
-                f"no job produces a model: name one of {', '.join(each.name for each in self.blueprint.jobs)}"
+                f"job {_listed(strange)} is new since the run was started, and is not deployed: "
+                "`mlopsgen local down`, then `mlopsgen local up`"
             )
         if asked.get("data"):
             data = Path(asked["data"])
@@ -460,6 +535,26 @@ class Local:
                     # Whoever asked may leave: what has begun is brought to its end.
                     await asyncio.shield(service.deploy())
                     tell(f"{service.name} serves {version}")
+
+    async def _today(self, tell: Tell) -> Blueprint:
+        """The pipeline as it is now, for its jobs; what else has changed is told. Raises `Stop`."""
+        try:
+            today = await asyncio.to_thread(self._compile_again)
+        except Rejected:
+            raise Stop("the pipeline is no longer in order: `mlopsgen validate` says what is wrong") from None
+        except Unknown as error:
+            raise Stop(str(error)) from None
+        if other := unfollowed(self.blueprint.declared, today.declared):
+            tell("changed since the run was started, and not followed before `mlopsgen local down` and `up`:")
+            for each in other[:SHOWN]:
+                tell(f"  {each}")
+            if len(other) > SHOWN:
+                tell(f"  and {len(other) - SHOWN} more")
+        return today
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def nothing_to_train(blueprint: Blueprint) -> str:

@@ -22,10 +22,14 @@ from mlopsgen.components.workers.spec import WorkerSpec
 from mlopsgen.language.base import Called, Filled, Implied, Json, Name, NotYet, Same, Spec, Text
 from mlopsgen.language.values import AccountId, Arn, Region
 
-LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.:/=+@-]*$", max_length=128)]
-"""Letters, digits, spaces and `_.:/=+@-`, as AWS takes them in tags; at most 128 characters."""
+# Letters and digits of any script, as `\p{L}` and `\p{N}` of IAM's own pattern (IAM API reference, Tag): here
+# the blocks that have them, in a form that every engine reads; E362 looks at each letter.
+_ALNUM = "A-Za-z0-9ªµºÀ-ÖØ-öø-\u1fff\u2c00-\u2dff\u3005-\ud7ff\uf900-\ufdcf\ufe70-\ufefc"
 
-LabelValue = Annotated[str, Filled(), Field(pattern=r"^[A-Za-z0-9 _.:/=+@-]*$", max_length=256)]
+LabelKey = Annotated[str, Field(pattern=f"^[{_ALNUM}][{_ALNUM} _.:/=+@-]*$", max_length=128)]
+"""Letters, digits, spaces and `_.:/=+@-`, as AWS takes them in tags, a letter or digit first; at most 128 characters."""
+
+LabelValue = Annotated[str, Filled(), Field(pattern=f"^[{_ALNUM} _.:/=+@-]*$", max_length=256)]
 """Letters, digits, spaces and `_.:/=+@-`, as AWS takes them in tags; at most 256 characters."""
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$", max_length=16)]

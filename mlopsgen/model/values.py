@@ -52,7 +52,7 @@ class Published(AWSHelperFn):  # type: ignore[misc]  # troposphere is untyped
         return {"Ref": self.parameter}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Named(AWSHelperFn):  # type: ignore[misc]  # troposphere is untyped
     """A value of another stack that is known beforehand, such as a cluster's name."""
 
@@ -65,6 +65,17 @@ class Named(AWSHelperFn):  # type: ignore[misc]  # troposphere is untyped
     def data(self) -> Value:
         """What troposphere writes of it."""
         return self.value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Named) and self._written == other._written
+
+    def __hash__(self) -> int:
+        return hash(self._written)
+
+    @property
+    def _written(self) -> tuple[str, str]:
+        """What tells it from others; troposphere compares functions by writing JSON, which takes long."""
+        return self.stack, repr(getattr(self.value, "data", self.value))
 
 
 Reference: TypeAlias = Published | Named

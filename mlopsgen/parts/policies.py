@@ -76,12 +76,16 @@ def _json(value: Any) -> str:
     match value:
         case str():
             return encode_basestring_ascii(value)
-        case tuple() | list():
-            return f"[{', '.join(map(_json, value))}]"
-        case dict():
-            return f"{{{', '.join(f'{_json(name)}: {_json(value[name])}' for name in sorted(value))}}}"
         case AWSHelperFn():
             return _json(value.data)
+        case dict() if len(value) == 1:
+            [(name, item)] = value.items()
+            return f"{{{encode_basestring_ascii(name)}: {_json(item)}}}"
+        case dict():
+            pairs = [f"{encode_basestring_ascii(name)}: {_json(value[name])}" for name in sorted(value)]
+            return f"{{{', '.join(pairs)}}}"
+        case tuple() | list():
+            return f"[{', '.join([_json(item) for item in value])}]"
         case _:
             return json.dumps(value)
 

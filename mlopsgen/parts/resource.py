@@ -65,12 +65,16 @@ def _document(value: Any, references: list[Reference]) -> Document:
     References to other stacks are added to `references`.
     """
     match value:
-        case None | bool() | int() | float() | str():
+        case str() | None | bool() | int() | float():
             return value
         case dict():
-            return {name: _document(item, references) for name, item in value.items()}
+            # Most values are texts, and asked nothing.
+            return {
+                name: item if isinstance(item, str) else _document(item, references)
+                for name, item in value.items()
+            }
         case list() | tuple():
-            return [_document(item, references) for item in value]
+            return [item if isinstance(item, str) else _document(item, references) for item in value]
         case Published():
             references.append(value)
             return {"Ref": value.parameter}

@@ -13,7 +13,11 @@ from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.rules.places import each, secrets
 from mlopsgen.rules.registry import Scene, rule
 
-_PRINCIPAL = re.compile(r"root|(role|user)/[\w+=,.@/-]+")
+# IAM user guide, "IAM identifiers" and "IAM and AWS STS quotas": a path of words between slashes, and a name of
+# 64 characters; a managed policy's has 128.
+_PRINCIPAL = re.compile(r"root|(role|user)/([\x21-\x7e]+?/)*[\w+=,.@-]{1,64}", re.ASCII)
+_POLICY = re.compile(r"policy/([\x21-\x7e]+?/)*[\w+=,.@-]{1,128}", re.ASCII)
+_SERVER_CERTIFICATE = re.compile(r"server-certificate/([\x21-\x7e]+?/)*[\w+=,.@-]{1,128}", re.ASCII)
 
 _REGION: SpecPath = ("spec", "aws", "region")
 
@@ -119,7 +123,7 @@ def arns_of_another_kind(scene: Scene) -> Iterable[Finding]:
             )
     for path, arn in _principals(scene):
         found = parts(arn)
-        if found.service != "iam" or not found.account.isdigit() or not _PRINCIPAL.fullmatch(found.resource):
+        if found.service != "iam" or not found.account.isdigit() or not _named(_PRINCIPAL, found.resource):
             yield Finding(
                 path,
                 "nobody can be this: a principal is a role, a user or an account",
@@ -127,11 +131,49 @@ def arns_of_another_kind(scene: Scene) -> Iterable[Finding]:
             )
 
 
+@rule(
+    "W352",
+    "a secret of another account",
+    """A secret of another account than the environment's can be read once its owner lets this account's roles do
+    so, in the secret's own policy and in that of its KMS key, which must not be the one of AWS (AWS Secrets
+    Manager user guide, "Access AWS Secrets Manager secrets from a different account").""",
+    """
+    spec:
+      aws: {account: "123456789012"}
+      services:
+        - name: api
+          secrets: {API_KEY: {secret: "arn:aws:secretsmanager:eu-west-1:999999999999:secret:key-a1B2c3"}}
+    """,
+    """
+    spec:
+      aws: {account: "123456789012"}
+      services: [{name: api, secrets: {API_KEY: {secret: key}}}]
+    """,
+)
+def secrets_of_another_account(scene: Scene) -> Iterable[Finding]:
+    """A secret lies in the environment's own account."""
+    account = scene.site.spec.aws.account
+    for path, arn in _secrets(scene):
+        owner = parts(arn).account
+        if account and owner and owner != account:
+            yield Finding(
+                path,
+                f"this lies in account {owner}, the environment in {account}",
+                f"its policy and its key's must let {account} read it; or keep one there, where a name is enough",
+                ((("spec", "aws", "account"), "the environment's account"),),
+            )
+
+
+def _named(form: re.Pattern[str], resource: str) -> bool:
+    """Whether IAM could have it: no name is empty, and none is between two slashes."""
+    return form.fullmatch(resource) is not None and "//" not in resource
+
+
 def _wrong_boundary(scene: Scene) -> Iterator[Finding]:
     account = scene.site.spec.aws.account
     for path, arn in _boundary(scene):
         found = parts(arn)
-        if found.service != "iam" or not found.resource.startswith("policy/"):
+        if found.service != "iam" or not _named(_POLICY, found.resource):
             help_ = "name a managed policy: arn:aws:iam::ACCOUNT:policy/NAME"
             yield Finding(path, "a permissions boundary is a managed policy", help_)
         elif account and found.account not in (account, "aws"):
@@ -140,14 +182,19 @@ def _wrong_boundary(scene: Scene) -> Iterator[Finding]:
 
 def _wrong_certificates(scene: Scene) -> Iterator[Finding]:
     aws = scene.site.spec.aws
+    first: dict[SpecPath, tuple[SpecPath, str, str]] = {}
     for path, arn in _certificates(scene):
         found = parts(arn)
-        if found.service == "iam" and found.resource.startswith("server-certificate/"):
-            continue
-        if found.service != "acm" or not found.resource.startswith("certificate/"):
+        own = found.service == "iam" and _named(_SERVER_CERTIFICATE, found.resource)
+        first_path, first_account, first_arn = first.setdefault(path[:-1], (path, found.account, arn))
+        if first_path != path and first_arn == arn:
+            yield Finding(
+                path, "the certificate is given twice", "take one away", ((first_path, "here too"),)
+            )
+        elif not own and (found.service != "acm" or not found.resource.startswith("certificate/")):
             help_ = f"such as arn:aws:acm:{aws.region}:ACCOUNT:certificate/ID"
             yield Finding(path, "this is no ARN of a certificate", help_)
-        elif found.region != aws.region:
+        elif not own and found.region != aws.region:
             yield Finding(
                 path,
                 f"the certificate is in {found.region or 'no region'}, the load balancer in {aws.region}",
@@ -160,4 +207,11 @@ def _wrong_certificates(scene: Scene) -> Iterator[Finding]:
                 f"the certificate is in account {found.account}, the load balancer in {aws.account}",
                 f"request it in {aws.account}",
                 ((("spec", "aws", "account"), "the environment's account"),),
+            )
+        elif not aws.account and found.account != first_account:
+            yield Finding(
+                path,
+                f"the certificate is in account {found.account}, and another one in {first_account}",
+                "a load balancer takes those of its own account",
+                ((first_path, "the other one"),),
             )

@@ -55,4 +55,6 @@ def _section(code: str, told: Story) -> str:
     for word, example in (("Wrong", told.wrong), ("Right", told.right)):
         if example:
             parts += [f"{word}:", f"```yaml\n{example}\n```"]
+    if told.source:
+        parts.append(f"Decided by {told.source()}.")
     return "\n\n".join(parts)

@@ -23,7 +23,7 @@ from mlopsgen.rules.registry import (
     spec_rules,
     template_rules,
 )
-from mlopsgen.source.node import Node, key_place, place
+from mlopsgen.source.node import Node, key_place, named, place
 
 Environment: TypeAlias = Loaded[Pipeline]
 
@@ -43,7 +43,7 @@ def check(environments: Sequence[Environment], folder: Path | None) -> dict[str,
     sites = tuple(site_of(each) for each in environments)
     found: dict[str, tuple[Diagnostic, ...]] = {}
     for each, site in zip(environments, sites, strict=True):
-        scene = Scene(site, folder, sites, each.absent)
+        scene = Scene(site, folder, sites, each.absent, each.taken)
         found[each.environment] = tuple(
             diagnostic(each.tree, rule.code, rule.severity, finding)
             for rule in spec_rules()
@@ -120,4 +120,4 @@ def diagnostic(tree: Node, code: str, severity: Severity, finding: Finding) -> D
         *(Label(where(tree, path), text) for path, text in finding.also),
         *(Label(span, text) for span, text in finding.elsewhere),
     )
-    return Diagnostic(code, severity, finding.message, labels, finding.help)
+    return Diagnostic(code, severity, finding.message, labels, finding.help, path=named(tree, finding.path))

@@ -139,7 +139,7 @@ def names_that_are_kept(scene: Scene) -> Iterable[Finding]:
     "a label that cannot be a tag",
     """Labels become tags. Tags that start with `aws:` belong to AWS and those with `mlopsgen:` to the
     compiler, IAM does not tell capitals from small letters, and on a command line the key ends at the first
-    `=`.""",
+    `=`. Letters and digits may be of any script, each in one piece: an accent that follows its letter is none.""",
     "metadata: {labels: {Team: time-series, team: time-series}}",
     "metadata: {labels: {team: time-series}}",
 )
@@ -159,12 +159,27 @@ def labels_as_tags(scene: Scene) -> Iterable[Finding]:
         if "=" in key:
             message = "`aws cloudformation deploy` takes what comes after the first `=` for the tag's value"
             yield Finding(path, message, "choose a key without `=`", key=True)
+        for text, is_key in ((key, True), (scene.site.pipeline.metadata.labels[key], False)):
+            if odd := _odd(text):
+                yield Finding(path, f"AWS takes no {odd} in a tag", "write letters and digits", key=is_key)
         first = seen.setdefault(key.lower(), key)
         if first != key:
             also = (((*path[:-1], first), "first given here"),)
             yield Finding(
                 path, f"IAM does not tell `{key}` from `{first}`", "write both the same way", also, key=True
             )
+
+
+def _odd(text: str) -> str | None:
+    """What of the text is neither ASCII, which the language has looked at, nor a letter or digit."""
+    if text.isascii():
+        return None
+    import unicodedata
+
+    odd = next(
+        (each for each in text if not each.isascii() and unicodedata.category(each)[0] not in "LN"), None
+    )
+    return f"U+{ord(odd):04X} ({unicodedata.name(odd, 'without a name').lower()})" if odd else None
 
 
 @rule(

@@ -33,6 +33,8 @@ class Scene(NamedTuple):
     """All environments by name, this one among them."""
     absent: tuple[Absent, ...] = ()
     """What the base declares for other environments alone, and all that is inside it."""
+    taken: tuple[Absent, ...] = ()
+    """What the base declares and this environment takes away."""
 
     def unknown(self, at: SpecPath, what: str, name: str, known: Iterable[str], section: str) -> Finding:
         """What to say of a name that is not among `known`, the names of a list called `section`.
@@ -46,6 +48,14 @@ class Scene(NamedTuple):
                     f"there is no {what} `{name}` here",
                     f"take it out here, or let the {what} be in this environment too",
                     elsewhere=((each.environments, "it is in other environments alone"),),
+                )
+        for each in self.taken:
+            if each.path[-1] == name and each.path[-2] == section:
+                return Finding(
+                    at,
+                    f"there is no {what} `{name}` here",
+                    f"take it out here too, or leave `{section}` as the base has it",
+                    elsewhere=((each.environments, "taken away here"),),
                 )
         return Finding(at, f"no {what} `{name}`", nearest(name, known, plural(what)))
 
@@ -84,11 +94,13 @@ class Rule(Generic[S, F]):
     told: tuple[str, str, str, str]
     """The parts of the story, as they stand in the source."""
     find: Callable[[S], Iterable[F]]
+    source: Callable[[], str] | None = None
+    """Says which table of facts decides, with its version."""
 
     @property
     def story(self) -> Story:
         """The story of its code, put in order only for who reads it."""
-        return story(*self.told)
+        return story(*self.told, self.source)
 
     @property
     def severity(self) -> Severity:
@@ -119,10 +131,16 @@ BROKEN = "E251"
 
 
 def rule(
-    code: str, title: str, text: str, wrong: str = "", right: str = ""
+    code: str,
+    title: str,
+    text: str,
+    wrong: str = "",
+    right: str = "",
+    *,
+    source: Callable[[], str] | None = None,
 ) -> Callable[[Callable[[Scene], Iterable[Finding]]], SpecRule]:
     """Make a rule on the spec of a function, with the story of its code; `story` says what the parts are."""
-    return lambda find: SpecRule(code, (title, text, wrong, right), find)
+    return lambda find: SpecRule(code, (title, text, wrong, right), find, source)
 
 
 def plan_rule(

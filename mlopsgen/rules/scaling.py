@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from mlopsgen.aws import cron
+from mlopsgen.components.monitoring.spec import ServiceAlarmsSpec, WorkerAlarmsSpec
 from mlopsgen.components.workloads.spec import ReplicaScheduleSpec, ReplicasSpec
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.language.values import write_percent
 from mlopsgen.model.site import Site
 from mlopsgen.parts.scaling import bounds, opens
 from mlopsgen.rules.places import each, running
@@ -34,7 +36,11 @@ def fewest_above_most(scene: Scene) -> Iterable[Finding]:
     """The fewest replicas are not more than the most, whatever a schedule makes of them."""
     for path, replicas, _ in _replicas(scene):
         if replicas.max is not None and replicas.min > replicas.max:
-            yield _above(path, replicas.min, replicas.max, (*path, "max"))
+            if "min" in replicas.model_fields_set:
+                yield _above(path, replicas.min, replicas.max, (*path, "max"))
+            else:
+                message = f"max {replicas.max} is below min, which is {replicas.min} when it is left out"
+                yield Finding((*path, "max"), message, f"say `min: {replicas.max}` too")
             continue
         mosts = {most for _, most in bounds(replicas)}
         fewests = {fewest for fewest, _ in bounds(replicas)}
@@ -321,3 +327,107 @@ def latency_alone(scene: Scene) -> Iterable[Finding]:
                 "measure",
                 "measure `cpu` too, such as `cpu: 70%`",
             )
+
+
+SCHEDULES = 200
+"""Of one scalable target (Application Auto Scaling user guide, "Quotas")."""
+
+
+@rule(
+    "E391",
+    "more schedules than a service takes",
+    "Application Auto Scaling keeps 200 scheduled actions for a service, and no more.",
+)
+def too_many_schedules(scene: Scene) -> Iterable[Finding]:
+    """A service's schedules are as many as AWS keeps."""
+    for path, replicas, name in _replicas(scene):
+        if len(replicas.schedules) > SCHEDULES:
+            yield Finding(
+                (*path, "schedules", SCHEDULES, "name"),
+                f"`{name}` has {len(replicas.schedules)} schedules; AWS keeps {SCHEDULES}",
+                "let one of them stand for several: `0 8,20 * * 1-5` are ten starts a week",
+            )
+
+
+LEAST_PERCENT = 1
+LEAST_LATENCY = 2
+"""Milliseconds: a load balancer in the same zone needs about one by itself."""
+
+
+@rule(
+    "W354",
+    "a target that is always or never passed",
+    """Hardly a program runs on less than 1% of its CPU or memory, or answers within a millisecond: a service that
+    is to keep to it goes to its most tasks and stays there, and an alarm on it always rings. More than 100% no task
+    on Fargate uses, so that a target of 100% never adds one. `0.7%` is less than one percent; seventy are `70%`.""",
+    "spec: {services: [{name: api, replicas: {min: 1, max: 4, metrics: {cpu: 0.7%}}}]}",
+    "spec: {services: [{name: api, replicas: {min: 1, max: 4, metrics: {cpu: 70%}}}]}",
+)
+def odd_targets(scene: Scene) -> Iterable[Finding]:
+    """A target lies where a program can be below it and above it."""
+    for path, spec, workload in running(scene):
+        wanted = spec.replicas.metrics
+        for name, percent in (("cpu", wanted.cpu), ("memory", wanted.memory)):
+            at = (*path, "replicas", "metrics", name)
+            if percent is not None and 0 < percent < LEAST_PERCENT:
+                yield _tiny(at, f"`{spec.name}` always has its most tasks", percent)
+            elif percent == 100 and not workload.on_instances:
+                message = f"a task never uses more than all of its {name}: no task is ever added"
+                yield Finding(at, message, "leave room until new tasks are up, such as `70%`")
+        if wanted.latency is not None and wanted.latency < LEAST_LATENCY:
+            yield _quick(
+                (*path, "replicas", "metrics", "latency"), f"`{spec.name}` always has its most tasks"
+            )
+        yield from _odd_alarms((*path, "alarms"), spec.alarms)
+    alarms = scene.site.spec.monitoring.alarms
+    for word, kind in (("services", alarms.services), ("workers", alarms.workers)):
+        yield from _odd_alarms(("spec", "monitoring", "alarms", word), kind)
+
+
+def _odd_alarms(path: SpecPath, alarms: ServiceAlarmsSpec | WorkerAlarmsSpec) -> Iterator[Finding]:
+    for name, alarm in (("cpu", alarms.cpu), ("memory", alarms.memory)):
+        if alarm.above is not None and alarm.above < LEAST_PERCENT and alarm.enabled is not False:
+            yield _tiny((*path, name, "above"), "the alarm always rings", alarm.above)
+    if isinstance(alarms, ServiceAlarmsSpec):
+        above = alarms.latency.above
+        if above is not None and above < LEAST_LATENCY and alarms.latency.enabled is not False:
+            yield _quick((*path, "latency", "above"), "the alarm always rings")
+
+
+def _tiny(path: SpecPath, message: str, percent: float) -> Finding:
+    said = write_percent(percent)
+    meant = f"`{write_percent(percent * 100)}`, if that was meant" if percent else "a share such as `80%`"
+    return Finding(path, f"{message}: hardly a program keeps below {said}", f"say {meant}")
+
+
+def _quick(path: SpecPath, message: str) -> Finding:
+    help_ = "say a time such as `200ms`; a second is `1s`"
+    return Finding(path, f"{message}: hardly a program answers within a millisecond", help_)
+
+
+@rule(
+    "W357",
+    "what never runs",
+    """`replicas: {min: 0}` is no task at all, unless `max` and something that scales say otherwise. An environment
+    may do without a service or worker; where all do, nothing comes of it. Who means it says `{min: 0, max: 0}`.""",
+    "spec: {services: [{name: api, replicas: {min: 0}}]}",
+    "spec: {services: [{name: api, replicas: {min: 1}}]}",
+)
+def never_runs(scene: Scene) -> Iterable[Finding]:
+    """In some environment a service or worker has a task."""
+    for path, spec, workload in running(scene):
+        section = workload.kind.section
+        # Who writes `max: 0` means it.
+        if (
+            spec.replicas.max != 0
+            and not _ever(spec.replicas)
+            and not any(_ever(found) for site in scene.sites if (found := _of(site, section, spec.name)))
+        ):
+            message = f"`{spec.name}` has no task, ever"
+            yield Finding(
+                (*path, "replicas", "min"), message, "say `min: 1`, or `max: 0` too if that is meant"
+            )
+
+
+def _ever(replicas: ReplicasSpec) -> bool:
+    return any(most > 0 for _, most in bounds(replicas))

@@ -35,12 +35,26 @@ def template_bytes(planned: Planned) -> Iterable[Finding]:
     for stack in planned.plan.stacks:
         size = len(planned.texts[stack.name].encode())
         if size > TEMPLATE_BYTES:
-            yield Finding(
-                _cause(stack),
-                f"stack `{stack.name}` becomes {size:,} bytes; "
-                f"`aws cloudformation deploy` takes {TEMPLATE_BYTES:,}",
-                "split the pipeline in two, or say less at this place",
-            )
+            cause, help_ = _large(planned, stack, size)
+            message = f"stack `{stack.name}` becomes {size:,} bytes; `aws cloudformation deploy` takes"
+            yield Finding(cause, f"{message} {TEMPLATE_BYTES:,}", help_)
+
+
+def _large(planned: Planned, stack: Stack, size: int) -> tuple[SpecPath, str]:
+    """What makes a template so large, and what to do: labels and patches are nobody's workload."""
+    labels = len(json.dumps(planned.site.pipeline.metadata.labels))
+    tagged = sum("Tags" in each.properties for each in stack.resources)
+    patches = {
+        index: len(json.dumps(each.value))
+        for index, each in enumerate(planned.site.spec.patches)
+        if each.stack == stack.name
+    }
+    if labels * tagged > size - TEMPLATE_BYTES and labels * tagged > size // 3:
+        return ("metadata", "labels"), f"fewer or shorter labels: each is on {tagged} resources of this stack"
+    largest = max(patches, key=lambda index: patches[index], default=None)
+    if largest is not None and patches[largest] > size // 3:
+        return ("spec", "patches", largest, "value"), "let the patch say less"
+    return _cause(stack), "split the pipeline in two, or say less at this place"
 
 
 @plan_rule(
@@ -79,6 +93,41 @@ def document_sizes(planned: Planned) -> Iterable[Finding]:
             if size > limit:
                 message = f"{what} of `{resource.logical_id}` has {size:,} characters; AWS takes {limit:,}"
                 yield Finding(resource.origin, message, "let it do less, or split it in two")
+
+
+# Amazon EventBridge user guide, "Amazon EventBridge quotas", both until AWS raises them.
+EVENT_PATTERN = 2_048
+RULES = 300
+
+
+@plan_rule(
+    "W355",
+    "more than EventBridge takes by default",
+    """An account's event bus takes 300 rules, and a rule a pattern of 2,048 characters, until AWS raises the quota.
+    Each retry of a job that lost its capacity is a rule, for each of its triggers.""",
+)
+def event_rules(planned: Planned) -> Iterable[Finding]:
+    """By default EventBridge takes so many rules, and patterns of such a length."""
+    count = 0
+    for stack in planned.plan.stacks:
+        for resource in stack.resources:
+            if resource.type != "AWS::Events::Rule":
+                continue
+            count += 1
+            size = _length(resource.properties.get("EventPattern"))
+            if size > EVENT_PATTERN:
+                yield Finding(
+                    resource.origin,
+                    f"the event pattern of `{resource.logical_id}` has {size:,} characters",
+                    f"by default EventBridge takes {EVENT_PATTERN:,}: shorten the names of pipeline and job, or ask "
+                    "AWS to raise the quota",
+                )
+            if count == RULES + 1:
+                yield Finding(
+                    resource.origin,
+                    f"with this job there are more than {RULES} rules on the account's event bus",
+                    "retry less often, or ask AWS to raise the quota before the deployment",
+                )
 
 
 def _cause(stack: Stack) -> SpecPath:

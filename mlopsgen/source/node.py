@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from mlopsgen.diagnostics.span import Span, SpecPath
@@ -26,25 +27,28 @@ class Sequence(NamedTuple):
     span: Span
 
 
-class Mapping(NamedTuple):
-    """A map in the order of the file; its keys are strings, and no key stands twice."""
-
+class _Pairs(NamedTuple):
     items: tuple[tuple[Scalar, Node], ...]
     span: Span
 
+
+class Mapping(_Pairs):
+    """A map in the order of the file; its keys are strings, and no key stands twice."""
+
     def get(self, key: str) -> Node | None:
         """The value under `key`, or None."""
-        for scalar, value in self.items:
-            if scalar.value == key:
-                return value
-        return None
+        found = self._index.get(key)
+        return found[1] if found else None
 
     def key(self, key: str) -> Scalar | None:
         """The key itself, with its place."""
-        for scalar, _ in self.items:
-            if scalar.value == key:
-                return scalar
-        return None
+        found = self._index.get(key)
+        return found[0] if found else None
+
+    @cached_property
+    def _index(self) -> dict[str, tuple[Scalar, Node]]:
+        # A file may have a hundred thousand keys in one map, each of which is looked up.
+        return {pair[0].text: pair for pair in self.items}
 
 
 Node: TypeAlias = Scalar | Sequence | Mapping
@@ -109,6 +113,43 @@ def key_place(root: Node, path: SpecPath) -> Span:
     """Where the key at the end of `path` stands; as `place` if there is none."""
     _, key, taken = find(root, path)
     return key.span if key is not None and taken == len(path) else place(root, path)
+
+
+def named(root: Node, path: SpecPath) -> SpecPath:
+    """The path with the names of things in place of their indexes."""
+    found: list[str | int] = []
+    node: Node | None = root
+    for step in path:
+        word = step
+        if isinstance(node, Sequence) and isinstance(step, int):
+            node = node.items[step] if 0 <= step < len(node.items) else None
+            word = _name(node) or step
+        else:
+            node = node.get(step) if isinstance(node, Mapping) and isinstance(step, str) else None
+        found.append(word)
+    return tuple(found)
+
+
+def _name(node: Node | None) -> str | None:
+    word = node.get("name") if isinstance(node, Mapping) else None
+    return word.value if isinstance(word, Scalar) and isinstance(word.value, str) else None
+
+
+def starts(root: Node) -> dict[tuple[int, int], SpecPath]:
+    """The path, with names, of what begins at each line and column: of a map and its first key the key's."""
+    found: dict[tuple[int, int], SpecPath] = {}
+    waiting: list[tuple[SpecPath, Node]] = [((), root)]
+    while waiting:
+        path, node = waiting.pop()
+        found.setdefault((node.span.line, node.span.column), path)
+        match node:
+            case Mapping(items=pairs):
+                for key, value in pairs:
+                    found[key.span.line, key.span.column] = (*path, key.text)
+                    waiting.append(((*path, key.text), value))
+            case Sequence(items=items):
+                waiting += [((*path, _name(item) or index), item) for index, item in enumerate(items)]
+    return found
 
 
 def walk(node: Node, path: SpecPath = ()) -> Iterator[tuple[SpecPath, Node]]:

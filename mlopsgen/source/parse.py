@@ -11,6 +11,7 @@ import yaml
 
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label, Rejected
 from mlopsgen.diagnostics.span import Span
+from mlopsgen.source import characters
 from mlopsgen.source.node import Mapping, Node, Scalar, Sequence
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -22,6 +23,7 @@ _LIBYAML_DEPTH = 1000
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONSTANTS: dict[str, bool | None] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
@@ -47,6 +49,11 @@ def parse(text: str, file: str) -> Node:
     """The one document of `text`. Raises `Rejected` with E001 to E009."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise Rejected([_fault("E002", Span(file, 1, 1, 1, 2), f"the file is larger than {MAX_BYTES} bytes")])
+    if found := _SURROGATE.search(text):
+        message = f"the lone surrogate U+{ord(found[0]):04X} is no character"
+        raise Rejected([_fault("E001", Span(file, 1, 1, 1, 2), message, "take it away")])
+    if turned := characters.turned(text, file):
+        raise Rejected([turned])
     try:
         return _Builder(file).build(yaml.parse(text, Loader=_loader()))
     except yaml.MarkedYAMLError as error:
@@ -65,9 +72,13 @@ def _grammar(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagnostic:
     char = line[at.column - 1 : at.column]
     if "maximum nesting depth" in problem:
         return _fault("E003", _too_deep(line, at), f"nested more than {MAX_DEPTH} deep")
+    # What is wrong in a line is often noticed in the next.
+    for number in range(max(at.line - 2, 1), at.line + 1):
+        if number <= len(lines) and (odd := characters.odd(lines[number - 1], Span(file, number, 1, 0, 0))):
+            return odd
     message, help_ = " ".join(part for part in (context, problem) if part), None
     labels: tuple[Label, ...] = (Label(at),)
-    if "cannot start any token" in problem:
+    if "cannot start any token" in problem or "tab character" in problem:
         message = "a tab cannot stand here" if char == "\t" else f"`{char}` cannot begin a value"
         help_ = "indent with spaces" if char == "\t" else "put the value in quotes"
     elif "mapping values are not allowed" in problem:
@@ -192,8 +203,11 @@ class _Builder:
 
     def scalar(self, event: Any) -> Scalar:
         self.tag(event)
+        span = self.span(event)
+        if wrong := characters.unseen(event.value, span):
+            self.faults.append(wrong)
         plain = event.style in (None, "") and event.tag != "!"
-        return Scalar(resolve(event.value) if plain else event.value, self.span(event), event.value)
+        return Scalar(resolve(event.value) if plain else event.value, span, event.value)
 
     def mapping(self, items: list[Node], span: Span) -> Mapping:
         pairs: list[tuple[Scalar, Node]] = []

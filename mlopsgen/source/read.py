@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from mlopsgen import regular
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label, Rejected
 from mlopsgen.diagnostics.span import Span
 from mlopsgen.source.parse import MAX_BYTES
@@ -16,8 +17,7 @@ _FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udff
 def read(path: Path, name: str) -> str:
     """The text of `path`, called `name` in messages. Raises `Rejected` with E001, E002 or E010."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content, _ = regular.read(path, MAX_BYTES + 1)
     except FileNotFoundError:
         hint = f"`mlopsgen init NAME` starts a new project; `-f FILE` names another file than {name}"
         raise _rejected("E010", name, "there is no such file", help_=hint) from None
@@ -25,9 +25,21 @@ def read(path: Path, name: str) -> str:
         raise _rejected(
             "E010", name, "this is a folder", help_=f"name the file in it: {Path(name) / 'pipeline.yaml'}"
         ) from None
+    except regular.Irregular as error:
+        help_ = "write the pipeline to a file: it is read beside the programs that it names"
+        raise _rejected("E010", name, f"this is {error.kind}", help_=help_) from None
     except (OSError, ValueError) as error:
         raise _rejected("E010", name, f"it cannot be read: {getattr(error, 'strerror', error)}") from None
     return decode(content, name)
+
+
+def shown(name: str) -> str | None:
+    """As much of a file as may be pointed to, or None if nothing of it can be shown."""
+    try:
+        content, _ = regular.read(name, MAX_BYTES)
+    except (OSError, ValueError):
+        return None
+    return content.decode("utf-8-sig", "replace")
 
 
 def decode(content: bytes, name: str) -> str:

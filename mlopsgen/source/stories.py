@@ -75,6 +75,26 @@ STORIES: dict[str, Story] = {
     "E010": story(
         "the file cannot be read",
         """There is no such file, it is a folder, or it may not be read. Commands read `pipeline.yaml` in the
-        current folder; `-f FILE` names another, and `mlopsgen init NAME` starts a new project.""",
+        current folder; `-f FILE` names another, and `mlopsgen init NAME` starts a new project. A pipe, a
+        device or a socket is not read: a pipeline lies beside the programs that it names, and is read more
+        than once.""",
+    ),
+    "E011": story(
+        "white space that only looks like a space",
+        """A no-break space, an em space or a line separator looks like a space or the end of a line, and is
+        neither: YAML and every program take it for a letter. They come with text from web pages and chats,
+        and from Option and Space on a Mac. Between letters of other scripts than Latin, as in Japanese, they
+        are spelling and stay.""",
+        r'spec: {services: [{name: api, image: app, args: ["--mode\_fast"]}]}',
+        "spec: {services: [{name: api, image: app, args: [--mode, fast]}]}",
+    ),
+    "E012": story(
+        "a character that nobody sees",
+        """Marks that turn the direction of a line, spaces without width and control characters show nothing:
+        who reviews the pipeline, or what is generated from it, reads something else than what is there
+        (CVE-2021-42574). They are refused in every value, and marks of direction in comments too. Joiners
+        between letters of other scripts than Latin, and in emoji, are spelling and stay.""",
+        r'spec: {services: [{name: api, image: app, env: {MODE: "safe\u202E"}}]}',
+        "spec: {services: [{name: api, image: app, env: {MODE: safe}}]}",
     ),
 }

@@ -108,7 +108,11 @@ def _intrinsic(value: Any) -> tuple[str, Any] | None:
 
 def _mapping(value: dict[str, Any], indent: str, lines: list[str]) -> None:
     for key, item in value.items():
-        _entry(f"{indent}{_text(key)}:", item, indent, lines)
+        if isinstance(item, str) and "\n" not in item:
+            # As most are: a call for each would take as long as all else here.
+            lines.append(f"{indent}{_text(key)}: {_text(item)}")
+        else:
+            _entry(f"{indent}{_text(key)}:", item, indent, lines)
 
 
 def _entry(head: str, value: Any, indent: str, lines: list[str]) -> None:

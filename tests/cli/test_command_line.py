@@ -55,7 +55,12 @@ def test_every_argument_has_a_word_of_help(command: str):
     [
         (["biuld"], "there is no command `biuld`; did you mean `build`?"),
         (["zzz"], "there is no command `zzz`; `mlopsgen --help` lists them"),
-        ([], "the following arguments are required: COMMAND"),
+        ([], "usage: mlopsgen [-h] [--version] COMMAND ..."),
+        (["plan"], "there is no command `plan`; did you mean `mlopsgen build --check`?"),
+        (["restart"], "there is no command `restart`; did you mean `mlopsgen local restart`?"),
+        (["local", "restat"], "`mlopsgen local` has no action `restat`; did you mean `restart`?"),
+        (["local", "zzz"], "`mlopsgen local` has no action `zzz`; there are: up, status, logs,"),
+        (["local", "up", "--prot", "1"], "`--prot` is too much; did you mean `--port`?"),
         (["build", "--chekc"], "`--chekc` is too much; did you mean `--check`?"),
         (["build", "a.yaml", "b.yaml"], "`b.yaml` is too much"),
         (["render", "-o", "jsno"], "invalid choice: 'jsno'"),
@@ -67,6 +72,52 @@ def test_usage_errors_say_what_was_meant(arguments: list[str], said: str, capsys
     """What is not understood gets exit code 2 and the nearest that is."""
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_option_means_the_same_everywhere(command: str):
+    """`-o` is the form of what is printed, `-f` the pipeline, `-d` a folder that is written."""
+    for action in arguments(cli.parser(command)):
+        names = set(action.option_strings)
+        if names & {"-o", "--output"}:
+            assert names == {"-o", "--output"}
+            assert action.choices
+        if names & {"-f", "--file"}:
+            assert (names, action.metavar) == ({"-f", "--file"}, "FILE")
+        if names & {"-d", "--output-dir"}:
+            assert (names, action.metavar) == ({"-d", "--output-dir"}, "FOLDER")
+
+
+def test_help_is_a_command_too(capsys: pytest.CaptureFixture[str]):
+    """`mlopsgen help` is `mlopsgen --help`."""
+    assert main(["help"]) == 0
+    helped = capsys.readouterr().out
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out == helped
+
+
+def test_the_pipeline_is_looked_for_above(tmp_path: Path):
+    """In the folders above, up to the root of the repository; its output lies beside it."""
+    (tmp_path / "pipeline.yaml").write_text(GOOD)
+    below = tmp_path / "model" / "data"
+    below.mkdir(parents=True)
+    assert run("validate", cwd=below).stdout == "../../pipeline.yaml: nothing is wrong\n"
+    assert run("build", cwd=below).returncode == 0
+    assert run("build", "--check", cwd=tmp_path).stdout == "generated: up to date\n"
+    asked = run("local", "status", cwd=below).stderr
+    assert asked == "mlopsgen: nothing runs here: start it with `mlopsgen local up`\n"
+    (tmp_path / "model" / ".git").mkdir()
+    assert "there is no such file" in run("validate", cwd=below).stdout
+    asked = run("local", "status", cwd=below).stderr
+    assert asked.startswith("mlopsgen: there is no pipeline.yaml here or above: ")
+
+
+def test_a_folder_that_is_gone(tmp_path: Path):
+    """It is said so, and not that the output could not be written."""
+    command = f"mkdir gone && cd gone && rmdir ../gone && exec {MLOPSGEN} local status"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "mlopsgen: the current folder no longer exists: go to another one\n"
 
 
 FILE_COMMANDS = (["build"], ["validate"], ["render"])
@@ -151,3 +202,15 @@ def test_runs_as_a_module(tmp_path: Path):
     command = [sys.executable, "-m", "mlopsgen", "--version"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == run("--version", cwd=tmp_path).stdout
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path: Path):
+    """Whoever stands in a folder that somebody has removed hears of that, and not of the output."""
+    (tmp_path / "gone").mkdir()
+    run = subprocess.run(
+        [sys.executable, "-c", "import os, sys; os.rmdir(os.getcwd()); from mlopsgen.cli import main; "
+         "sys.exit(main(['local', 'status']))"],
+        cwd=tmp_path / "gone", env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert run.stderr == "mlopsgen: the current folder is not there any more: go to another\n"

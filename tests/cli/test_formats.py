@@ -46,7 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_json(folder: Path, capsys: pytest.CaptureFixture[str]):
     """Every fault with its code, place and help; what stands at the place is what is wrong."""
-    assert main(["validate", "--format", "json"]) == 1
+    assert main(["validate", "--output", "json"]) == 1
     found = json.loads(capsys.readouterr().out)["diagnostics"]
     lines = BROKEN.splitlines()
     pointed = [
@@ -66,9 +66,9 @@ def test_nothing_wrong_is_an_empty_list(folder: Path, capsys: pytest.CaptureFixt
     )
     assert main(["validate", "-o", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"diagnostics": []}
-    assert main(["validate", "--format", "sarif"]) == 0
+    assert main(["validate", "--output", "sarif"]) == 0
     assert json.loads(capsys.readouterr().out)["runs"][0]["results"] == []
-    assert main(["validate", "--format", "github"]) == 0
+    assert main(["validate", "--output", "github"]) == 0
     assert capsys.readouterr().out == ""
 
 
@@ -117,14 +117,65 @@ def test_absolute_path_is_a_file_uri(tmp_path: Path):
 def test_github_cannot_be_led_astray():
     """Per cent signs, commas, colons and line breaks stay within their property or message."""
     assert to_github([AWKWARD, WARNING]) == (
-        "::error file=sub dir/ö#1.yaml,line=3,col=5,title=mlopsgen E101::"
+        "::error file=sub dir/ö#1.yaml,line=3,endLine=3,col=5,endColumn=9,title=mlopsgen E101::"
         "100%25 of\\nthis: a, b%0Atake it, away\n"
         "::warning title=mlopsgen W201::unused\n"
     )
     sly = Diagnostic("E101", "error", "x\n::set-output name=a::b", (Label(Span("a,b:c%", 1, 1, 1, 2)),))
     assert to_github([sly]) == (
-        "::error file=a%2Cb%3Ac%25,line=1,col=1,title=mlopsgen E101::x\\n::set-output name=a::b\n"
+        "::error file=a%2Cb%3Ac%25,line=1,endLine=1,col=1,endColumn=2,title=mlopsgen E101::"
+        "x\\n::set-output name=a::b\n"
     )
+
+
+def test_github_gets_no_columns_of_several_lines():
+    """It takes columns within one line alone."""
+    long = Diagnostic("E103", "error", "x", (Label(Span("a.yaml", 1, 3, 4, 2)),))
+    assert to_github([long]) == "::error file=a.yaml,line=1,endLine=4,title=mlopsgen E103::x\n"
+
+
+SEVERAL = """\
+apiVersion: mlopsgen.io/v1
+kind: Pipeline
+metadata: {name: demo}
+spec:
+  aws: {region: eu-west-1, %s}
+  images: [{name: app, dockerfile: {}}]
+  services:
+    - {name: web, image: app, environments: [prod]}
+    - {name: api, image: app, %s}
+  environments:
+    dev: {services: [{name: api, replicas: {max: 3}}]}
+    prod: {services: [{name: api, replicas: {min: 3, %s}}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("faults", "expected"),
+    [
+        (("acount: '1'", "stopTimeout: 5s", "max: 3"), [(["dev", "prod"], ["spec", "aws", "acount"])]),
+        (("", "replicas: {min: x}", "max: 3"), [(["dev"], ["spec", "services", "api", "replicas", "min"])]),
+        (("", "", "mxa: 4"), [(["prod"], ["spec", "services", "api", "replicas", "mxa"])]),
+        (
+            ("", "reads: [raw, rwa]", "max: 3"),
+            [(["dev", "prod"], ["spec", "services", "api", "reads", 1])],
+        ),
+        (("", "capacity: big", "max: 3"), [(["dev", "prod"], ["spec", "services", "api", "capacity"])]),
+    ],
+)
+def test_json_has_environments_and_path(
+    faults: tuple[str, str, str],
+    expected: list[tuple[list[str], list[str | int]]],
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    """Whichever room finds a fault says where it is in the merged document, and of which environments."""
+    (folder / "app").mkdir()
+    (folder / "app" / "Dockerfile").touch()
+    (folder / "pipeline.yaml").write_text(SEVERAL % faults)
+    assert main(["validate", "--format", "json"]) == 1
+    found = json.loads(capsys.readouterr().out)["diagnostics"]
+    assert [(each["environments"], each["path"]) for each in found if each["severity"] == "error"] == expected
 
 
 def test_json_has_no_place_where_there_is_none():

@@ -161,7 +161,7 @@ def test_overwrites_nothing(folder: Path, capsys: pytest.CaptureFixture[str]):
         "file": "file is there already",
         "link": "link is there already",
     }.items():
-        assert main(["init", "demo", "--folder", name]) == 1
+        assert main(["init", "demo", "--output-dir", name]) == 1
         assert said in capsys.readouterr().err
     assert [path.name for path in sorted(folder.rglob("*"))] == ["file", "full", "README.md", "link"]
     assert (folder / "full" / "README.md").read_text() == "mine"
@@ -171,7 +171,7 @@ def test_a_folder_that_is_there_is_filled(folder: Path):
     """A repository that was just made may be used, the folder that one stands in too."""
     (folder / ".git").mkdir()
     (folder / ".git" / "HEAD").write_text("mine")
-    assert main(["init", "demo", "--folder", "."]) == 0
+    assert main(["init", "demo", "--output-dir", "."]) == 0
     assert (folder / "pipeline.yaml").is_file()
     assert (folder / ".git" / "HEAD").read_text() == "mine"
     assert main(["build"]) == 0
@@ -201,7 +201,7 @@ def test_nothing_is_left_half_written(
 def test_a_place_that_cannot_be(folder: Path, capsys: pytest.CaptureFixture[str]):
     """A folder below a file is no place."""
     (folder / "file").write_text("")
-    assert main(["init", "demo", "--folder", "file/demo"]) == 1
+    assert main(["init", "demo", "--output-dir", "file/demo"]) == 1
     assert "cannot write file/demo" in capsys.readouterr().err
 
 

@@ -426,7 +426,7 @@ def test_name_stands_once_in_a_list():
         "  - 4:21 first given here\n"
         "  = what differs between environments stands in `spec.environments`\n"
         "E104 4:58 `App` does not fit `image`\n"
-        "  = Lowercase letters.\n"
+        "  = write `app`: lowercase letters.\n"
         "E115 6:42 the name `api` stands twice in `spec.services`, in environment `dev`\n"
         "  - 6:29 first given here\n"
         "E102 6:49 `name` is missing in `spec.services[2]`, in environment `dev`\n"
@@ -441,7 +441,7 @@ def test_name_stands_once_in_a_list():
 def test_fault_of_the_base_is_told_once():
     """Whatever the number of environments, and without the name of any."""
     said = told("services: [{name: api, image: App}]\nenvironments: {dev: {}, prod: {}, test: {}}")
-    assert said == "E104 4:33 `App` does not fit `image`\n  = Lowercase letters.\n"
+    assert said == "E104 4:33 `App` does not fit `image`\n  = write `app`: lowercase letters.\n"
 
 
 def test_fault_of_an_environment_names_it():
@@ -457,7 +457,7 @@ def test_fault_of_an_environment_names_it():
     )
     assert said == (
         "E104 4:33 `App` does not fit `image`, in environment `prod`\n"
-        "  = Lowercase letters.\n"
+        "  = write `app`: lowercase letters.\n"
         "E103 4:52 `size` should be a whole number, not the string `x`, in environments `dev` and `test`\n"
         "E103 8:42 `image` should be a string, not the number `5`, in environment `test`\n"
         '  = put it in quotes: "5"\n'

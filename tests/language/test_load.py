@@ -81,7 +81,7 @@ def test_not_yet_is_not_unknown():
     later = "the language has reserved it for a later version"
     assert said == (
         "E104 6:14 `App` does not fit `image`\n"
-        "  = Lowercase letters.\n"
+        "  = write `app`: lowercase letters.\n"
         f"E108 7:7 `calls` is not built yet\n  = {later}: leave it out until then\n"
         f"E108 8:13 `clever` is not built yet\n  = {later}: until then `plan` is `slow` or `fast`\n"
         f"E108 9:21 `vault` is not built yet\n  = {later}: leave it out until then\n"
@@ -167,7 +167,7 @@ def test_value_of_another_kind_is_told_with_the_authors_own_words():
         "  = write it without quotes\n"
         "E103 6:48 `enabled` should be true or false, not the string `no`\n"
         "  = write false\n"
-        "E107 6:71 `5` has no unit: a duration is in s, m, h or d, such as 30s or 90d\n"
+        "E107 6:71 `5` has no unit: write 5s, 5m, 5h or 5d\n"
         "E103 6:83 an item of `steps` should be a map, not the string `run`\n"
         "E103 7:40 an item of `routes` should be a map, not the string `web`\n"
         "  = write {name: web}\n"
@@ -189,9 +189,10 @@ def test_ranges_forms_and_words_are_told():
     )
     assert said == (
         "E104 4:21 `Api` does not fit `name`\n"
-        "  = Lowercase letters, digits and single hyphens, as Kubernetes names are; at most 32 characters.\n"
+        "  = write `api`: lowercase letters, digits and single hyphens, as Kubernetes names are; "
+        "at most 32\n    characters.\n"
         "E104 4:44 `A` cannot be a key of `env`\n"
-        "  = Lowercase letters.\n"
+        "  = write `a`: lowercase letters.\n"
         "E105 4:80 `weight`: must be at most 9\n"
         "  = Its share.\n"
         "E106 4:92 `fats` is not one of slow, fast\n"

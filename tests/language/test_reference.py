@@ -10,13 +10,14 @@ from mlopsgen.components.jobs.spec import JobSpec
 from mlopsgen.components.models.spec import GateSpec
 from mlopsgen.components.services.spec import RouteSpec, ServiceSpec
 from mlopsgen.components.workloads.spec import ReplicasSpec
+from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.language.base import Called
 from mlopsgen.language.page import entry, page
 from mlopsgen.language.reference import (
     bounds,
     describe,
     fields,
-    forms,
+    form,
     is_later,
     key,
     model_at,
@@ -69,13 +70,21 @@ def test_keys_of_a_map_are_listed():
     assert fields(Pipeline, ("spec", "services"))["replicas"] is ReplicasSpec
 
 
-def test_forms_explain_a_text_that_does_not_fit():
-    """What a pattern means is said in words, whichever section has it."""
-    said = forms(Pipeline)
-    assert said[r"^[0-9]{12}$"] == "An AWS account: twelve digits, in quotes."
-    assert said[r"^[a-z](-?[a-z0-9])*$"].startswith("Lowercase letters, digits and single hyphens")
-    assert said[r"^[A-Za-z][A-Za-z0-9_]*$"]
-    assert said[r"^[^@\s]+@[^@\s]+\.[^@\s]+$"] == "An address such as `ops@example.com`."
+WORDS = r"^[A-Za-z][A-Za-z0-9_]*$"
+
+FORMS = {
+    (("spec", "aws", "account"), r"^[0-9]{12}$"): "twelve digits, in quotes",
+    (("spec", "environments", "dev", "aws", "account"), r"^[0-9]{12}$"): "twelve digits, in quotes",
+    (("spec", "jobs", 0, "parameters", "a-b"), WORDS): "as the program calls the parameter",
+    (("spec", "models", 0, "promotion", "metrics", "a-b"), WORDS): "as the trainer calls the metric",
+}
+
+
+@pytest.mark.parametrize(("path", "pattern"), FORMS, ids=str)
+def test_form_of_a_field_is_its_own(path: SpecPath, pattern: str):
+    """Types of one pattern are told apart: a parameter is no metric."""
+    assert FORMS[path, pattern] in str(form(Pipeline, path, pattern))
+    assert form(Pipeline, ("spec", "services", 0, "nosuch"), pattern) is None
 
 
 TYPES = {

@@ -89,6 +89,85 @@ def test_without_its_aws_a_run_that_does_not_serve_yet_ends(tmp_path: Path) -> N
         up.end()
 
 
+def test_an_aws_that_dies_while_the_account_is_made_is_no_bug_of_ours(tmp_path: Path) -> None:
+    """Whatever is asked of it at that moment: it is said that it has ended, and what to do."""
+    folder = project(tmp_path)
+    up = Up(folder, "--port", "0")
+    try:
+        log = folder / ".mlopsgen" / "local" / "logs" / "embedded-aws-first.log"
+        until(lambda: log.exists() and "listening" in log.read_text(), "it listens")
+        [server] = tasks(folder, "generated/dev")
+        os.kill(server, signal.SIGKILL)
+        assert up.process.wait(PATIENCE) == 1
+        assert up.output.endswith("mlopsgen: the embedded AWS ended unexpectedly; start again\n"), up.output
+        assert processes(folder) == []
+        assert "embedded-aws-first | listening" in local(folder, "logs").stdout
+    finally:
+        up.end()
+
+
+def test_a_company_s_shell_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proxies, a profile that is not there, and endpoints of another account."""
+    for name, value in {
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
+        "AWS_PROFILE": "missing",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+    }.items():
+        monkeypatch.setenv(name, value)
+    done = local(project(tmp_path), "up", "--once", "--port", "0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"known": 0' in done.stdout
+
+
+def test_a_run_that_is_suspended_is_said_to_be(tmp_path: Path) -> None:
+    """Ctrl-Z stops it answering, and not `down` ending it."""
+    folder = project(tmp_path)
+    up = Up(folder, "--port", "0")
+    try:
+        up.says("Ctrl-C stops all of it.")
+        up.process.send_signal(signal.SIGSTOP)
+        asked = local(folder, "status")
+        assert asked.returncode == 1
+        assert f"(process {up.process.pid}) does not answer: is it suspended?" in asked.stderr
+        assert local(folder, "down").stdout == "stopped\n"
+        assert up.process.wait(PATIENCE) == 0
+        assert processes(folder) == []
+    finally:
+        up.end()
+
+
+def test_the_answer_of_a_failing_health_check_is_shown_at_once(tmp_path: Path) -> None:
+    """One sees what is wrong while the task has its time to become healthy."""
+    folder = project(tmp_path)
+    pipeline = folder / "pipeline.yaml"
+    pipeline.write_text(pipeline.read_text().replace("path: /ready", "path: /healthz"))
+    up = Up(folder, "--port", "0")
+    try:
+        up.says("is not healthy yet: GET /healthz was answered with 404")
+        assert up.interrupt() == 130
+        assert "starting another" not in up.output
+    finally:
+        up.end()
+
+
+def test_a_trainer_that_fails_without_data_is_told_how_to_give_it_some(tmp_path: Path) -> None:
+    """What it reads is empty, and nobody has said what is to be put there."""
+    folder = project(tmp_path)
+    hint = "Nothing was put into raw/, which it reads: `--data PATH` does that"
+    assert hint in local(folder, "train", "--parameter", "fails=true").stderr
+    assert hint not in local(folder, "train", "--parameter", "fails=true", "--data", "reviews.txt").stderr
+
+
+def test_an_image_that_would_fail_is_told_before_anything_runs(tmp_path: Path) -> None:
+    """What only this machine has is missed in the image."""
+    folder = project(tmp_path)
+    (folder / "app" / "requirements.txt").write_text("h11\n")
+    done = local(folder, "up", "--port", "0")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "app/__main__.py imports `boto3`, which app/requirements.txt does not bring" in done.stderr
+
+
 def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
     """A trainer that will not listen ends with the rest."""
     folder = project(tmp_path)
@@ -125,7 +204,7 @@ def test_a_killed_run_leaves_no_process_and_does_not_block_the_next(tmp_path: Pa
 def test_train_alone_leaves_the_model_in_a_folder(tmp_path: Path) -> None:
     """With nothing running, `local train` deploys what it needs, trains, and copies what was published."""
     folder = project(tmp_path)
-    trained = local(folder, "train", "--data", "reviews.txt", "--output", "out")
+    trained = local(folder, "train", "--data", "reviews.txt", "-d", "out")
     assert trained.returncode == 0, trained.stderr
     assert "promoting words" in trained.stdout
     assert "serving-adder" not in trained.stdout
@@ -141,7 +220,7 @@ def test_a_detached_run_goes_on_until_down(tmp_path: Path) -> None:
     try:
         started = local(folder, "up", "--detach", "--port", "0")
         assert started.returncode == 0, started.stderr
-        assert "page      http://127.0.0.1:" in started.stdout
+        assert "service   http://127.0.0.1:" in started.stdout
         assert predict(status(folder)["urls"]["public"], "good")[0] == 200
         time.sleep(0.5)
         assert local(folder, "down").stdout == "stopped\n"

@@ -6,13 +6,28 @@ import http.client
 import json
 import os
 import resource
+import shlex
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from tests.local.running import PATIENCE, Load, Up, local, predict, processes, project, status, tasks, until
+from tests.local.running import (
+    COMMAND,
+    PATIENCE,
+    Load,
+    Up,
+    local,
+    predict,
+    processes,
+    project,
+    status,
+    tasks,
+    until,
+)
 
 pytestmark = pytest.mark.xdist_group("local")
 
@@ -38,12 +53,12 @@ def test_up_deploys_trains_promotes_and_serves(up: Up) -> None:
     said = up.output
     for each in (
         "foundation ... done",
-        "1 files",
+        "1 file",
         "accuracy 0.9",
         "serving-adder ... done",
         "starting 2 tasks of adder: done",
         '"known": 0',
-        "page      http://127.0.0.1:",
+        "service   http://127.0.0.1:",
     ):
         assert each in said
 
@@ -59,9 +74,11 @@ def test_predict_asks_the_service(up: Up) -> None:
     assert '"known": 2' in local(up.folder, "predict", "good").stdout
     assert '"known": 1' in local(up.folder, "predict", "--json", '{"text": "cast"}').stdout
     assert "two words" in local(up.folder, "predict").stdout
-    broken = local(up.folder, "predict", "--json", "{")
-    assert broken.returncode == 1
-    assert "--json" in broken.stderr
+    assert '"known": 1' in local(up.folder, "predict", '{"text": "cast"}').stdout
+    for words in (["--json", "{"], ["{"]):
+        broken = local(up.folder, "predict", *words)
+        assert broken.returncode == 1
+        assert f"{words[0]}: " in broken.stderr
 
 
 def test_status_shows_tasks_model_and_metrics(up: Up) -> None:
@@ -72,7 +89,9 @@ def test_status_shows_tasks_model_and_metrics(up: Up) -> None:
     [model] = found["models"]
     assert model["current"] in model["versions"]
     until(lambda: "Accuracy" in status(up.folder)["metrics"], "the metric has arrived")
-    assert "service       adder: 2 of 2 healthy" in local(up.folder, "status").stdout
+    said = local(up.folder, "status").stdout
+    assert "service       adder: 2 of 2 healthy" in said
+    assert f"  {model['current']}  accuracy 0.9\n" in said
 
 
 def test_logs_shows_what_tasks_printed(up: Up) -> None:
@@ -146,6 +165,71 @@ def test_a_new_version_takes_over_without_a_failed_request(up: Up) -> None:
     assert set(load.statuses) == {200}, load.statuses
     assert set(load.versions) == {before, after}
     assert old.isdisjoint(task["id"] for task in status(up.folder)["services"][0]["tasks"])
+
+
+def test_training_takes_the_pipeline_as_it_is_now(up: Up) -> None:
+    """Its jobs and gates; what else has changed is told, and one that is no longer in order stops it."""
+    pipeline = up.folder / "pipeline.yaml"
+    before = pipeline.read_text()
+    try:
+        pipeline.write_text(
+            before.replace("accuracy: 0.9,", "accuracy: 0.95,").replace("{min: 2}", "{min: 3}")
+        )
+        trained = local(up.folder, "train")
+        assert "started  accuracy=0.95" in trained.stdout
+        assert "spec.services[adder].replicas.min: 2 -> 3\n" in trained.stdout
+        assert "`mlopsgen local down` and `up`" in trained.stdout
+        pipeline.write_text(before.replace("atLeast: 0.8", "atLeast: 0.99"))
+        assert "has to be at least 0.99" in local(up.folder, "train").stderr
+        pipeline.write_text(before.replace("timeout: 1h", "timeout: 1 hour"))
+        refused = local(up.folder, "train")
+        assert refused.returncode == 1
+        assert "--> pipeline.yaml:" in refused.stderr
+        pipeline.write_text(before.replace("- name: counter", "- name: teller"))
+        assert "job teller is new since the run was started" in local(up.folder, "train").stderr
+    finally:
+        pipeline.write_text(before)
+
+
+def test_restart_replaces_the_tasks_without_a_failed_request(up: Up) -> None:
+    """As after an edit of the program; of one service, or of all."""
+    old = {task["id"] for task in status(up.folder)["services"][0]["tasks"]}
+    with Load(url(up)) as load:
+        done = local(up.folder, "restart", "adder")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "adder is restarted" in done.stdout
+    assert set(load.statuses) == {200}, load.statuses
+    assert old.isdisjoint(task["id"] for task in status(up.folder)["services"][0]["tasks"])
+    unknown = local(up.folder, "restart", "nobody")
+    assert unknown.stderr == "mlopsgen: there is no service or worker `nobody` that runs; there are: adder\n"
+
+
+def by_hand(up: Up, name: str) -> str:
+    """Who one is at AWS in a shell that has taken over what `local env NAME` prints."""
+    line = (
+        f'eval "$({shlex.join(COMMAND)} env {name})" && '
+        f"{shlex.quote(sys.executable)} -m awscli sts get-caller-identity --query Arn --output text"
+    )
+    done = subprocess.run(
+        ["bash", "-c", line],
+        cwd=up.folder,
+        env={**os.environ, "AWS_PROFILE": "missing", "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"},
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout + done.stderr
+
+
+def test_env_leads_a_shell_to_the_run(up: Up) -> None:
+    """The command line client is at home in the embedded AWS, and a program by hand in its task's role."""
+    assert by_hand(up, "") == "arn:aws:sts::123456789012:user/moto\n"
+    assert "assumed-role/tiny-dev-serving-adder-TaskRole" in by_hand(up, "adder")
+    found = json.loads(local(up.folder, "env", "counter", "-o", "json").stdout)
+    assert found["command"][-3:] == ["python", "-m", "train"]
+    assert found["folder"] == str(up.folder)
+    assert json.loads(found["variables"]["PARAMETERS"]) == {"accuracy": 0.9, "seconds": 0}
+    unknown = local(up.folder, "env", "nobody")
+    assert unknown.stderr == "mlopsgen: there is no workload `nobody`; there are: counter, adder\n"
 
 
 def test_a_trigger_is_pulled_by_hand(up: Up) -> None:

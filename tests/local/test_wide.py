@@ -75,8 +75,8 @@ def test_what_cannot_run_here_is_left_out_with_its_reason(up: Up) -> None:
 def test_each_route_leads_from_its_balancer_to_its_port(up: Up) -> None:
     """By all its paths, and by no other."""
     urls = status(up.folder)["urls"]
-    assert f"  page      {urls['public']}/a (public)\n" in up.output
-    assert f"  page      {urls['internal']}/ (internal)\n" in up.output
+    assert f"  service   {urls['public']}/a (public)\n" in up.output
+    assert f"  service   {urls['internal']}/ (internal)\n" in up.output
     assert "/pinned" not in up.output, "nothing answers there"
     assert get(up, "public", "/a/x").startswith("main /a/x ")
     assert get(up, "public", "/b").startswith("main /b ")

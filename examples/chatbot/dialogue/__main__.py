@@ -191,7 +191,7 @@ def main() -> int:
     log("serving")
     uvicorn.run(
         app,
-        host="0.0.0.0",
+        host=os.environ.get("HOST") or "0.0.0.0",
         port=int(settings["PORT"]),
         access_log=False,
         log_level="warning",

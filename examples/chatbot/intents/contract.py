@@ -176,7 +176,7 @@ def serve(build: Callable[[Version], FastAPI], drain: int = 25) -> int:
             log("serving", model=version.manifest["name"], version=version.name)
             uvicorn.run(
                 app,
-                host="0.0.0.0",
+                host=os.environ.get("HOST") or "0.0.0.0",
                 port=int(port),
                 access_log=False,
                 log_level="warning",

@@ -4,74 +4,130 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 from mlopsgen.diagnostics.fault import UserFault
 
+ACTIONS = {
+    "up": "deploy, train and serve on this machine, until Ctrl-C",
+    "status": "show what runs, which model is served, and which metrics arrived",
+    "logs": "show what the tasks printed",
+    "train": "train with today's pipeline; services that run follow without a failed request",
+    "trigger": "run the job that a trigger starts on AWS",
+    "predict": "ask the service",
+    "restart": "replace the tasks of services and workers, such as after an edit of their program",
+    "env": "print the variables for the AWS CLI, or those that a program of the pipeline gets",
+    "down": "stop what runs, and clear what a run left",
+    "deploy": "run an environment's deploy.sh against an embedded AWS, and list what then exists",
+}
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    found = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, summary in ACTIONS.items():
+        sub = found.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        sub.set_defaults(parser=sub)
+        sub.add_argument(
+            "-f",
+            "--file",
+            dest="option_file",
+            metavar="FILE",
+            help="the pipeline (default: pipeline.yaml, here or above)",
+        )
+        _OPTIONS[name](sub)
 
-    def action(name: str, summary: str) -> argparse.ArgumentParser:
-        sub = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        if name != "deploy":
-            sub.add_argument(
-                "-f",
-                "--file",
-                default="pipeline.yaml",
-                metavar="FILE",
-                help="the pipeline (default: pipeline.yaml)",
-            )
-        return sub
 
-    up = action("up", "deploy, train and serve on this machine, until Ctrl-C")
-    up.add_argument("--port", type=_port, help="where the load balancer listens (default: 8080); 0 for any")
-    _add_training(up)
-    _add_start(up)
-    up.add_argument("--detach", action="store_true", help="return when it serves; `local down` stops it")
-    up.add_argument("--once", action="store_true", help="stop after the first predictions")
-    up.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
+def _up(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--port", type=_port, help="where the load balancer listens (default: 8080); 0 for any")
+    _add_training(sub)
+    _add_start(sub)
+    sub.add_argument("--detach", action="store_true", help="return when it serves; `local down` stops it")
+    sub.add_argument("--once", action="store_true", help="stop after the first predictions")
+    sub.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
 
-    status = action("status", "show what runs, which model is served, and which metrics arrived")
-    status.add_argument("-o", "--output", choices=("text", "json"), default="text", help="the form")
 
-    logs = action("logs", "show what the tasks printed")
-    logs.add_argument(
+def _status(sub: argparse.ArgumentParser) -> None:
+    _add_form(sub)
+
+
+def _logs(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
         "name", nargs="?", metavar="NAME", help="a job, a service, a worker, `deploy` or `load-balancer`"
     )
-    logs.add_argument("--follow", action="store_true", help="go on with what comes")
-    logs.add_argument("-n", "--lines", type=int, default=20, help="how many of the last lines (default: 20)")
+    sub.add_argument("--follow", action="store_true", help="go on with what comes")
+    sub.add_argument("-n", "--lines", type=int, default=20, help="how many of the last lines (default: 20)")
 
-    train = action("train", "train; services that run follow without a failed request")
-    train.add_argument("job", nargs="?", metavar="JOB", help="any job (default: all that produce a model)")
-    _add_job(train)
 
-    trigger = action("trigger", "run the job that a trigger starts on AWS")
-    trigger.add_argument("trigger", metavar="NAME", help="the trigger, or JOB.NAME")
-    _add_job(trigger)
+def _train(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("job", nargs="?", metavar="JOB", help="any job (default: all that produce a model)")
+    _add_job(sub)
 
-    predict = action("predict", "ask the service")
-    predict.add_argument(
-        "text", nargs="*", metavar="TEXT", help="what to classify (default: the service's examples)"
+
+def _trigger(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("trigger", metavar="NAME", help="the trigger, or JOB.NAME")
+    _add_job(sub)
+
+
+def _predict(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "text",
+        nargs="*",
+        metavar="TEXT",
+        help="what to classify, or JSON (default: the service's own examples)",
     )
-    predict.add_argument("--json", metavar="BODY", help="send this JSON instead")
-    predict.add_argument("--path", help="where to (default: /predict; for examples, what has some)")
+    sub.add_argument("--json", metavar="BODY", help="send this JSON instead")
+    sub.add_argument("--path", help="where to (default: /predict; for examples, what has some)")
 
-    action("down", "stop what runs, and clear what a run left")
 
-    deploy = action(
-        "deploy", "run an environment's deploy.sh against an embedded AWS, and list what then exists"
+def _restart(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("name", nargs="?", metavar="NAME", help="a service or a worker (default: all that run)")
+
+
+def _env(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "name", nargs="?", metavar="NAME", help="a job, a service or a worker (default: for the AWS CLI)"
     )
-    deploy.add_argument("--env", metavar="NAME", help="the environment (default: the only one, or `dev`)")
-    deploy.add_argument("-d", "--generated", metavar="FOLDER", default="generated", help="what was built")
-    deploy.add_argument("-o", "--output", choices=("text", "json"), default="text", help="the list's form")
+    _add_form(sub, "shell")
+
+
+def _down(sub: argparse.ArgumentParser) -> None:
+    """Nothing but the file."""
+
+
+def _deploy(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--env", metavar="NAME", help="the environment (default: the only one, or `dev`)")
+    sub.add_argument(
+        "-d", "--output-dir", metavar="FOLDER", help="where `build` wrote to (default: generated)"
+    )
+    _add_form(sub)
+
+
+_OPTIONS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
+    "up": _up,
+    "status": _status,
+    "logs": _logs,
+    "train": _train,
+    "trigger": _trigger,
+    "predict": _predict,
+    "restart": _restart,
+    "env": _env,
+    "down": _down,
+    "deploy": _deploy,
+}
+
+
+def _add_form(sub: argparse.ArgumentParser, usual: str = "text") -> None:
+    sub.add_argument(
+        "-o", "--output", choices=(usual, "json"), default=usual, help=f"the form (default: {usual})"
+    )
 
 
 def _add_job(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--output", metavar="FOLDER", help="copy the published versions there")
+    sub.add_argument("-d", "--output-dir", metavar="FOLDER", help="copy the published versions there")
     _add_training(sub)
     _add_start(
         sub.add_argument_group(

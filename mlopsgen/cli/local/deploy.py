@@ -6,18 +6,19 @@ import argparse
 import json
 from pathlib import Path
 
-from mlopsgen.cli import GOOD
+from mlopsgen.cli import GOOD, file_of
+from mlopsgen.cli.build import OUTPUT
 from mlopsgen.diagnostics.fault import UserFault
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0 once it is deployed. Raises `UserFault` if it cannot be."""
     from mlopsgen.local.deploy import deploy
-    from mlopsgen.local.embedded import embedded_aws
+    from mlopsgen.local.embedded import apart, embedded_aws
     from mlopsgen.local.inventory import inventory
     from mlopsgen.manifest import read_manifest
 
-    generated = Path(arguments.generated)
+    generated = Path(arguments.output_dir or Path(file_of(arguments)).with_name(OUTPUT))
     manifest = read_manifest(generated)
     if not manifest:
         raise UserFault(f"{generated} holds nothing that was built: run `mlopsgen build` first")
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not quiet:
             print(line, flush=True)
 
-    with embedded_aws(facts["region"], generated / name) as aws:
+    with apart(), embedded_aws(facts["region"], generated / name) as aws:
         say(f"embedded AWS on {aws.endpoint}, region {aws.region}")
         deploy(aws, generated / name, facts, say)
         found = list(inventory(aws, facts["prefix"]))

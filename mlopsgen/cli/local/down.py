@@ -7,7 +7,7 @@ import os
 import signal
 from pathlib import Path
 
-from mlopsgen.cli import GOOD
+from mlopsgen.cli import GOOD, file_of
 
 STOP_TIME = 150
 """Seconds that a run gets to end: a job may take 120 s of them to save its work."""
@@ -17,7 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit code 0, also if nothing ran."""
     from mlopsgen.local.state import RunFolder, sweep
 
-    folder = RunFolder(Path(arguments.file))
+    folder = RunFolder(Path(file_of(arguments)))
     found = folder.read()
     if not folder.root.exists():
         print("nothing runs here")
@@ -44,6 +44,8 @@ def _end(pid: int) -> None:
     try:
         for number, patience in ((signal.SIGTERM, STOP_TIME), (signal.SIGKILL, 10)):
             signal.pidfd_send_signal(process, number)
+            # One that is suspended (Ctrl-Z) hears of nothing until it goes on.
+            signal.pidfd_send_signal(process, signal.SIGCONT)
             if select.select([process], [], [], patience)[0]:
                 return
     except ProcessLookupError:

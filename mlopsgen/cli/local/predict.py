@@ -13,7 +13,7 @@ from mlopsgen.diagnostics.fault import UserFault
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0 once there are answers. Raises `UserFault` if there are none to be had."""
-    from mlopsgen.local.predict import PATH, Example, examples, predict
+    from mlopsgen.local.predict import PATH, Example, Unpredictable, examples, predict
 
     if arguments.json and arguments.text:
         raise UserFault("give a text or --json, not both")
@@ -30,17 +30,22 @@ def run(arguments: argparse.Namespace) -> int:
         if task["port"]
     ]
     path = arguments.path or PATH
+    text = " ".join(arguments.text)
+    body = arguments.json or (text if text.startswith(("{", "[")) else None)
     try:
-        if arguments.json:
-            asked: Sequence[Example] = [Example(json.loads(arguments.json))]
-        elif arguments.text:
-            asked = [Example({"text": " ".join(arguments.text)})]
+        if body:
+            asked: Sequence[Example] = [Example(json.loads(body))]
+        elif text:
+            asked = [Example({"text": text})]
         else:
             path, asked = examples([url, *tasks], arguments.path)
         for each in asked:
-            if not (arguments.text or arguments.json):
+            if not (text or body):
                 print(each.text)
             print(predict(url, each, path))
     except ValueError as error:
-        raise UserFault(f"--json: {error}") from None
+        raise UserFault(f"{'--json' if arguments.json else body}: {error}") from None
+    except Unpredictable as error:
+        hint = "" if body or not text else '\n  TEXT is sent as {"text": "…"}; anything else with --json'
+        raise UserFault(f"{error}{hint}") from None
     return GOOD

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlopsgen.cli import GOOD, INTERRUPTED
+from mlopsgen.cli import GOOD, INTERRUPTED, file_of
 from mlopsgen.diagnostics.fault import UserFault
 
 if TYPE_CHECKING:
@@ -32,14 +32,17 @@ def start(
 ) -> int:
     """Make the folder this run's own, and run it to its end."""
     from dataclasses import replace
+    from functools import partial
 
     from mlopsgen.local.blueprint import compiled
+    from mlopsgen.local.embedded import apart
     from mlopsgen.local.show import Show
     from mlopsgen.local.state import Busy, RunFolder
     from mlopsgen.local.up import Local, Options, nothing_to_train
 
-    path = Path(arguments.file)
-    blueprint, artifacts = compiled(path, arguments.file, arguments.env)
+    name = file_of(arguments)
+    path = Path(name)
+    blueprint, artifacts = compiled(path, name, arguments.env)
     if trigger:
         triggered, trigger = blueprint.triggered(trigger)
         job = triggered.name
@@ -47,6 +50,8 @@ def start(
         blueprint.job(job)
     elif not serve and not blueprint.trainers:
         raise UserFault(nothing_to_train(blueprint))
+    if not arguments.containers:
+        _check_programs(blueprint, job, serve=serve)
     engine, without = _engine(blueprint, needed=arguments.containers)
     options = Options(
         port=port,
@@ -73,7 +78,9 @@ def start(
             mark = replace(mark, engine=engine)
             folder.note(mark)
         launcher = _launcher(arguments, blueprint, mark, without)
-        code = _serve(Local(blueprint, artifacts, folder, mark, options, launcher, Show()))
+        again = partial(_compiled_again, path, name, blueprint.environment)
+        with apart():
+            code = _serve(Local(blueprint, artifacts, folder, mark, options, launcher, Show(), again))
         if output is not None and code == GOOD:
             copy_models(folder, output)
         return code
@@ -81,6 +88,20 @@ def start(
         raise UserFault(f"{error.filename or folder.root}: {error.strerror or error}") from None
     finally:
         folder.release()
+
+
+def _compiled_again(path: Path, name: str, environment: str) -> Blueprint:
+    from mlopsgen.local.blueprint import compiled
+
+    return compiled(path, name, environment)[0]
+
+
+def _check_programs(blueprint: Blueprint, job: str | None, *, serve: bool) -> None:
+    """Raises `UserFault` if a program that is to run is sure to fail, here or in its image."""
+    from mlopsgen.local.requirements import check
+
+    jobs = blueprint.trainers if job is None else (blueprint.job(job),)
+    check(blueprint.tasks if serve else jobs, blueprint.folder.resolve())
 
 
 def _engine(blueprint: Blueprint, *, needed: bool) -> tuple[str, str]:
@@ -176,7 +197,7 @@ def data_of(given: str | None) -> Path | None:
     """The data to put into raw/ first. Raises `UserFault` if there is none at the path."""
     if given is None:
         return None
-    path = Path(given).absolute()
+    path = Path(given).resolve()
     if not path.exists():
         raise UserFault(f"--data {given}: there is no such file or folder")
     if path.is_dir() and not any(each.is_file() for each in path.rglob("*")):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlopsgen.cli import GOOD
 from mlopsgen.cli.local.running import ask, running
+
+SHOWN = 4
+"""How many metrics of a version are shown; `-o json` has all."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,7 +43,17 @@ def _described(status: Any) -> Iterator[str]:
     for model in status["models"]:
         yield f"model         {model['name']}: {model['current'] or 'none'} is current"
         for version in model["versions"]:
-            yield f"  {version}"
+            yield f"  {version}{_measured(model['metrics'].get(version, {}))}"
     if status["metrics"]:
         yield f"metrics       {', '.join(status['metrics'])}"
     yield f"logs          {status['logs']}"
+
+
+def _measured(metrics: Mapping[str, Any]) -> str:
+    """What was measured of a version, as far as it is numbers."""
+    numbers = {
+        name: value
+        for name, value in metrics.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    return "".join(f"  {name} {value:.4g}" for name, value in list(numbers.items())[:SHOWN])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mlopsgen.cli import GOOD
-from mlopsgen.cli.local.running import ask, running
+from mlopsgen.cli import GOOD, file_of
+from mlopsgen.cli.local.running import ask, running, show
 from mlopsgen.cli.local.start import copy_models, data_of, gates_of, need_tools, start
 from mlopsgen.diagnostics.fault import UserFault
 
@@ -18,11 +18,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def run_job(arguments: argparse.Namespace, *, job: str | None = None, trigger: str = "") -> int:
     """Run a job, the one that has the trigger, or all that produce a model. Raises `UserFault`."""
+    from mlopsgen.local.blueprint import compiled
     from mlopsgen.local.state import RunFolder
 
     data = data_of(arguments.data)
-    output = Path(arguments.output).absolute() if arguments.output else None
-    folder = RunFolder(Path(arguments.file))
+    output = Path(arguments.output_dir).absolute() if arguments.output_dir else None
+    name = file_of(arguments)
+    folder = RunFolder(Path(name))
     if not folder.busy():
         need_tools()
         return start(arguments, serve=False, job=job, trigger=trigger, output=output)
@@ -30,23 +32,18 @@ def run_job(arguments: argparse.Namespace, *, job: str | None = None, trigger: s
         raise UserFault(
             "--env, --minimum, --maximum, --containers and --build-arg are those that `up` was started with"
         )
-    answers = ask(
-        running(arguments),
+    found = running(arguments)
+    # What is wrong with the pipeline is told with its lines, as by `validate`.
+    compiled(Path(name), name, found.environment or None)
+    told = ask(
+        found,
         "run",
         job=job,
         trigger=trigger,
         data=str(data) if data else None,
         parameters=dict(arguments.parameter),
     )
-    ended = False
-    for each in answers:
-        if "fault" in each:
-            raise UserFault(each["fault"])
-        if "line" in each:
-            print(each["line"], flush=True)
-        ended = ended or bool(each.get("done"))
-    if not ended:
-        raise UserFault("the run was stopped before the job had ended")
+    show(told, "the run was stopped before the job had ended")
     if output is not None:
         copy_models(folder, output)
     return GOOD

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from mlopsgen.cli import GOOD
+from mlopsgen.cli import GOOD, file_of
 from mlopsgen.cli.local.start import busy, data_of, gates_of, need_tools, start
 from mlopsgen.diagnostics.fault import UserFault
 
@@ -27,7 +28,7 @@ def _detach(arguments: argparse.Namespace) -> int:
     """Run it in a session of its own, and show what it says until it serves."""
     from mlopsgen.local.state import RunFolder
 
-    folder = RunFolder(Path(arguments.file))
+    folder = RunFolder(Path(file_of(arguments)))
     if folder.busy():
         raise UserFault(busy(folder))
     words = [word for word in sys.argv[1:] if word != "--detach"]
@@ -41,7 +42,16 @@ def _detach(arguments: argparse.Namespace) -> int:
         while True:
             code = child.poll()
             seen = _show_new(folder.logs / "up.log", seen)
+            if code is not None and code < 0:
+                raise UserFault(
+                    f"the run was ended by {_signal(-code)}; `mlopsgen local logs` shows the last of it"
+                )
             if code is not None:
+                if code < 0:
+                    raise UserFault(
+                        f"the run was ended by {signal.Signals(-code).name}: "
+                        "`mlopsgen local logs` shows how far it was"
+                    )
                 return code
             found = folder.read()
             if found and found.pid == child.pid and found.ready:
@@ -52,6 +62,14 @@ def _detach(arguments: argparse.Namespace) -> int:
         child.terminate()
         child.wait()
         raise
+
+
+def _signal(number: int) -> str:
+    """SIGKILL, as people call it."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _show_new(path: Path, seen: int) -> int:

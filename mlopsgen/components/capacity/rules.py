@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from mlopsgen.aws import fargate
-from mlopsgen.aws.instance_types import find, offered
+from mlopsgen.aws.instance_types import InstanceType, find, named_in, offered, source
 from mlopsgen.components.capacity import loads
 from mlopsgen.components.capacity.loads import Load, UsedPool
 from mlopsgen.components.capacity.room import demand, fits, hold, scarcest
 from mlopsgen.components.capacity.spec import PoolSpec
 from mlopsgen.components.workloads.spec import WorkloadSpec
+from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.language.values import GIBIBYTE, write_cpu, write_duration, write_percent, write_size
 from mlopsgen.model.workload import Workload, pool_architecture, type_architecture
 from mlopsgen.rules.places import each, workloads
-from mlopsgen.rules.registry import Scene, nearest, rule
+from mlopsgen.rules.registry import LISTED, Scene, rule
 
 
 def pools(scene: Scene) -> Iterator[tuple[SpecPath, PoolSpec]]:
@@ -123,6 +125,7 @@ def unused_pool(scene: Scene) -> Iterable[Finding]:
       capacity: [{name: pool, ec2: {instanceTypes: [m6i.large, m5.large]}}]
       jobs: [{name: trainer, capacity: pool}]
     """,
+    source=source,
 )
 def two_processors(scene: Scene) -> Iterable[Finding]:
     """The types of a pool agree with each other, and with the workloads that name a processor."""
@@ -220,7 +223,7 @@ def ephemeral_storage(scene: Scene) -> Iterable[Finding]:
 @rule(
     "E313",
     "an instance type that the region does not offer",
-    "Regions differ in the types of instance that they offer. The help names the nearest that exists.",
+    "Regions differ in the types of instance that they offer. The help names one of the same kind that is there.",
     """
     spec:
       capacity: [{name: gpu, ec2: {instanceTypes: [g4dn.huge]}}]
@@ -231,6 +234,7 @@ def ephemeral_storage(scene: Scene) -> Iterable[Finding]:
       capacity: [{name: gpu, ec2: {instanceTypes: [g4dn.xlarge]}}]
       jobs: [{name: trainer, capacity: gpu, resources: {gpu: 1}}]
     """,
+    source=source,
 )
 def unknown_instance_type(scene: Scene) -> Iterable[Finding]:
     """The region offers the types of a pool, each named once."""
@@ -241,14 +245,111 @@ def unknown_instance_type(scene: Scene) -> Iterable[Finding]:
             if word in place.ec2.instance_types[:index]:
                 yield Finding(at, f"`{word}` is named twice", "take one away")
             elif known and word not in known:
-                alike = {name for name in known if _alike(name, word)} or known
-                message = f"`{word}` is not offered in {scene.site.region}"
-                yield Finding(at, message, nearest(word, alike, "instance types"))
+                yield Finding(at, f"`{word}` is not offered in {scene.site.region}", _instead(word, known))
 
 
-def _alike(name: str, word: str) -> bool:
-    """Whether it is of the same kind, such as g4dn and g5, and of the same size."""
-    return name[0] == word[0] and name.partition(".")[2] == word.partition(".")[2]
+def _instead(word: str, known: Iterable[str]) -> str:
+    """What to take for a type that the region does not offer: the one that was meant, or one that has as much.
+
+    Never one of another family that is merely spelt alike: `p3.2xlarge` has a GPU, and `t3.2xlarge` none.
+    """
+    letters = _letters(word)
+    there = named_in(word)
+    if not there:
+        close = closest(word, (name for name in known if _letters(name) == letters))
+        return (
+            f"did you mean `{close}`?" if close else "`aws ec2 describe-instance-types` lists what there is"
+        )
+    offered_in = f"it is in {', '.join(sorted(there)[:LISTED])}{', …' if len(there) > LISTED else ''}"
+    asked = find(word)
+    alike = [
+        (_letters(name) != letters, kind.cpu, kind.memory, name)
+        for name in known
+        if asked and (kind := find(name)) and _does(kind, asked) and (kind.gpus or _letters(name) == letters)
+    ]
+    return f"{offered_in}; of its kind `{min(alike)[-1]}` is here" if alike else offered_in
+
+
+def _does(kind: InstanceType, asked: InstanceType) -> bool:
+    """Whether it has the same processor and as many GPUs, and no less of the rest."""
+    same = (kind.architecture, kind.gpus) == (asked.architecture, asked.gpus)
+    return same and kind.cpu >= asked.cpu and kind.memory >= asked.memory
+
+
+def _letters(name: str) -> str:
+    """The kind of a type: `g` of `g4dn.xlarge`."""
+    return "".join(takewhile(str.isalpha, name))
+
+
+@rule(
+    "W353",
+    "an instance type of which little is known",
+    """CloudFormation's list of the region has this type, but EC2's own description of types, as it is known here,
+    does not: it may be retired. What it has is not known, so whether tasks fit on it is not checked.""",
+    """
+    spec:
+      capacity: [{name: pool, ec2: {instanceTypes: [i3.metal]}}]
+      jobs: [{name: trainer, capacity: pool}]
+    """,
+    """
+    spec:
+      capacity: [{name: pool, ec2: {instanceTypes: [i3.large]}}]
+      jobs: [{name: trainer, capacity: pool}]
+    """,
+)
+def little_known(scene: Scene) -> Iterable[Finding]:
+    """What the types of a pool have is known."""
+    known = offered(scene.site.region)
+    for place in _instances(scene):
+        for index, word in enumerate(place.ec2.instance_types):
+            if word in known and find(word) is None:
+                yield Finding(
+                    (*place.path, "instanceTypes", index),
+                    f"one of AWS's lists has `{word}`, another has not: it may be retired",
+                    f"ask before the deployment: `aws ec2 describe-instance-types --instance-types {word}`",
+                )
+
+
+_WITHOUT_DRIVER = {"dl1": "Habana's", "g2": "too old", "g4ad": "AMD's", "p2": "too old"}
+"""Families whose GPUs the newest ECS image has no driver for, and what they are.
+
+The image has NVIDIA's driver 535 or later, which knows Maxwell and newer GPUs (Amazon ECS developer guide,
+"Amazon ECS task definitions for GPU workloads"; NVIDIA Data Center Driver 535, "Hardware support").
+"""
+
+
+@rule(
+    "E390",
+    "instances that ECS has no image for",
+    """Instances start from ECS's own image, which is Linux and has NVIDIA's driver: none is for `mac` instances,
+    and GPUs of AMD, of Habana, or from before 2014 cannot be asked for.""",
+    """
+    spec:
+      capacity: [{name: pool, ec2: {instanceTypes: [mac2.metal]}}]
+      jobs: [{name: trainer, capacity: pool}]
+    """,
+    """
+    spec:
+      capacity: [{name: pool, ec2: {instanceTypes: [m6g.large]}}]
+      jobs: [{name: trainer, capacity: pool}]
+    """,
+)
+def without_an_image(scene: Scene) -> Iterable[Finding]:
+    """ECS's image starts on the types of a pool, and has a driver for the GPUs that are asked for."""
+    for place in _instances(scene):
+        asks = next((at for at, user in place.users if user.spec.resources.gpu), None)
+        for index, word in enumerate(place.ec2.instance_types):
+            at = (*place.path, "instanceTypes", index)
+            family = word.partition(".")[0]
+            if _letters(word) == "mac":
+                yield Finding(at, f"`{word}` runs macOS, and ECS Linux", "take a type of another family")
+            elif asks and family in _WITHOUT_DRIVER:
+                yield Finding(
+                    at,
+                    f"the GPUs of `{word}` are {_WITHOUT_DRIVER[family]}: ECS's image has no driver for them",
+                    "take a type with a newer GPU of NVIDIA, such as `g4dn.xlarge`",
+                    (((*asks, "resources", "gpu"), "asked for here"),),
+                )
 
 
 @rule(
@@ -266,6 +367,7 @@ def _alike(name: str, word: str) -> bool:
       capacity: [{name: gpu, ec2: {instanceTypes: [g4dn.xlarge]}}]
       jobs: [{name: trainer, capacity: gpu, resources: {memory: 14Gi, gpu: 1}}]
     """,
+    source=source,
 )
 def larger_than_the_instance(scene: Scene) -> Iterable[Finding]:
     """A task fits on one of its pool's types."""
@@ -315,6 +417,7 @@ def _too_large(path: SpecPath, spec: WorkloadSpec, place: UsedPool) -> Iterator[
       capacity: [{name: pool, ec2: {instanceTypes: [m5.2xlarge, m6i.2xlarge], max: 3}}]
       services: [{name: api, capacity: pool, resources: {cpu: "4", memory: 16Gi}, replicas: {min: 1}}]
     """,
+    source=source,
 )
 def fits_on_some(scene: Scene) -> Iterable[Finding]:
     """A task fits on every type of its pool."""
@@ -428,6 +531,7 @@ def stop_timeout(scene: Scene) -> Iterable[Finding]:
         - {name: api, image: app}
         - {name: second, image: app-arm, architecture: arm64}
     """,
+    source=source,
 )
 def image_for_two_processors(scene: Scene) -> Iterable[Finding]:
     """An image that is shared is built for one processor."""
@@ -492,6 +596,7 @@ def task_too_small(scene: Scene) -> Iterable[Finding]:
       capacity: [{name: gpu, ec2: {instanceTypes: [g4dn.xlarge]}}]
       jobs: [{name: trainer, capacity: gpu, resources: {gpu: 1}}]
     """,
+    source=source,
 )
 def idle_gpu(scene: Scene) -> Iterable[Finding]:
     """An instance with a GPU is paid for it."""
@@ -504,8 +609,14 @@ def idle_gpu(scene: Scene) -> Iterable[Finding]:
                 yield Finding(
                     (*place.path, "instanceTypes", index),
                     f"`{name}` has a GPU that {_who(place)} not ask for",
-                    "say `resources: {gpu: 1}` there, or take a type without one",
+                    _idle_gpu(kind),
                 )
+
+
+def _idle_gpu(kind: InstanceType) -> str:
+    # What E310 says: ECS has no image with drivers for arm64.
+    without = "take a type without one"
+    return without if kind.architecture == "arm64" else f"say `resources: {{gpu: 1}}` there, or {without}"
 
 
 def _who(place: UsedPool) -> str:
@@ -573,6 +684,7 @@ def _short(place: UsedPool, load: Load) -> Finding:
       services:
         - {name: api, capacity: gpu, resources: {cpu: "3", memory: 12Gi, gpu: 1}, replicas: {min: 3}}
     """,
+    source=source,
 )
 def more_tasks_than_instances_hold(scene: Scene) -> Iterable[Finding]:
     """The instances have room for the tasks that always run, and for a new version's first."""
@@ -613,6 +725,7 @@ def more_tasks_than_instances_hold(scene: Scene) -> Iterable[Finding]:
           ingress: [{name: web}]
           deployment: {blueGreen: {}}
     """,
+    source=source,
 )
 def no_room_for_two_versions(scene: Scene) -> Iterable[Finding]:
     """Where traffic is shifted, old and new tasks all run at once."""
@@ -647,6 +760,7 @@ def no_room_for_two_versions(scene: Scene) -> Iterable[Finding]:
           resources: {cpu: "3", memory: 12Gi, gpu: 1}
           replicas: {min: 1, max: 4, metrics: {cpu: 70%}}
     """,
+    source=source,
 )
 def beyond_the_instances(scene: Scene) -> Iterable[Finding]:
     """The instances have room for all that can run on them at once."""

@@ -126,7 +126,30 @@ def branch(scene: Scene) -> Iterable[Finding]:
         short = name.removeprefix("refs/heads/")
         help_ = f"say `{short}`" if short != name else "name a branch, without `refs/`"
         yield Finding((*PATH, "branch"), f"`{name}` is a reference, not a branch", help_)
-    elif re.search(r"\.\.|//|/\.|\.lock(/|$)|[./]$", name):
+    elif name == "HEAD" or re.search(r"\.\.|//|/\.|\.lock(/|$)|[./]$", name):
         yield Finding(
             (*PATH, "branch"), f"Git takes no branch `{name}`", "name the branch as `git branch` does"
         )
+
+
+@rule(
+    "E273",
+    "a repository that GitHub does not have by this name",
+    """`repository` is `owner/name` as it stands in the repository's address, without `.git`. An owner's name ends with
+    a letter or digit (GitHub Docs, "Username considerations for external authentication"), and no repository is
+    called `.` or `..`.""",
+    "spec: {delivery: {github: {repository: example/demo.git}}}",
+    "spec: {delivery: {github: {repository: example/demo}}}",
+)
+def repository(scene: Scene) -> Iterable[Finding]:
+    """GitHub could have the repository."""
+    delivery = scene.site.spec.delivery
+    name = delivery.github.repository if delivery and delivery.github else ""
+    owner, _, own = name.partition("/")
+    path = (*PATH, "github", "repository")
+    if own.endswith(".git"):
+        yield Finding(path, "no repository's name ends with `.git`", f"say `{name.removesuffix('.git')}`")
+    elif own in (".", ".."):
+        yield Finding(path, f"no repository is called `{own}`", "say `owner/name`, as in its address")
+    elif owner.endswith("-"):
+        yield Finding(path, f"no owner on GitHub is called `{owner}`", "say `owner/name`, as in its address")

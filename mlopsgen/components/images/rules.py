@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from mlopsgen.components.images.spec import ImageSpec, PythonSpec
@@ -170,7 +171,7 @@ def _there(scene: Scene) -> Iterator[tuple[SpecPath, ImageSpec, Path]]:
     "a file of the build is missing",
     """The generated Dockerfile installs the dependencies that `python.requirements` locks, by default
     `requirements.txt` in the context, and starts the context as `python -m NAME`, which runs its
-    `__main__.py`, unless `python.command` says otherwise. With `dockerfile` that file is used instead, by
+    `__main__.py`, unless `python.command` says otherwise: `python -m NAME.MODULE` needs that module. With `dockerfile` that file is used instead, by
     default the context's own `Dockerfile`.""",
     "spec: {images: [{name: app, python: {requirements: lock.txt}}]}",
     "spec: {images: [{name: app, python: {requirements: requirements.txt}}]}",
@@ -189,11 +190,14 @@ def missing_file(scene: Scene) -> Iterable[Finding]:
         python = image.python or PythonSpec()
         if _missing(context, python.requirements):
             written = "requirements" in python.model_fields_set
+            near = closest(python.requirements, _texts(context)) if written else None
             yield Finding(
                 (*path, "python", "requirements") if written else _at_context(path, image),
                 f"there is no file `{python.requirements}` in `{word}`",
-                f"write the file `{PurePosixPath(word, python.requirements)}`, such as with `pip-compile` or "
-                "`uv pip compile`",
+                f"did you mean `{near}`?"
+                if near
+                else f"write the file `{PurePosixPath(word, python.requirements)}`, such as with `pip-compile` "
+                "or `uv pip compile`",
             )
         if _starts_itself(image) and _is_package(word) and _missing(context, "__main__.py"):
             yield Finding(
@@ -201,6 +205,34 @@ def missing_file(scene: Scene) -> Iterable[Finding]:
                 f"there is no file `__main__.py` in `{word}`, which is started as a package",
                 "write it, or say what to start: `python: {command: [python, …]}`",
             )
+        # The repository's root has no name in the image.
+        if word != ".":
+            yield from _missing_module((*path, "python", "command"), python.command, context)
+
+
+def _missing_module(path: SpecPath, command: tuple[str, ...], context: Path) -> Iterator[Finding]:
+    """A module of the context that is to be started, and is not there; those of libraries are not looked for."""
+    for index, (option, name) in enumerate(pairwise(command)):
+        package, _, rest = name.partition(".")
+        if option != "-m" or package != context.name or not re.fullmatch(r"\w+(\.\w+)*", name):
+            continue
+        module = context.joinpath(*rest.split(".")) if rest else context
+        if not _is_file(module.with_suffix(".py")) and not _is_file(module / "__main__.py"):
+            near = closest(name, [f"{package}.{file.stem}" for file in _listed(context, ".py")])
+            help_ = f"did you mean `{near}`?" if near else "write it, or name the one that is to be started"
+            yield Finding((*path, index + 1), f"there is no module `{name}` in `{package}`", help_)
+
+
+def _texts(context: Path) -> list[str]:
+    return [file.name for file in _listed(context, ".txt")]
+
+
+def _listed(folder: Path, suffix: str) -> list[Path]:
+    """The files of that kind in a folder; none if it may not be looked into."""
+    try:
+        return sorted(file for file in folder.iterdir() if file.suffix == suffix)
+    except OSError:
+        return []
 
 
 def _missing(folder: Path, word: str) -> bool:

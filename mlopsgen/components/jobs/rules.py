@@ -10,11 +10,14 @@ from typing import NamedTuple
 
 from mlopsgen.aws import cron
 from mlopsgen.components.jobs.spec import JobSpec
+from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.language.values import MINUTE, write_duration
+from mlopsgen.model.workload import dockerfile_path
 from mlopsgen.rules.places import each
-from mlopsgen.rules.registry import Scene, nearest, rule
+from mlopsgen.rules.registry import Scene, rule
+from mlopsgen.rules.said import said
 
 
 class Clock(NamedTuple):
@@ -53,10 +56,13 @@ def _clocks(scene: Scene) -> Iterator[Clock]:
 
 @cache
 def zones() -> frozenset[str]:
-    """Every name of the IANA time zone database, from the package `tzdata`: the same on every machine."""
+    """Every name of the IANA time zone database, from the package `tzdata`: the same on every machine.
+
+    `Factory` is for machines that nobody has set up, and no place.
+    """
     import tzdata
 
-    return frozenset(Path(tzdata.__file__).with_name("zones").read_text().split())
+    return frozenset(Path(tzdata.__file__).with_name("zones").read_text().split()) - {"Factory"}
 
 
 @rule(
@@ -74,7 +80,8 @@ def cron_fields(scene: Scene) -> Iterable[Finding]:
             cron.to_eventbridge(clock.cron)
         except ValueError as error:
             what, _, hint = str(error).partition(": ")
-            yield Finding((*clock.path, "cron"), what, hint or 'such as `"0 3 * * 0"`: Sundays at three')
+            fields = "the fields are minute, hour, day of month, month, day of week: `0 3 * * 0` is Sundays at three"
+            yield Finding((*clock.path, "cron"), what, hint or fields)
 
 
 @rule(
@@ -120,13 +127,12 @@ def _zone(name: str) -> str:
     city = name.rpartition("/")[2]
     if city in cities:
         return f"did you mean `{cities[city]}`?"
-    close = nearest(name, (zone for zone in zones() if _alike(zone, city)), "")
-    return close if close.startswith("did") else _CITY
-
-
-def _alike(zone: str, city: str) -> bool:
-    """Whether the zone's city begins alike: another city of the continent is another time."""
-    return zone.rpartition("/")[2][:3].lower() == city[:3].lower()
+    # Another city of the continent is another time: a letter or two may differ, and no more.
+    there = {
+        place.lower(): place for place in zones() if place.partition("/")[0] == name.partition("/")[0].title()
+    }
+    close = closest(name.lower(), there, 0.9)
+    return f"did you mean `{there[close]}`?" if close else _CITY
 
 
 @rule(
@@ -206,3 +212,70 @@ def runs_that_overlap(scene: Scene) -> Iterable[Finding]:
                 "give it a shorter `timeout`, or start it less often",
                 (((*path, "timeout"), "the longest run"),) if "timeout" in job.model_fields_set else (),
             )
+
+
+_WITHOUT_COREUTILS = re.compile(r"(^|[/:-])(scratch|busybox|alpine|distroless|chainguard|wolfi)|[-.]alpine")
+
+
+@rule(
+    "W358",
+    "an image that may lack `timeout`",
+    """A job is started by `timeout` of GNU coreutils, which keeps its limit of time. Images from `scratch`, Distroless
+    and the like have no such program, and busybox's, in Alpine, has other options: no run would start. Install
+    coreutils (`apk add coreutils`), or take an image of Debian, Ubuntu or Amazon Linux.""",
+    """
+    spec:
+      jobs: [{name: trainer, image: "public.ecr.aws/docker/library/python:3.12-alpine", command: [python, -m, timeit]}]
+    """,
+    """
+    spec:
+      jobs: [{name: trainer, image: "public.ecr.aws/docker/library/python:3.12", command: [python, -m, timeit]}]
+    """,
+)
+def lacks_timeout(scene: Scene) -> Iterable[Finding]:
+    """What starts a job is in its image."""
+    images = {image.name: image for image in scene.site.spec.images}
+    for path, job in _jobs(scene):
+        image = images.get(job.image)
+        base = _last_base(scene.folder, dockerfile_path(image)) if image else job.image
+        if base and _WITHOUT_COREUTILS.search(base.partition("@")[0]):
+            yield Finding(
+                (*path, "image"),
+                f"`{job.name}` is started by GNU `timeout`, which an image from `{base}` hardly has",
+                "install coreutils in it, or take one of Debian, Ubuntu or Amazon Linux",
+            )
+
+
+def _last_base(folder: Path | None, dockerfile: str | None) -> str | None:
+    """The image from which the last stage starts; None if it cannot be read or installs coreutils itself."""
+    if folder is None or dockerfile is None:
+        return None
+    try:
+        text = (folder / dockerfile).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    stages = re.findall(r"(?im)^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", text)
+    if not stages or "coreutils" in text:
+        return None
+    named = {name.lower(): base for base, name in stages if name}
+    base: str = stages[-1][0]
+    for _ in stages:
+        base = named.get(base.lower(), base)
+    return base
+
+
+@rule(
+    "W359",
+    "a number that JSON does not have",
+    """Parameters go to the program as JSON, which has no `.nan` and no `.inf`: it gets the text `".nan"`. Leave the
+    parameter out, or let the program read a word such as `none`.""",
+    "spec: {jobs: [{name: trainer, parameters: {clip: .inf}}]}",
+    "spec: {jobs: [{name: trainer, parameters: {clip: 1.0e9}}]}",
+)
+def no_number_of_json(scene: Scene) -> Iterable[Finding]:
+    """A parameter that is a number is one in JSON too."""
+    for path, job in _jobs(scene):
+        for each_ in said(job.parameters, (*path, "parameters")):
+            if re.fullmatch(r"[-+]?\.inf|\.nan", each_.text, re.I):
+                message = f"JSON has no `{each_.text}`: the program would get it as a text"
+                yield Finding(each_.path, message, "leave it out, or write a number")

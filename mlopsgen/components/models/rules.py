@@ -21,7 +21,10 @@ RATIOS = frozenset((
 RATIO_WORDS = frozenset(("accuracy", "acc", "f1", "auc", "precision", "recall"))
 """A metric with one of these among its words lies between 0 and 1."""
 
-LOW_WORDS = frozenset(("loss", "error", "rmse", "mse", "mae"))
+LOW_WORDS = frozenset((
+    "brier", "cer", "err", "error", "fid", "logloss", "loss", "mae", "mape", "mse", "msle", "nll", "perplexity",
+    "ppl", "rmse", "rmsle", "smape", "wer",
+))  # fmt: skip
 """A metric with one of these among its words is good when it is low, unless `neg` turns it round."""
 
 
@@ -58,12 +61,13 @@ def gate_out_of_range(scene: Scene) -> Iterable[Finding]:
     "E371",
     "a gate that lets in the worst",
     """A loss or an error is good when it is low. `atLeast` would let a version in because it is bad; one
-    that is measured negated, such as `neg_loss`, is good when it is high.""",
+    that is measured negated, such as `neg_loss`, is good when it is high. Accuracy, F1 and the like are good
+    when they are high: `atMost` alone would let in what is bad.""",
     "spec: {models: [{name: sentiment, promotion: {metrics: {val_loss: {atLeast: 0.3}}}}]}",
     "spec: {models: [{name: sentiment, promotion: {metrics: {val_loss: {atMost: 0.3}}}}]}",
 )
 def gate_the_wrong_way(scene: Scene) -> Iterable[Finding]:
-    """What should be low has an upper bound."""
+    """What should be low has an upper bound, and what should be high a lower one."""
     for path, name, gate in _gates(scene):
         found = words(name)
         if gate.at_least is not None and found & LOW_WORDS and not found & {"neg", "negative"}:
@@ -71,6 +75,19 @@ def gate_the_wrong_way(scene: Scene) -> Iterable[Finding]:
                 (*path, "atLeast"),
                 f"`{name}` is good when it is low, and this asks for a high one",
                 f"say `atMost: {gate.at_least:g}`",
+                key=True,
+            )
+        elif (
+            gate.at_most is not None
+            and 0 <= gate.at_most <= 1
+            and gate.at_least is None
+            and found & RATIO_WORDS
+            and not found & LOW_WORDS
+        ):
+            yield Finding(
+                (*path, "atMost"),
+                f"`{name}` is good when it is high, and this asks for a low one",
+                f"say `atLeast: {gate.at_most:g}`, or both",
                 key=True,
             )
 

@@ -11,8 +11,16 @@ from pydantic import Field
 from mlopsgen.language.base import Choice, Filled, Item, NotYet, Spec
 from mlopsgen.language.values import DAY, Duration, Latency, Percent
 
-EmailAddress = Annotated[str, Filled(), Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
-"""An address such as `ops@example.com`."""
+# RFC 5321 and RFC 1123, without quoted names: an atom's letters, single dots, and a domain with a dot.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+
+EmailAddress = Annotated[
+    str,
+    Filled(),
+    Field(pattern=rf"^{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]$", max_length=254),
+]
+"""An address such as `ops@example.com`: nothing around it, and one alone."""
 
 
 class ReceiverSpec(Item):

@@ -6,18 +6,21 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 
-from mlopsgen.aws.instance_types import regions
+from mlopsgen.aws.instance_types import regions, source
 from mlopsgen.components.images.binding import PRIVATE
 from mlopsgen.components.network.resources import subnets
+from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.model.site import Balancer
+from mlopsgen.model.workload import Workload
+from mlopsgen.parts.scaling import bounds
 from mlopsgen.rules.places import each, workloads
-from mlopsgen.rules.registry import Scene, nearest, rule
+from mlopsgen.rules.registry import Scene, rule
 
-# What an account sees, where that is not three (AWS documentation, "AWS Regions and Availability Zones"; the
-# same numbers are in moto's table of zones).
-ZONES = {"cn-north-1": 2, "us-west-1": 2, "ap-northeast-2": 4, "us-west-2": 4, "us-east-1": 6}
+# What an account sees, where that is not three (AWS documentation, "AWS Regions and Availability Zones"; for China
+# docs.amazonaws.cn, "General information": Beijing has three).
+ZONES = {"us-west-1": 2, "ap-northeast-2": 4, "us-west-2": 4, "us-east-1": 6}
 
 # A VPC is a /16 to a /28 (Amazon VPC user guide, "VPC CIDR blocks"); each of four zones takes an eighth of it
 # for tasks, and what remains must hold four public subnets of at least a /28.
@@ -33,19 +36,38 @@ _DOCKER = IPv4Network("172.17.0.0/16")
 _CIDR: SpecPath = ("spec", "network", "vpc", "cidr")
 
 
+APART = frozenset((
+    "eu-isoe-west-1", "eusc-de-east-1", "us-iso-east-1", "us-iso-west-1", "us-isob-east-1", "us-isob-west-1",
+    "us-isof-east-1", "us-isof-south-1",
+))  # fmt: skip
+"""Regions of partitions of which the tables here know nothing more (botocore's `partitions.json`)."""
+
+
 @rule(
     "E320",
     "an unknown region",
     "The region is named as AWS names it, such as `eu-west-1`.",
     "spec: {aws: {region: eu-west-9}}",
     "spec: {aws: {region: eu-west-2}}",
+    source=source,
 )
 def unknown_region(scene: Scene) -> Iterable[Finding]:
     """The region exists."""
     region = scene.site.region
-    if region not in regions():
+    if region not in regions() and region not in APART:
         path = ("spec", "aws", "region")
-        yield Finding(path, f"AWS has no region `{region}`", nearest(region, regions(), "regions"))
+        yield Finding(path, f"AWS has no region `{region}`", _region(region))
+
+
+def _region(word: str) -> str:
+    """The region that was meant; a number that does not exist says nothing about which other one was."""
+    stem, number = word.rsplit("-", 1)
+    beside = sorted(name for name in regions() if name.rsplit("-", 1)[0] == stem)
+    if beside:
+        return f"there are: {', '.join(beside)}"
+    close = closest(stem, {name.rsplit("-", 1)[0] for name in regions()})
+    meant = f"{close}-{number}"
+    return f"did you mean `{meant}`?" if meant in regions() else "`aws account list-regions` lists them"
 
 
 @rule(
@@ -95,7 +117,8 @@ def _own(scene: Scene) -> IPv4Network | None:
     "E322",
     "no range of addresses, or one that a VPC cannot have",
     """A range such as `10.20.0.0/16` starts with its first address. A VPC is a /16 to a /23 here: it is
-    divided into private and public subnets for four zones, each of a /28 at least.""",
+    divided into private and public subnets for four zones, each of a /28 at least. An existing one has ranges of
+    /16 to /28.""",
     "spec: {network: {vpc: {cidr: 10.20.0.0/26}}}",
     "spec: {network: {vpc: {cidr: 10.20.0.0/20}}}",
 )
@@ -104,6 +127,7 @@ def ranges_of_addresses(scene: Scene) -> Iterable[Finding]:
     for path, cidr in _ranges(scene):
         if _network(cidr) is None:
             yield Finding(path, f"`{cidr}` is no range of addresses", _start(cidr))
+    yield from _existing(scene)
     network = _own(scene)
     if network is None:
         return
@@ -118,6 +142,27 @@ def ranges_of_addresses(scene: Scene) -> Iterable[Finding]:
         if network.overlaps(taken):
             what = "is" if network.subnet_of(taken) else f"overlaps {taken}, which is"
             yield Finding(_CIDR, f"{network} {what} reserved", "take a part of 10.0.0.0/8")
+
+
+# Amazon VPC user guide, "VPC CIDR blocks".
+_OF_A_VPC = range(16, 29)
+
+
+def _existing(scene: Scene) -> Iterator[Finding]:
+    """Somebody else's VPC has ranges that AWS lets a VPC have."""
+    existing = scene.site.spec.network.existing
+    for path, cidr in each(("spec", "network", "existing", "cidrs"), existing.cidrs if existing else ()):
+        network = _network(cidr)
+        if network is None:
+            continue
+        if any(network.overlaps(taken) for taken in _FORBIDDEN):
+            yield Finding(path, f"{network} is reserved: no VPC has it", "name the ranges of the VPC")
+        elif network.prefixlen not in _OF_A_VPC:
+            yield Finding(
+                path,
+                f"no VPC has a /{network.prefixlen}: its ranges are /16 to /28",
+                "name those of the VPC; callers from elsewhere stand in `loadBalancers[].allowFrom`",
+            )
 
 
 def _start(cidr: str) -> str:
@@ -276,12 +321,17 @@ def more_tasks_than_addresses(scene: Scene) -> Iterable[Finding]:
         return
     private = [cidr for _, cidr in subnets(vpc.cidr)[: vpc.availability_zones]]
     room = sum(IPv4Network(cidr).num_addresses - KEPT for cidr in private)
-    tasks = sum(workload.most for workload in scene.site.workloads)
+    tasks = sum(map(_most, scene.site.workloads))
     if tasks > room:
-        most = max(scene.site.workloads, key=lambda workload: workload.most)
+        most = max(scene.site.workloads, key=_most)
         yield Finding(
             _CIDR,
             f"{tasks:,} tasks may run, and the private subnets of {network} have {room:,} addresses",
             "take a larger range, or more `availabilityZones`",
-            (((*most.origin, "replicas"), f"up to {most.most:,} of them"),),
+            (((*most.origin, "replicas"), f"up to {_most(most):,} of them"),),
         )
+
+
+def _most(workload: Workload) -> int:
+    """The most tasks at any time, whatever a schedule makes of its bounds."""
+    return max(most for _, most in bounds(workload.replicas)) if workload.replicas else 1

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
 
 from mlopsgen.components.workloads.spec import MountSpec
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.language.value_hints import as_words
 from mlopsgen.language.values import write_size
 from mlopsgen.rules.places import each, workloads
 from mlopsgen.rules.registry import Scene, rule
@@ -186,20 +189,81 @@ def reason_for_less_safety(scene: Scene) -> Iterable[Finding]:
             )
 
 
+# What says where code is found that a program did not name: ld.so(8), "Environment"; "Python Setup and Usage",
+# "Environment variables"; Bash reference manual, "Bash Variables"; perlrun(1); Ruby's and Node.js's manuals.
+_LOADERS = frozenset({
+    "BASH_ENV", "ENV", "GCONV_PATH", "LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD", "NODE_PATH", "PATH",
+    "PERL5LIB", "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONUSERBASE", "RUBYLIB",
+})  # fmt: skip
+
+
+@rule(
+    "E121",
+    "code from where the task can write",
+    """`LD_PRELOAD`, `PYTHONPATH`, `PATH` and their like say where code is found. An allocator or a driver of
+    the image is loaded so by right. A folder that the task itself can write, such as `/tmp` or a volume that
+    is not `readOnly`, would let whatever gets written there run as the program, and undo that its root file
+    system is read-only. A secret is no place for a path of code either: nobody sees it in a review.""",
+    "spec: {services: [{name: api, env: {PYTHONPATH: '/srv:/tmp/plugins'}}]}",
+    "spec: {services: [{name: api, env: {LD_PRELOAD: /usr/lib/x86_64-linux-gnu/libjemalloc.so.2}}]}",
+)
+def code_from_writable_places(scene: Scene) -> Iterable[Finding]:
+    """Code is found where the task cannot write."""
+    for path, workload in workloads(scene):
+        mounts = [mount.mount_path for mount in workload.volume_mounts if not mount.read_only]
+        writable = [posixpath.normpath(each) for each in ("/tmp", "/dev/shm", *mounts)]
+        for name in sorted(_LOADERS & workload.env.keys()):
+            steps = (posixpath.normpath(each) for each in re.split("[:; ]", workload.env[name]) if each)
+            for step in steps:
+                where = next((each for each in writable if f"{step}/".startswith(f"{each}/")), None)
+                if where:
+                    yield Finding(
+                        (*path, "env", name),
+                        f"`{name}` finds code in `{step}`, where the task can write",
+                        "lay the code into the image, or mount the volume with `readOnly: true`",
+                    )
+                    break
+        for name in sorted(_LOADERS & workload.secrets.keys()):
+            message = f"`{name}` says where code is found, and a secret hides it from reviews"
+            yield Finding((*path, "secrets", name), message, "write it in `env`", key=True)
+
+
 @rule(
     "E228",
-    "a command that begins with an option",
+    "a command that cannot be started",
     """`command` is what is started, in place of the image's ENTRYPOINT, as in Kubernetes. Compose, Copilot and
-    ECS call the words after it so; here they are `args`.""",
+    ECS call the words after it so; here they are `args`. Its first word is a program, also that of an image's
+    `python.command`: no shell takes a line apart, so that each word stands by itself.""",
     "spec: {services: [{name: api, command: [--workers, '2']}]}",
     "spec: {services: [{name: api, args: [--workers, '2']}]}",
 )
-def command_as_arguments(scene: Scene) -> Iterable[Finding]:
-    """What is started is no option."""
+def startable(scene: Scene) -> Iterable[Finding]:
+    """What is started is a program: no option, and no whole line."""
     for path, workload in workloads(scene):
         if workload.command and workload.command[0].startswith("-"):
             message = f"`{workload.command[0]}` cannot be started"
             yield Finding((*path, "command"), message, "write `args`: what the image starts stays", key=True)
+    for path, command in _commands(scene):
+        if len(command) == 1 and len(command[0].split()) > 1:
+            message = f"`{command[0]}` is a whole line, and the name of no program"
+            yield Finding((*path, 0), message, as_words(command[0]))
+    for path, image in each(("spec", "images"), scene.site.spec.images):
+        words = image.python.command if image.python else ()
+        if words and words[0].startswith("-"):
+            help_ = "begin with the program, such as `[python, -m, PACKAGE]`"
+            yield Finding((*path, "python", "command", 0), f"`{words[0]}` cannot be started", help_)
+
+
+def _commands(scene: Scene) -> Iterator[tuple[SpecPath, tuple[str, ...]]]:
+    """Every command of the spec: of images, of containers, and of their checks."""
+    for path, image in each(("spec", "images"), scene.site.spec.images):
+        if image.python:
+            yield (*path, "python", "command"), image.python.command
+    for path, workload in workloads(scene):
+        yield (*path, "command"), workload.command
+        check = getattr(workload, "health_check", None)
+        if check is not None:
+            yield (*path, "healthCheck", "command"), check.command
 
 
 @rule(

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from mlopsgen.language.base import Choice, Filled, Item, Name, NotYet, Spec, Text
 from mlopsgen.language.values import (
+    REQUEST_PATH_PATTERN,
     AbsolutePath,
     Cpu,
     Cron,
@@ -24,6 +25,9 @@ SecretName = Annotated[str, Filled(), Field(pattern=r"^[A-Za-z0-9/_+=.@:-]+$", m
 
 ParameterName = Annotated[str, Filled(), Field(pattern=r"^[A-Za-z0-9/_.:-]+$", max_length=2048)]
 """The name or ARN of an SSM parameter: letters, digits and `/_.:-`."""
+
+HealthPath = Annotated[str, Filled(), Field(pattern=REQUEST_PATH_PATTERN, max_length=256)]
+"""A path of a URL: it begins with `/`, has letters, digits and `._~/-`, and no `//`, `/./` or `/../`."""
 
 CommandLine = Annotated[tuple[str, ...], Field(min_length=1)]
 """The words of a command, at least one."""
@@ -67,7 +71,7 @@ class ContainerCheckSpec(Spec):
 class HealthCheckSpec(ContainerCheckSpec):
     """How ECS and the load balancer tell whether a task is well. One that is not is replaced, whoever asked."""
 
-    path: Annotated[str, Filled(), Field(pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=256)] | None = None
+    path: HealthPath | None = None
     """What the balancer asks on each routed port of this container, by default `/health`; grpc: `/grpc.health.v1.Health/Check`; tcp: none."""
 
     command: CommandLine = ()

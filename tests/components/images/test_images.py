@@ -93,7 +93,12 @@ def test_a_package_has_something_to_start(folder: Path):
     """Without `__main__.py` or a command `python -m app` would end at once."""
     said = "there is no file `__main__.py` in `app`, which is started as a package"
     assert findings(rules.missing_file, folder, "{name: app}") == [said]
-    assert findings(rules.missing_file, folder, "{name: app, python: {command: [python, -m, app.x]}}") == []
+    other = "{name: app, python: {command: [python, -m, app.x]}}"
+    assert findings(rules.missing_file, folder, other) == ["there is no module `app.x` in `app`"]
+    (folder / "app" / "x.py").touch()
+    assert findings(rules.missing_file, folder, other) == []
+    of_a_library = "{name: app, python: {command: [python, -m, uvicorn, app.y]}}"
+    assert findings(rules.missing_file, folder, of_a_library) == []
     (folder / "app" / "__main__.py").touch()
     assert findings(rules.missing_file, folder, "{name: app}") == []
 

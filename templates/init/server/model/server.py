@@ -53,7 +53,7 @@ def serve(app: FastAPI) -> None:
     keep_alive = int(os.environ.get("KEEP_ALIVE_SECONDS", "60")) + 15
     uvicorn.run(
         app,
-        host=os.environ.get("HOST", "0.0.0.0"),
+        host=os.environ.get("HOST") or "0.0.0.0",
         port=int(os.environ.get("PORT", "8080")),
         timeout_keep_alive=keep_alive,
         # After SIGTERM requests in flight have less time than ECS gives the task (30 s).

@@ -1,0 +1,1 @@
+"""Started by its name."""
