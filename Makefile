@@ -16,7 +16,7 @@ endif
 BIN := $(VENV)/bin
 EVERYTHING := '.[local,dev,train,serve]'
 
-.PHONY: demo test newest check containers build bless lock clean
+.PHONY: demo test newest check containers editor build bless lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/mlopsgen build pipeline.yaml
@@ -43,6 +43,10 @@ check: $(VENV)/.dev
 # The generated Dockerfiles, built and run as ECS would, where a container engine is to be had.
 containers: $(VENV)/.dev
 	tests/containers/run.sh whole
+
+# What an editor says of a pipeline, by the YAML language server, where there is an npm that installs it.
+editor: $(VENV)/.dev
+	tests/editor/run.sh
 
 build: $(VENV)/.core
 	$(BIN)/mlopsgen build pipeline.yaml

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlopsgen.cli import GOOD
 from mlopsgen.diagnostics.fault import UserFault
@@ -14,16 +14,56 @@ from mlopsgen.diagnostics.fault import UserFault
 if TYPE_CHECKING:
     import argparse
 
-_PACKAGE = ("model/__init__.py", "model/linear.py", "model/store.py")
-_TRAINER = ("model/train.py", "model/requirements-train.in", "model/requirements-train.txt")
-_SERVICE = ("model/serve.py", "model/requirements-serve.in", "model/requirements-serve.txt")
 
-TEMPLATES: Mapping[str, tuple[str, ...]] = {
-    "pipeline": (*_PACKAGE, *_TRAINER, *_SERVICE, "data/raw/sample.csv"),
-    "service": (*_PACKAGE, *_SERVICE, "model/model.json"),
-    "trainer": (*_PACKAGE, *_TRAINER, "data/raw/sample.csv"),
+class Template(NamedTuple):
+    """A kind of project."""
+
+    about: str
+    """What it is for, for people."""
+
+    folders: tuple[str, ...]
+    """The folders of `templates/init` whose files are copied as they are."""
+
+    parameters: str = ""
+    """The trainer's, as the pipeline says them; without any there is no trainer."""
+
+    request: str = ""
+    """A body that its service answers, as JSON; without one there is no service."""
+
+
+_ROW = '{"features": {"pressure": 3.0, "temperature": 81, "vibration": 0.6}}'
+
+TEMPLATES: Mapping[str, Template] = {
+    "tabular": Template(
+        "numbers in CSV files, with scikit-learn",
+        ("shared", "job", "server", "table", "estimator", "tabular"),
+        "{degree: 2, strength: 1}",
+        _ROW,
+    ),
+    "image": Template(
+        "images, with PyTorch and ONNX",
+        ("shared", "job", "server", "image"),
+        "{epochs: 20, batchSize: 16, learningRate: 0.003}",
+        '{"image": "\'$(base64 -w0 data/raw/circle/000.png)\'"}',
+    ),
+    "text": Template(
+        "texts in CSV files, with scikit-learn",
+        ("shared", "job", "server", "estimator", "text"),
+        "{words: 2, strength: 10}",
+        '{"text": "where is my parcel"}',
+    ),
+    "trainer": Template(
+        "a trainer alone, with numpy",
+        ("shared", "job", "table", "linear", "trainer"),
+        parameters="{epochs: 500, learningRate: 0.5, l2: 0.001}",
+    ),
+    "service": Template(
+        "a service alone, whose image brings its model",
+        # Of the store it has what it takes to load a model from there some day.
+        ("shared", "server", "linear", "service"),
+        request=_ROW,
+    ),
 }
-"""The files of each kind of project that are copied as they are."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +72,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--template",
         choices=tuple(TEMPLATES),
-        default="pipeline",
-        help="a trainer and a service (pipeline, the default), or one of them",
+        default="tabular",
+        help="what it learns from: "
+        + "; ".join(f"{name} ({each.about})" for name, each in TEMPLATES.items())
+        + ". Default: tabular",
     )
     parser.add_argument(
         "--region", default="us-east-1", help="the AWS region of the pipeline (default: us-east-1)"
@@ -91,20 +133,17 @@ def _files(template: str, name: str, region: str) -> Iterator[tuple[str, bytes]]
     from mlopsgen.text.templates import folder, render
     from mlopsgen.text.yaml import scalar
 
-    values = {
-        "name": name,
-        "quoted": scalar(name),
-        "region": region,
-        "service": template != "trainer",
-        "trainer": template != "service",
-    }
+    chosen = TEMPLATES[template]
+    values = {"name": name, "quoted": scalar(name), "region": region, "kind": template, **chosen._asdict()}
     for path in ("README.md", "pipeline.yaml"):
         yield path, render(f"init/{path}.j2", **values).encode()
     yield "pipeline.schema.json", (json.dumps(schema(Pipeline), indent=2, ensure_ascii=False) + "\n").encode()
     source = folder() / "init"
     yield ".gitignore", (source / "gitignore").read_bytes()
-    for path in TEMPLATES[template]:
-        yield path, (source / path).read_bytes()
+    for part in chosen.folders:
+        for file in sorted((source / part).rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                yield file.relative_to(source / part).as_posix(), file.read_bytes()
 
 
 def _write(target: Path, files: Mapping[str, bytes]) -> None:

@@ -122,9 +122,11 @@ def form(root: type[BaseModel], path: SpecPath, pattern: str) -> str | None:
     Fields of two types may have one pattern, so that the pattern alone does not tell whose it is.
     """
     found = _owner(root, path)
-    if found is None:
-        return None
-    model, field = found
+    return form_of(root, *found, pattern) if found else None
+
+
+def form_of(root: type[BaseModel], model: type[BaseModel], field: str, pattern: str) -> str | None:
+    """The same of the attribute `field` of a `model`."""
     for alias, module in _named_types(model, field):
         if pattern in _patterns(getattr(sys.modules[module], alias, None)):
             written = {each.__module__ for each in models(root).values()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -25,6 +26,7 @@ from mlopsgen.cli.init import TEMPLATES
 from mlopsgen.source.node import plain
 from mlopsgen.source.parse import parse
 from tests.embedded import empty_aws
+from tests.local.running import until
 from tests.tools import BIN, needs, needs_extra
 
 NO_ACCOUNT = {
@@ -50,8 +52,18 @@ def project(request: pytest.FixtureRequest, folder: Path) -> Path:
 @pytest.fixture
 def pipeline(folder: Path) -> Path:
     """A new project with a trainer and a service."""
-    assert main(["init", "demo"]) == 0
-    return folder / "demo"
+    return made("tabular")
+
+
+def made(template: str) -> Path:
+    """A new project with its data."""
+    needs_extra("train")
+    needs_extra("serve")
+    assert main(["init", "demo", "--template", template]) == 0
+    project = Path("demo").absolute()
+    if template == "image":
+        subprocess.run([sys.executable, "-m", "model.data", "data/raw"], cwd=project, check=True)
+    return project
 
 
 def test_builds_at_once(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
@@ -89,17 +101,25 @@ def test_code_is_clean(project: Path):
 
 
 def test_locked_requirements_hold_what_is_imported(project: Path):
-    """Each program's locked list has an exact version of all that it asks for and imports."""
-    for asked in project.glob("model/requirements-*.in"):
-        lines = asked.with_suffix(".txt").read_text().splitlines()
-        locked = {line.split("==")[0] for line in lines if not line.startswith("#")}
-        assert all(
-            re.fullmatch(r"[a-z0-9-]+==[\d.post]+", line) for line in lines if not line.startswith("#")
-        )
-        program = project / "model" / f"{asked.stem.removeprefix('requirements-')}.py"
-        imported = set(re.findall(r"^\s*(?:import|from) ([a-z0-9]+)", program.read_text(), re.MULTILINE))
-        foreign = {name for name in imported if name not in sys.stdlib_module_names | {"model"}}
-        assert set(asked.read_text().split()) | foreign <= locked
+    """Each locked list has one version, with hashes, of all that is asked for, and imported."""
+    asked = {path.stem: set(path.read_text().split()) for path in project.glob("model/requirements-*.in")}
+    locked: set[str] = set()
+    for name, packages in asked.items():
+        text = (project / "model" / f"{name}.txt").read_text().replace(" \\\n", "")
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        assert [line for line in lines if not LOCKED.fullmatch(line)] == []
+        versions = {line.split("==")[0] for line in lines}
+        assert packages <= versions
+        locked |= versions
+    sources = "".join(path.read_text() for path in project.glob("model/*.py"))
+    imported = set(re.findall(r"^\s*(?:import|from) (\w+)", sources, re.MULTILINE))
+    foreign = {CALLED.get(name, name) for name in imported - sys.stdlib_module_names - {"model", "botocore"}}
+    assert foreign - locked == set()
+
+
+LOCKED = re.compile(r"[a-z0-9-]+==[\d.post]+( {4}--hash=sha256:[0-9a-f]{64})+")
+CALLED = {"PIL": "pillow", "sklearn": "scikit-learn"}
+"""Packages that are imported by another name."""
 
 
 @pytest.mark.parametrize(
@@ -230,8 +250,13 @@ def served(project: Path, **variables: str) -> Iterator[tuple[str, subprocess.Po
 
 
 def ask(url: str, features: Any) -> tuple[int, Any]:
+    """The status and the answer of `POST /predict` for a row."""
+    return post(url, {"features": features})
+
+
+def post(url: str, body: Any) -> tuple[int, Any]:
     """The status and the answer of `POST /predict`."""
-    data = json.dumps({"features": features}).encode()
+    data = json.dumps(body).encode()
     request = urllib.request.Request(f"{url}/predict", data, {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request) as answer:
@@ -268,7 +293,73 @@ def test_service_alone_brings_its_model(folder: Path):
     assert main(["init", "demo", "--template", "service"]) == 0
     with served(folder / "demo") as (url, _):
         status, answer = ask(url, HOT)
-    assert (status, answer["label"], answer["version"]) == (200, "faulty", "built-in")
+    assert (status, answer["label"]) == (200, "faulty")
+
+
+def image(path: Path) -> dict[str, str]:
+    """A request for the service of images."""
+    return {"image": base64.b64encode(path.read_bytes()).decode()}
+
+
+def test_images_are_told_apart(folder: Path):
+    """The exported network answers for files as they are uploaded; what is no image is refused."""
+    project = made("image")
+    done = train(project, PROMOTION=AUTOMATIC)
+    assert done.returncode == 0, done.stderr
+    with served(project, MODEL_URI="local/") as (url, _):
+        for label in ("circle", "square", "triangle"):
+            said = [post(url, image(path))[1]["label"] for path in (project / "data/raw" / label).glob("*")]
+            assert said.count(label) > 0.8 * len(said)
+        assert post(url, {"image": "bm8gaW1hZ2U="})[0] == 422
+        assert post(url, {"image": "?"})[0] == 422
+
+
+def test_texts_are_told_apart(folder: Path):
+    """Texts that the trainer has never seen, in the same words."""
+    project = made("text")
+    done = train(project, PROMOTION=AUTOMATIC)
+    assert done.returncode == 0, done.stderr
+    with served(project, MODEL_URI="local/") as (url, _):
+        assert post(url, {"text": "where is my parcel, it has not arrived"})[1]["label"] == "delivery"
+        assert post(url, {"text": "I cannot log in: my password is locked"})[1]["label"] == "account"
+        assert post(url, {"text": ""})[0] == 422
+
+
+def test_a_service_follows_what_is_promoted(pipeline: Path):
+    """Nothing on AWS replaces its tasks when the pointer moves. One that cannot be loaded is left out."""
+    first, second = (
+        json.loads(train(pipeline, PROMOTION=AUTOMATIC, PARAMETERS=each).stdout)["version"]
+        for each in ('{"degree": 1}', '{"degree": 2}')
+    )
+    pointer = pipeline / "local" / "current.json"
+    pointer.write_text(json.dumps({"version": first}))
+    with served(pipeline, MODEL_URI="local/", POLL_SECONDS="0.05") as (url, _):
+        assert ask(url, HOT)[1]["version"] == first
+        pointer.write_text(json.dumps({"version": "20200101T000000Z-00000000"}))
+        assert ask(url, HOT)[1]["version"] == first
+        pointer.write_text(json.dumps({"version": second}))
+        until(lambda: ask(url, HOT)[1]["version"] == second, "the newer version is served")
+
+
+def test_unknown_parameters_are_refused(project: Path):
+    """A misspelt one would otherwise change nothing."""
+    if not (project / "model" / "train.py").exists():
+        return
+    done = train(project, PARAMETERS='{"epoch": 3}')
+    assert done.returncode == 1
+    assert json.loads(done.stderr)["reason"].startswith("unknown parameters: epoch; known are ")
+
+
+def test_an_estimator_of_another_library_is_not_loaded(pipeline: Path):
+    """It could be read as another model than the one that was measured."""
+    version = json.loads(train(pipeline, PROMOTION=AUTOMATIC).stdout)["version"]
+    manifest = pipeline / "local" / version / "manifest.json"
+    manifest.write_text(re.sub(r'"scikit-learn": "[^"]*"', '"scikit-learn": "0.1"', manifest.read_text()))
+    command = [sys.executable, "-m", "model.serve"]
+    environment = {**os.environ, "MODEL_URI": "local/"}
+    done = subprocess.run(command, cwd=pipeline, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"no model: {version} was made with {{'scikit-learn': '0.1'}}, and this program has" in done.stderr
 
 
 def test_bucket_is_as_good_as_a_folder(pipeline: Path):
@@ -314,8 +405,10 @@ def test_a_version_that_misses_a_gate_is_not_promoted(pipeline: Path):
         ("a,label\n1,yes\n2,yes\n", "needs at least two different values"),
     ],
 )
-def test_data_that_cannot_be_trained_with(content: str, said: str, pipeline: Path):
+@pytest.mark.parametrize("template", ["tabular", "trainer"])
+def test_data_that_cannot_be_trained_with(template: str, content: str, said: str, folder: Path):
     """The trainer says which line is wrong, publishes nothing, and does not end in a traceback."""
+    pipeline = made(template)
     (pipeline / "data" / "raw" / "sample.csv").write_text(content)
     done = train(pipeline)
     assert done.returncode == 1
@@ -326,19 +419,21 @@ def test_data_that_cannot_be_trained_with(content: str, said: str, pipeline: Pat
 def test_a_changed_model_is_not_served(pipeline: Path):
     """A file that differs from its manifest is refused, by name."""
     version = json.loads(train(pipeline, PROMOTION=AUTOMATIC).stdout)["version"]
-    model = pipeline / "local" / version / "model.json"
-    model.write_text(model.read_text().replace("1", "2", 1))
+    model = pipeline / "local" / version / "model.skops"
+    model.write_bytes(model.read_bytes() + b"x")
     command = [sys.executable, "-m", "model.serve"]
     environment = {**os.environ, "MODEL_URI": "local/"}
     done = subprocess.run(command, cwd=pipeline, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert f"local/{version}/model.json is not the file that was published" in done.stderr
+    assert f"local/{version}/model.skops is not the file that was published" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_runs_whole_on_one_machine(pipeline: Path):
-    """The embedded AWS takes its stacks, its trainer publishes to the bucket, its service loads that."""
+@pytest.mark.parametrize("template", ["tabular", "image", "text"])
+def test_runs_whole_on_one_machine(template: str, folder: Path):
+    """The embedded AWS takes its stacks, its trainer publishes, its service answers with that."""
     needs_extra("local")
+    pipeline = made(template)
     done = subprocess.run(
         [BIN / "mlopsgen", "local", "up", "--data", "data/raw", "--once", "--port", "0"],
         cwd=pipeline,
@@ -347,5 +442,5 @@ def test_runs_whole_on_one_machine(pipeline: Path):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for step in ("published", "promoting classifier", "starting 1 task of api: done"):
+    for step in ("published", "promoting classifier", "starting 1 task of api: done", '"probability": '):
         assert step in done.stdout

@@ -156,6 +156,49 @@ def test_defaults_and_examples_fit():
         assert [each for each in shown if not known.is_valid(each)] == [], (name, key)
 
 
+EDITOR = ROOT / "tests" / "editor"
+SERVER = ("Missing property ", "Property ", "Value is ")
+"""How messages begin that are the language server's own."""
+
+
+def test_messages_for_editors():
+    """What an editor is to say of faults is the schema's, but for what the server says well itself."""
+    told = [line.split(": ", 1)[1] for line in (EDITOR / "faults.txt").read_text().splitlines()]
+    ours = {each for each in told if not each.startswith(SERVER)}
+    assert ours - set(messages(schema())) == set()
+    assert len(ours) > 15
+
+
+def messages(value: Any) -> Iterator[str]:
+    """Every message of the schema."""
+    match value:
+        case dict():
+            yield from (value[word] for word in ("errorMessage", "patternErrorMessage") if word in value)
+            for each in value.values():
+                yield from messages(each)
+        case list():
+            for each in value:
+                yield from messages(each)
+
+
+def test_what_is_not_offered_is_refused_with_a_reason():
+    """Whatever stands there, an editor says why it must not."""
+    refused = [value for _, _, value in definitions() if value.get("doNotSuggest")]
+    assert [each for each in refused if not each["errorMessage"]] == []
+    for value in refused:
+        known = validator().evolve(schema=value)
+        assert not any(known.is_valid(each) for each in (None, True, 0, "", [], {}, {"-": 1}))
+
+
+def test_words_of_other_tools_are_not_offered():
+    """They are refused with what to write instead, wherever their map may stand."""
+    properties = schema()["$defs"]["ServiceSpec"]["properties"]
+    assert properties["livenessProbe"]["doNotSuggest"] is True
+    assert properties["desiredCount"]["errorMessage"] == (
+        "There is no `desiredCount` here: write `replicas: {min: 2}`."
+    )
+
+
 def test_command_prints_it(capsys: pytest.CaptureFixture[str]):
     """`mlopsgen schema` prints the same, as JSON."""
     from mlopsgen.cli import main

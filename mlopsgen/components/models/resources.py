@@ -26,8 +26,8 @@ def _commands(site: Site, model: ModelSpec) -> Iterator[Command]:
     region = f"--region {site.region}"
     yield Command(
         "Models",
-        f"See the versions of {model.name} in {site.environment}, and what one of them measured",
-        (f'aws s3 ls {store}" {region}', f'aws s3 cp {store}VERSION/metrics.json" - {region}'),
+        f"See the versions of {model.name} in {site.environment}, and what is known of one of them",
+        (f'aws s3 ls {store}" {region}', f'aws s3 cp {store}VERSION/manifest.json" - {region}'),
     )
     yield Command(
         "Models",

@@ -11,12 +11,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-MODEL = "model.json"
 VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 
 
@@ -24,15 +24,25 @@ class Unusable(Exception):
     """The store does not hold what it should; the message says what, and where."""
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A published version of a model."""
+
+    name: str
+    manifest: Mapping[str, Any]
+    files: Mapping[str, bytes]
+
+
 def names(uri: str) -> list[str]:
-    """The files directly below a location, sorted. Raises `Unusable` if a bucket does not tell."""
+    """The files below a location, sorted. Raises `Unusable` if a bucket does not tell."""
     if not uri.startswith("s3://"):
-        return sorted(each.name for each in _folder(uri).glob("*") if each.is_file())
+        folder = _folder(uri)
+        return sorted(each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_file())
     bucket, prefix = _bucket(uri)
     with _client(uri) as s3:
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-    return sorted(key.removeprefix(prefix) for key in keys if key != prefix)
+    return sorted(key.removeprefix(prefix) for key in keys if not key.endswith("/"))
 
 
 def read(uri: str, name: str) -> bytes:
@@ -61,19 +71,22 @@ def write(uri: str, name: str, data: bytes) -> None:
     beside.replace(path)
 
 
-def publish(uri: str, model: bytes, facts: Mapping[str, Any]) -> str:
+def publish(uri: str, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> str:
     """Store a version of the model with what is known of it, and return the version's name."""
     now = datetime.now(UTC)
-    file = {"sha256": hashlib.sha256(model).hexdigest(), "bytes": len(model)}
     manifest = {
         "schema": "mlopsgen.io/model/v1",
         "createdAt": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         **facts,
-        "files": {MODEL: file},
+        "files": {
+            name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+            for name, data in files.items()
+        },
     }
     digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
     version = f"{now:%Y%m%dT%H%M%SZ}-{digest[:8]}"
-    write(uri, f"{version}/{MODEL}", model)
+    for name, data in files.items():
+        write(uri, f"{version}/{name}", data)
     write(uri, f"{version}/manifest.json", _json(manifest | {"version": version}))
     return version
 
@@ -83,17 +96,21 @@ def promote(uri: str, version: str) -> None:
     write(uri, "current.json", _json({"version": version}))
 
 
-def load(uri: str, version: str = "current") -> tuple[str, bytes]:
-    """The version and its model, whose digest is the manifest's. Raises `Unusable`."""
-    if version == "current":
-        version = str(json.loads(read(uri, "current.json"))["version"])
+def current(uri: str) -> str:
+    """The version that `current.json` names. Raises `Unusable`."""
+    return str(json.loads(read(uri, "current.json"))["version"])
+
+
+def load(uri: str, version: str) -> Version:
+    """A version with all its files, whose digests are the manifest's. Raises `Unusable`."""
     if not VERSION.fullmatch(version):
         raise Unusable(f"{uri}: `{version}` is not the name of a version")
     manifest = json.loads(read(uri, f"{version}/manifest.json"))
-    model = read(uri, f"{version}/{MODEL}")
-    if hashlib.sha256(model).hexdigest() != manifest["files"][MODEL]["sha256"]:
-        raise Unusable(f"{uri}{version}/{MODEL} is not the file that was published: its digest differs")
-    return version, model
+    files = {name: read(uri, f"{version}/{name}") for name in manifest["files"]}
+    for name, data in files.items():
+        if hashlib.sha256(data).hexdigest() != manifest["files"][name]["sha256"]:
+            raise Unusable(f"{uri}{version}/{name} is not the file that was published: its digest differs")
+    return Version(version, manifest, files)
 
 
 def _json(value: object) -> bytes:

@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+FILE = "model.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Linear:
