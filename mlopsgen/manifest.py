@@ -25,8 +25,8 @@ STAGE = ".mlopsgen-build"
 
 SCHEMA = "mlopsgen.io/manifest/v1"
 
-# A line is 65 bytes: the last thousand states.
-_MEMORY = 65 * 1000
+_MEMORY = 64 * 1024
+"""Bytes, of which a state takes 68 and its warnings a few hundred each."""
 
 
 class Unwritable(Exception):
@@ -62,7 +62,7 @@ def read_manifest(output: str | os.PathLike[str]) -> dict[str, Any]:
     if not _ours(manifest):
         raise Unwritable(
             f"{path} was not written by this version of mlopsgen. "
-            "Choose another folder with -o, or move it away."
+            "Choose another folder with -d, or move it away."
         )
     return manifest  # type: ignore[no-any-return]
 
@@ -150,33 +150,37 @@ def _outputs(manifest: dict[str, Any], output: str) -> Iterator[object]:
         yield path, os.path.islink(at), found.st_mode & 0o111 != 0, digest(content)
 
 
-def known(state: str | None) -> bool:
-    """Whether a build has ended in this state before, so that another would change nothing."""
+def known(state: str | None) -> str | None:
+    """What a build that ended in this state before warned of, so that another would change nothing.
+
+    None if there was none that is remembered.
+    """
     if state is None:
-        return False
+        return None
     try:
-        return state.encode() in regular.read(_memory())[0].split(b"\n")
-    except OSError:
-        return False
+        lines = regular.read(_memory())[0].decode().split("\n")
+        return next((str(json.loads(line[len(state) :])) for line in lines if line.startswith(state)), None)
+    except (OSError, ValueError):
+        return None
 
 
-def remember(state: str | None) -> None:
+def remember(state: str | None, warnings: str) -> None:
     """Note that a build ended in this state. It is only a matter of speed: failing does not matter."""
-    if state is None or known(state):
+    if state is None or known(state) is not None:
         return
     path = _memory()
     if os.path.lexists(path) and not os.path.isfile(path):
         return
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "ab") as file:
-            file.write(state.encode() + b"\n")
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
+            file.write(f"{state} {json.dumps(warnings)}\n".encode())
             full = file.tell() > _MEMORY
         if full:
             with open(path, "rb") as file:
                 newest = file.read()[-_MEMORY // 2 :]
             fresh = f"{path}.{os.getpid()}"
-            with open(fresh, "wb") as file:
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(newest.partition(b"\n")[2])
             os.replace(fresh, path)
     except OSError:

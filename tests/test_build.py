@@ -233,6 +233,16 @@ def test_warnings_stay_until_they_are_heeded(project: Path):
         assert (again.returncode, again.stdout, again.stderr) == (0, f"generated: {said}\n", first.stderr)
 
 
+def test_what_a_warning_shows_of_a_secret_is_kept_nowhere(project: Path):
+    """It is found anew each time, since what is remembered lies in the user's cache."""
+    telling = PIPELINE.replace("image: app}", "image: app, env: {DB_PASSWORD: kaninchen}}")
+    (project / "pipeline.yaml").write_text(telling)
+    for _ in range(2):
+        assert "warning[W202]" in mlopsgen(project, "build").stderr
+    kept = [path for path in (project / ".cache").rglob("*") if path.is_file()]
+    assert not [path for path in kept if b"kaninchen" in path.read_bytes()]
+
+
 def test_a_full_disk_changes_nothing(project: Path):
     """A file that cannot be written to its end (here: a limit of 6 kB) leaves no half of itself."""
     mlopsgen(project, "build")
@@ -421,7 +431,7 @@ def test_the_folder_of_local_runs_is_not_the_builds(project: Path):
     local = project / ".mlopsgen" / "local"
     local.mkdir(parents=True)
     (local.parent / ".gitignore").write_text("*\n")
-    assert mlopsgen(project, "build", "-o", ".").returncode == 0
+    assert mlopsgen(project, "build", "-d", ".").returncode == 0
     assert sorted(path.name for path in local.parent.iterdir()) == [".gitignore", "local"]
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from mlopsgen.cli import GOOD, REJECTED, add_file, file_of
+from mlopsgen.cli import GOOD, REJECTED, add_file, colour, file_of
 from mlopsgen.diagnostics.fault import UserFault
 from mlopsgen.manifest import known, remember, state
 
@@ -34,6 +34,9 @@ DIFFERENT = {
     "unfinished": "left by a build that was killed",
 }
 
+# The lines that these warnings show may hold a secret, and no secret is written anywhere.
+_IN_THE_OPEN = frozenset(("W202",))
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
@@ -48,16 +51,21 @@ def run(arguments: argparse.Namespace) -> int:
     """Build, or check. Exit code 1 if the pipeline is rejected, or something is stale."""
     name = file_of(arguments)
     output = arguments.output_dir or os.path.join(os.path.dirname(name), OUTPUT)
-    if known(state(name, output, arguments.env)):
+    warnings = known(state(name, output, arguments.env))
+    if warnings is not None:
+        _say(warnings)
         print(f"{output}: {'up to date' if arguments.check else 'unchanged'}")
         return GOOD
-    code = _compile(name, output, arguments.env, check=arguments.check, verbose=arguments.verbose)
-    if code == GOOD:
-        remember(state(name, output, arguments.env))
+    code, warnings = _compile(name, output, arguments.env, check=arguments.check, verbose=arguments.verbose)
+    if code == GOOD and warnings is not None:
+        remember(state(name, output, arguments.env), warnings)
     return code
 
 
-def _compile(name: str, output: str, environment: str | None, *, check: bool, verbose: bool) -> int:
+def _compile(
+    name: str, output: str, environment: str | None, *, check: bool, verbose: bool
+) -> tuple[int, str | None]:
+    """The exit code, and the warnings if they may be kept."""
     import gc
     from pathlib import Path
 
@@ -69,15 +77,17 @@ def _compile(name: str, output: str, environment: str | None, *, check: bool, ve
     if environment is not None and environment not in compiled.environments:
         there = ", ".join(compiled.environments)
         raise UserFault(f"there is no environment `{environment}`; there are: {there}")
-    _warn(compiled)
+    warnings = _warnings(compiled)
+    _say(warnings)
+    kept = None if any(each.code in _IN_THE_OPEN for each in compiled.findings) else warnings
     if check:
         from mlopsgen.artifacts import compare
 
-        return _differs(compare(compiled.artifacts, Path(output), environment), Path(output), name)
+        return _differs(compare(compiled.artifacts, Path(output), environment), Path(output), name), kept
     from mlopsgen.artifacts import write
 
     _report(write(compiled.artifacts, Path(output), environment), Path(output), verbose=verbose)
-    return GOOD
+    return GOOD, kept
 
 
 def _beside(name: str, output: str) -> str:
@@ -110,10 +120,18 @@ def _summary(kinds: Iterable[str]) -> str:
     return ", ".join(f"{said.count(word)} {word}" for word in dict.fromkeys(said)) or "unchanged"
 
 
-def _warn(compiled: Compiled) -> None:
-    if compiled.findings:
-        from mlopsgen.cli import colour, sources
-        from mlopsgen.diagnostics.text import render
+def _warnings(compiled: Compiled) -> str:
+    if not compiled.findings:
+        return ""
+    from mlopsgen.cli import sources
+    from mlopsgen.diagnostics.text import render
 
-        text = render(compiled.findings, sources(compiled.findings), colour=colour(sys.stderr))
-        print(text, end="", file=sys.stderr)
+    return render(compiled.findings, sources(compiled.findings), colour=True)
+
+
+def _say(warnings: str) -> None:
+    """Show warnings, in colour where the terminal takes it."""
+    if not colour(sys.stderr):
+        first, *others = warnings.split("\x1b[")
+        warnings = first + "".join(each.partition("m")[2] for each in others)
+    print(warnings, end="", file=sys.stderr)
