@@ -20,7 +20,8 @@ _SHORTCUTS = {
 
 
 _AS_THEY_ARE = frozenset((
-    "branch", "context", "email", "hosts", "mountPath", "path", "paths", "repository", "requirements",
+    "boundary", "branch", "bucket", "context", "email", "hosts", "image", "instanceTypes", "mountPath",
+    "parameter", "path", "paths", "repository", "requirements", "secret", "systemPackages",
 ))  # fmt: skip
 """Fields that name something of somebody else's, where another letter is another thing."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mlopsgen.compile import compile_file
 from tests.app.service import PATIENCE, ROOT, Running
 from tests.tools import needs
 
@@ -62,8 +63,9 @@ def test_it_says_when_there_is_nothing_to_send(shared: Running, tmp_path: Path) 
 @pytest.mark.parametrize("example", ["chatbot", "medical-imaging", "recommender"])
 def test_each_example_has_one_for_each_service_with_a_model(example: str) -> None:
     """Services that serve no model get none."""
-    folder = ROOT / "examples" / example
-    names = sorted(path.stem for path in (folder / "generated" / "load-tests").glob("*.py"))
+    file = ROOT / "examples" / example / "pipeline.yaml"
+    built = compile_file(file, file.name).artifacts
+    names = sorted(Path(each.path).stem for each in built if each.path.startswith("load-tests/"))
     assert names == {"chatbot": ["intents-api"], "medical-imaging": ["segmentation-api"]}.get(
         example, ["items-api"]
     )

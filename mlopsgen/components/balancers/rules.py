@@ -281,8 +281,7 @@ def _free(listed: ListenerRule, taken: set[int | None]) -> int:
     "a host that is no name",
     """A route's hosts are names such as `app.example.com`. What ends in a digit is an address, or is taken for
     one; after the last dot a load balancer takes letters alone (Elastic Load Balancing API reference,
-    HostHeaderConditionConfig), and between two dots a name has 63 characters at most and no hyphen at its ends
-    (RFC 1123).""",
+    HostHeaderConditionConfig), and between two dots a name has 63 characters at most (RFC 1123).""",
     "spec: {services: [{name: api, ingress: [{name: web, hosts: [10.0.0.1]}]}]}",
     "spec: {services: [{name: api, ingress: [{name: web, hosts: [api.example.com]}]}]}",
 )
@@ -302,8 +301,6 @@ def _no_name(host: str) -> str | None:
         return "is an address, or is taken for one: it ends in a digit"
     if long := next((word for word in words if len(word) > LONGEST_LABEL), None):
         return f"is no name: between two dots it has {len(long)} characters, and {LONGEST_LABEL} are the most"
-    if word := next((word for word in words if word[0] == "-" or word[-1] == "-"), None):
-        return f"is no name: `{word}` begins or ends with a hyphen"
     if not words[-1].isalpha() and not words[-1].startswith("xn--"):
         return f"is no name: `{words[-1]}` at its end has more than letters"
     return None
