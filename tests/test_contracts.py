@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ def test_programs_are_short_and_clean(name: str, tmp_path: Path):
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """The page's programs and pipeline, and data for them."""
+    needs_extra("serve")
     (tmp_path / "pipeline.yaml").write_text(PIPELINE)
     (tmp_path / "reviews.csv").write_text(f"label,text\n{ROWS}")
     for name, program in PROGRAMS.items():
@@ -47,7 +49,9 @@ def project(tmp_path: Path) -> Path:
         # Without it our own package of that name, which is installed here, would go before.
         (tmp_path / name / "__init__.py").touch()
         (tmp_path / name / "__main__.py").write_text(program)
-        (tmp_path / name / "requirements.txt").write_text("boto3==1.44.8\n")
+        (asked,) = re.findall(rf"with (.*) in `{name}/requirements.txt`", PAGE)
+        locked = "".join(f"{package}=={version(package)}\n" for package in re.findall("`(.*?)`", asked))
+        (tmp_path / name / "requirements.txt").write_text(locked)
     return tmp_path
 
 
