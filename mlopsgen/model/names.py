@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from hashlib import sha256
 
 WORKLOAD_TAG = "mlopsgen:workload"
 """The tag by which a task says whose it is: rights on tasks have nothing else to tell them apart by."""
 
 
+@cache
 def logical(name: str) -> str:
     """`sentiment-api` as the start of a logical id: `SentimentApi`."""
     return "".join(word.capitalize() for word in name.replace("/", "-").split("-"))

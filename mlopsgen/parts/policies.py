@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from json.encoder import encode_basestring_ascii
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from troposphere import AWSHelperFn, Sub
 
@@ -20,6 +20,8 @@ VERSION = "2012-10-17"
 _ANY_OF = frozenset({"StringEquals", "StringLike", "ArnEquals", "ArnLike"})
 
 _MAX_SID = 64
+
+T = TypeVar("T")
 
 # IAM allows 10,240 characters in the inline policies of a role and 6,144 in a managed one (IAM user guide,
 # "IAM and AWS STS quotas"); some room is left for the document around the statements.
@@ -210,14 +212,20 @@ def _tidy(grant: Grant) -> _Tidy:
     assert grant.effect != "Allow" or grant.reason or "*" not in grant.resources, (
         f"`*` needs a reason: {grant.because}"
     )
-    resources = {canonical_json(each): each for each in grant.resources}
-    conditions = {canonical_json(each): each for each in grant.condition}
-    tidy = grant._replace(
-        actions=tuple(sorted(set(grant.actions))),
-        resources=tuple(resources[each] for each in sorted(resources)),
-        condition=tuple(conditions[each] for each in sorted(conditions)),
-    )
-    return _Tidy(tidy, "\n".join(sorted(resources)), "\n".join(sorted(conditions)))
+    resources, resource_keys = _in_order(grant.resources)
+    condition, condition_keys = _in_order(grant.condition)
+    actions = tuple(sorted(set(grant.actions)))
+    tidy = grant._replace(actions=actions, resources=resources, condition=condition)
+    return _Tidy(tidy, "\n".join(resource_keys), "\n".join(condition_keys))
+
+
+def _in_order(values: tuple[T, ...]) -> tuple[tuple[T, ...], Sequence[str]]:
+    """The values without repetition in the order of their keys, and those."""
+    if len(values) < 2:
+        return values, [canonical_json(each) for each in values]
+    by_key = {canonical_json(each): each for each in values}
+    keys = sorted(by_key)
+    return tuple(by_key[each] for each in keys), keys
 
 
 def _many(value: Value | tuple[Value, ...]) -> tuple[Value, ...]:
@@ -226,8 +234,7 @@ def _many(value: Value | tuple[Value, ...]) -> tuple[Value, ...]:
 
 def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
     """The values without repetition, sorted."""
-    by_key = {canonical_json(value): value for value in values}
-    return tuple(by_key[each] for each in sorted(by_key))
+    return _in_order(tuple(values))[0]
 
 
 def _statement(grant: Grant, sid: str) -> dict[str, Any]:
