@@ -7,12 +7,15 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
+from mlopsgen import startup
 from mlopsgen.cli import main
 
 
 def run() -> NoReturn:
-    """Run one command, and end at once: an interpreter that takes itself apart first adds a fortieth."""
+    """Run one command and end the process at once, without exit handlers: they take a fortieth of a build."""
+    startup.prepare()
     code = main()
+    startup.keep()
     with suppress(OSError):
         sys.stderr.flush()
     os._exit(code)

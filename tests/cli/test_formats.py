@@ -173,7 +173,7 @@ def test_json_has_environments_and_path(
     (folder / "app").mkdir()
     (folder / "app" / "Dockerfile").touch()
     (folder / "pipeline.yaml").write_text(SEVERAL % faults)
-    assert main(["validate", "--format", "json"]) == 1
+    assert main(["validate", "--output", "json"]) == 1
     found = json.loads(capsys.readouterr().out)["diagnostics"]
     assert [(each["environments"], each["path"]) for each in found if each["severity"] == "error"] == expected
 
