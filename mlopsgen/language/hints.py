@@ -36,6 +36,10 @@ IMAGES = "an image that is built here is an item of `spec.images`: `images: [{na
 _MAIN = "the keys of the main container are the workload's own: `image`, `env`, `command`"
 _CHECK = "write `healthCheck`: ECS replaces a task that is not well, whoever asked"
 _RESTART = "leave it out: ECS replaces a task of a service or worker that ends, and a job has `retries`"
+_OF_JOBS = (
+    "activeDeadlineSeconds", "backoffLimit", "completions", "cron", "hyperparameters", "num_nodes", "on",
+    "parallelism", "schedule", "suspend", "trains",
+)  # fmt: skip
 _ROLES = ("executionRoleArn", "iamRole", "serviceAccount", "serviceAccountName", "taskRole", "taskRoleArn")
 
 # Where a word may stand; the word; the key that takes its place, with a dot before one of its own keys and a
@@ -67,6 +71,7 @@ KEYS: Rows = (
             "cronJobs": ("jobs", "write `jobs` with `triggers`"),
             "cronjobs": ("jobs", "write `jobs` with `triggers`"),
             "deployments": ("services", "write `services`, or `workers` for what has no way in"),
+            "ingress": ("", "write `ingress` in the service that answers"),
             "labels": ("", "`labels` stands in `metadata`"),
             "name": ("", "`name` stands in `metadata`"),
             "region": ("aws", "write `aws: {region: <value>}`"),
@@ -129,7 +134,7 @@ KEYS: Rows = (
             "stop_grace_period": ("stopTimeout", "write `stopTimeout: <time>`"),
             "storage": ("volumes", "write `volumeMounts`, and the file system in `spec.volumes`"),
             "storageUri": ("loads", "write `loads` with the name of a model"),
-            "subscribe": ("consumes", "write `consumes` in a worker"),
+            "subscribe": ("/spec.workers.consumes", "write `consumes` in a worker"),
             "taskDefinitionOverrides": ("", "write `spec.patches`, each with its reason"),
             "taskdef_overrides": ("", "write `spec.patches`, each with its reason"),
             "terminationGracePeriodSeconds": ("stopTimeout", "write `stopTimeout: <time>`"),
@@ -141,6 +146,7 @@ KEYS: Rows = (
     (
         RUNNING,
         {
+            **dict.fromkeys(_OF_JOBS, ("", "it is a job's: what runs to an end is one of `jobs`")),
             "autoscaling": ("replicas", "write `replicas: {min: 2, max: 10, metrics: {cpu: 70%}}`"),
             "count": ("replicas", "write `replicas: {min: <int:2>}`"),
             "desiredCount": ("replicas", "write `replicas: {min: <int:2>}`"),

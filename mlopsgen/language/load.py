@@ -29,7 +29,7 @@ from mlopsgen.language.environments import (
 from mlopsgen.language.fill import fill
 from mlopsgen.language.walk import Field, root_field, walk_typed
 from mlopsgen.language.written import Found, Written, faults, without
-from mlopsgen.source.node import Node, plain, starts
+from mlopsgen.source.node import Node, Sequence, find, plain, starts
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -63,6 +63,7 @@ def load(root: Node, model: type[M]) -> tuple[Loaded[M], ...]:
     found = _examined(written, field)
     sound = _without_faults(written, found)
     excuses = frozenset(excuse for each in found.values() for fault in each for excuse in fault.excuses)
+    excuses |= frozenset(_shortened(written, found))
     read = {name: _read(sound, name, model, excuses) for name in sound.environments}
     if faulty := _told(written, found, {name: each.faults for name, each in read.items()}):
         raise Rejected(_placed(root, faulty))
@@ -82,6 +83,16 @@ def _without_faults(written: Document, found: Faults) -> Document:
     gone = {name: [each.path for each in faults if each.path is not None] for name, faults in found.items()}
     parts = {name: without(part, gone[name]) for name, part in written.parts.items()}
     return written._replace(base=without(written.base, gone[""]), parts=parts)
+
+
+def _shortened(written: Document, found: Faults) -> Iterator[tuple[Span, str]]:
+    """The lists that have lost items with faults of their own, and need not be told that they are short."""
+    for name, faults_ in found.items():
+        tree = written.parts[name] if name else written.base
+        for each in faults_:
+            held = find(tree, each.path[:-1])[0] if each.path else None
+            if isinstance(held, Sequence):
+                yield held.span, ""
 
 
 def _read(

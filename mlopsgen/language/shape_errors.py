@@ -33,6 +33,8 @@ def shape_errors(
         if detail["type"] == "too_short" and _length(root, path) >= detail["ctx"]["min_length"]:
             # pydantic does not count the items that have faults of their own.
             continue
+        if detail["type"] == "too_short" and (node := _at(root, path)) and (node.span, "") in excuses:
+            continue
         code, message, help_ = _explained(root, model, path, detail)
         fault = error(code, message, help_, Label(_where(root, path, detail)))
         yield replace(fault, path=named(root, path))

@@ -268,7 +268,9 @@ def _nameless(item: Node, name: Node | None, at: Place, path: SpecPath, written:
         return error(
             "E102", message, f"say which {noun(list_)} it changes: add `name:`", Label(place(item, ()))
         )
-    help_ = f'put it in quotes: "{short(name.text)}"' if isinstance(name, Scalar) else None
+    help_ = "write the name of what is to be changed"
+    if isinstance(name, Scalar) and name.value is not None:
+        help_ = f'put it in quotes: "{short(name.text)}"'
     return error("E103", "`name` should be a string", help_, Label(place(item, ("name",))))
 
 
