@@ -169,7 +169,7 @@ class TaskVolumeSpec(Item):
     """Space that lives as long as the task; containers share it by name. Not one of `spec.volumes`."""
 
     empty_dir: Annotated[EmptyDirSpec | None, Choice()] = None
-    """An empty folder."""
+    """An empty folder. In images without `python`, `chmod` of the image itself opens it to the program's user before that starts, unless that is root."""
 
     ebs: Annotated[NotYet, Choice()] = None
     """A disk for each task."""
