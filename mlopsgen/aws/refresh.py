@@ -7,11 +7,13 @@ nothing else here imports them.
 from __future__ import annotations
 
 import argparse
+import ast
 import gzip
 import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -26,27 +28,6 @@ SERVICES = frozenset({
     "StepFunctions", "Synthetics", "WAFv2",
 })  # fmt: skip
 """The services whose resource types a template may hold, as the second part of a type's name."""
-
-EMITTED = (
-    "AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy",
-    "AWS::AutoScaling::AutoScalingGroup", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard",
-    "AWS::EC2::EIP", "AWS::EC2::FlowLog", "AWS::EC2::InternetGateway", "AWS::EC2::LaunchTemplate",
-    "AWS::EC2::NatGateway", "AWS::EC2::Route", "AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup",
-    "AWS::EC2::SecurityGroupEgress", "AWS::EC2::SecurityGroupIngress", "AWS::EC2::Subnet",
-    "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC", "AWS::EC2::VPCEndpoint",
-    "AWS::EC2::VPCGatewayAttachment", "AWS::ECR::Repository", "AWS::ECS::CapacityProvider",
-    "AWS::ECS::Cluster", "AWS::ECS::ClusterCapacityProviderAssociations", "AWS::ECS::Service",
-    "AWS::ECS::TaskDefinition", "AWS::EFS::AccessPoint", "AWS::EFS::FileSystem", "AWS::EFS::MountTarget",
-    "AWS::ElasticLoadBalancingV2::Listener", "AWS::ElasticLoadBalancingV2::ListenerCertificate",
-    "AWS::ElasticLoadBalancingV2::ListenerRule", "AWS::ElasticLoadBalancingV2::LoadBalancer",
-    "AWS::ElasticLoadBalancingV2::TargetGroup", "AWS::Events::Rule", "AWS::IAM::InstanceProfile",
-    "AWS::IAM::ManagedPolicy", "AWS::IAM::OIDCProvider", "AWS::IAM::Role", "AWS::KMS::Alias",
-    "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::S3::Bucket", "AWS::S3::BucketPolicy",
-    "AWS::SNS::Subscription", "AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "AWS::SQS::Queue",
-    "AWS::SQS::QueuePolicy", "AWS::SSM::Parameter", "AWS::Scheduler::Schedule",
-    "AWS::Scheduler::ScheduleGroup",
-)  # fmt: skip
-"""The types that components declare, whose schemas patches are held against."""
 
 GRANTED = (
     "application-autoscaling", "autoscaling", "cloudformation", "cloudwatch", "ec2", "ecr", "ecs",
@@ -268,10 +249,36 @@ _IDLE = {"additionalProperties": True, "minItems": 0, "minLength": 0, "required"
 def schemas() -> str:
     """The table of what each property takes: a line for each type, with its schema as JSON."""
     lines = [f"# {resource_schemas.SOURCE}{version('cfn-lint')}, schemas of {_date()}"]
+    emitted = declared()
     for schema in _schemas():
-        if schema["typeName"] in EMITTED:
+        if schema["typeName"] in emitted:
             lines.append(f"{schema['typeName']} {_written(_compact(schema))}")
     return "\n".join(lines) + "\n"
+
+
+def declared() -> frozenset[str]:
+    """The types that components declare, as sources name them: `ec2.Subnet`, or `"AWS::EC2::Subnet"`."""
+    package = Path(__file__).parent.parent
+    sources = (package / "lower.py", *package.glob("parts/*.py"), *package.glob("components/*/*.py"))
+    return frozenset(kind for source in sources for kind in _declared(ast.parse(source.read_text("utf-8"))))
+
+
+def _declared(module: ast.Module) -> Iterator[str]:
+    services = {
+        name.asname or name.name: name.name
+        for node in ast.walk(module)
+        if isinstance(node, ast.ImportFrom) and node.module == "troposphere"
+        for name in node.names
+        if name.name.islower()
+    }
+    for node in ast.walk(module):
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), attr=kind) if name in services:
+                found = getattr(import_module(f"troposphere.{services[name]}"), kind, None)
+                if declares := getattr(found, "resource_type", None):
+                    yield str(declares)
+            case ast.Assign(value=ast.Constant(value=str(text))) if re.fullmatch(r"AWS::\w+::\w+", text):
+                yield text
 
 
 def _written(value: Any) -> str:
