@@ -374,8 +374,9 @@ def _key(key: str, operator: str, each: _Statement) -> Iterator[tuple[str, str |
     name = lower.partition(":")[0]
     if name == "aws":
         if lower not in _GLOBAL and not lower.startswith(_TAGS):
-            close = closest(lower, (*_GLOBAL, *_TAGS))
-            yield f"IAM knows no condition key `{key}`", f"did you mean `{close}`?" if close else None
+            # A key that resembles none may be newer than this list.
+            if close := closest(lower, (*_GLOBAL, *_TAGS)):
+                yield f"IAM knows no condition key `{key}`", f"did you mean `{close}`?"
         return
     held = service(name) if name in services() else None
     if held is None or lower in _OF_CREDENTIALS:
