@@ -373,10 +373,10 @@ def _key(key: str, operator: str, each: _Statement) -> Iterator[tuple[str, str |
     lower = key.lower()
     name = lower.partition(":")[0]
     if name == "aws":
-        if lower not in _GLOBAL and not lower.startswith(_TAGS):
-            # A key that resembles none may be newer than this list.
-            if close := closest(lower, (*_GLOBAL, *_TAGS)):
-                yield f"IAM knows no condition key `{key}`", f"did you mean `{close}`?"
+        known = lower in _GLOBAL or lower.startswith(_TAGS)
+        # A key that resembles none may be newer than this list.
+        if not known and (close := closest(lower, (*_GLOBAL, *_TAGS))):
+            yield f"IAM knows no condition key `{key}`", f"did you mean `{close}`?"
         return
     held = service(name) if name in services() else None
     if held is None or lower in _OF_CREDENTIALS:
