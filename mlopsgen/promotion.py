@@ -64,7 +64,7 @@ class Version(NamedTuple):
     manifest: Mapping[str, Any]
 
 
-class Store(NamedTuple):
+class Versions(NamedTuple):
     """Where one model's versions live in S3: `s3://BUCKET/PREFIX` (docs/contracts.md)."""
 
     s3: Any

@@ -21,7 +21,7 @@ from mlopsgen.local.deploy import TAG, push
 from mlopsgen.local.embedded import EmbeddedAws
 from mlopsgen.local.inventory import Found, inventory
 from mlopsgen.local.logs import Logs
-from mlopsgen.local.process import Command, Process, run
+from mlopsgen.local.process import Process, Program, run
 from mlopsgen.local.show import Tell
 from mlopsgen.local.state import MARK, RunFolder
 from mlopsgen.local.tasks import TaskContext, location, tail, words
@@ -220,7 +220,7 @@ class Account:
                 listening.set_result(line)
 
         environment = self._folder.built / self.blueprint.environment
-        command = Command(
+        command = Program(
             (
                 sys.executable,
                 "-m",
@@ -263,7 +263,7 @@ class Account:
         script = self._folder.built / self.blueprint.environment / "deploy.sh"
         environment = dict(self.aws.environment) | {"IMAGE_TAG": TAG, MARK: f"{self._mark}/deploy"}
         log = self._logs.open("deploy", "sh", None, hear=tell)
-        code = await run(Command(("bash", str(script), *stacks), environment, script.parent, 5), log)
+        code = await run(Program(("bash", str(script), *stacks), environment, script.parent, 5), log)
         if code:
             self.check()
             raise Stop(f"deploy.sh {words(code)}{tail(log.last)}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlopsgen.promotion import Store
+from mlopsgen.promotion import Versions
 
 KEYS = {"aws_access_key_id": "rehearsal", "aws_secret_access_key": "rehearsal"}
 LOCATION = re.compile(r"s3://([^/]+)/(.*)")
@@ -99,10 +99,10 @@ class Cloud:
             for path in sorted(_files(bucket)):
                 self.s3.upload_file(str(path), bucket.name, path.relative_to(bucket).as_posix())
 
-    def store(self, location: str) -> Store:
+    def store(self, location: str) -> Versions:
         """The versions of the model at `location`."""
         bucket, prefix = _split(location)
-        return Store(self.s3, bucket, prefix)
+        return Versions(self.s3, bucket, prefix)
 
     def open_stream(self, group: str, stream: str) -> None:
         """A log stream, and its group if the stacks made none."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from mlopsgen.local.blueprint import Task
 from mlopsgen.local.mounts import SHARED_MEMORY, TMP, folder
-from mlopsgen.local.process import Command
+from mlopsgen.local.process import Program
 from mlopsgen.local.state import LABEL, MARK
 from mlopsgen.local.tasks import (
     Health,
@@ -52,7 +52,7 @@ class Containers:
         """Yes: they find the packages of their image."""
         return True
 
-    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Command]]:
+    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Program]]:
         """The command that builds the task's image, with a name for people."""
         if task.image is None or task.context is None:
             return
@@ -71,7 +71,7 @@ class Containers:
             words += ["--build-arg", f"{name}={value}"]
         yield (
             f"building the image {task.image}",
-            Command((*words, str(task.context)), dict(os.environ) | {MARK: self.mark}, built, BUILD_TIME),
+            Program((*words, str(task.context)), dict(os.environ) | {MARK: self.mark}, built, BUILD_TIME),
         )
 
     def lacks(self, task: Task) -> str | None:
@@ -102,7 +102,7 @@ class Containers:
         words += [moved(each, task, port) for each in container.get("command") or ()]
         return Started(
             id_,
-            Command(
+            Program(
                 tuple(words),
                 dict(os.environ) | environment,
                 context.scratch,
@@ -137,7 +137,7 @@ class Mixed:
         """Not all of them."""
         return False
 
-    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Command]]:
+    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Program]]:
         """See `Launcher`."""
         return self._for(task).builds(task, built)
 

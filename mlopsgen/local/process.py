@@ -26,7 +26,7 @@ LAST_WORDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class Program:
     """What to run, and how long it may take to end when asked to."""
 
     argv: tuple[str, ...]
@@ -41,7 +41,7 @@ class Command:
 class Process:
     """A running command, with all that it starts. Make one with `start`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], lifeline: int, command: Command) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], lifeline: int, command: Program) -> None:
         self._process = process
         self._lifeline: int | None = lifeline
         self.command = command
@@ -49,7 +49,7 @@ class Process:
         self._ended: asyncio.Task[int] | None = None
 
     @classmethod
-    async def start(cls, command: Command, hear: Callable[[str], None]) -> Process:
+    async def start(cls, command: Program, hear: Callable[[str], None]) -> Process:
         """Start it; `hear` gets each line that it prints."""
         theirs, ours = os.pipe()
         after = json.dumps([list(each) for each in command.after])
@@ -154,7 +154,7 @@ def _text(line: bytes) -> str:
     return line.decode("utf-8", "replace").rstrip("\r")
 
 
-async def run(command: Command, hear: Callable[[str], None]) -> int:
+async def run(command: Program, hear: Callable[[str], None]) -> int:
     """Run it to its end and return its exit code. If the caller is cancelled, it is stopped first."""
     process = await Process.start(command, hear)
     try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from mlopsgen.local.balancer import Group, Target
 from mlopsgen.local.blueprint import Service
 from mlopsgen.local.logs import Log, Logs
-from mlopsgen.local.process import Command, Process, run
+from mlopsgen.local.process import Process, Program, run
 from mlopsgen.local.tasks import Launcher, Started, TaskContext, Unprepared, log_group, tail, words
 
 FAILURES = 3
@@ -223,7 +223,7 @@ class Tasks:
         if check is None:
             return await asyncio.Event().wait()  # type: ignore[return-value]
         begun, failures = time.monotonic(), 0
-        command = Command(check.command, task.started.command.environment, task.started.command.folder, 1)
+        command = Program(check.command, task.started.command.environment, task.started.command.folder, 1)
         while True:
             await asyncio.sleep(check.interval)
             try:

@@ -23,7 +23,7 @@ from mlopsgen.diagnostics.fault import UserFault
 from mlopsgen.local.blueprint import Task
 from mlopsgen.local.embedded import no_proxy
 from mlopsgen.local.mounts import Folders, folders, relocated
-from mlopsgen.local.process import Command
+from mlopsgen.local.process import Program
 from mlopsgen.local.state import MARK
 from mlopsgen.promotion import Gate, Gates, laid_over
 
@@ -74,7 +74,7 @@ class Started:
     """What to run for one task, under which id."""
 
     id: str
-    command: Command
+    command: Program
     port: int
     """Where it listens instead of its main port; 0 if it has none."""
     health: Health | None = None
@@ -87,7 +87,7 @@ class Launcher(Protocol):
     def isolates(self) -> bool:
         """Whether a program finds what its image has, and not what this machine has."""
 
-    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Command]]:
+    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Program]]:
         """What has to be built first, from the compiled files in `built`."""
 
     def lacks(self, task: Task) -> str | None:
@@ -109,7 +109,7 @@ class Processes:
         """No: they find the packages of this interpreter."""
         return False
 
-    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Command]]:
+    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Program]]:
         """Nothing: they run from the source."""
         yield from ()
 
@@ -149,7 +149,7 @@ class Processes:
             "XDG_CACHE_HOME": str(own / "cache"),
             **variables(task, context, id_, port, found),
         }
-        command = Command(
+        command = Program(
             argv=tuple(moved(each, task, port, found) for each in words_of(task)),
             environment=environment,
             folder=task.folder or own,

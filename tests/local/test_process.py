@@ -9,17 +9,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mlopsgen.local.process import Command, Process, run
+from mlopsgen.local.process import Process, Program, run
 from mlopsgen.local.state import MARK, marked
 from tests.local.running import until
 
 
 def command(
     folder: Path, *words: str, stop_timeout: float = 5, after: tuple[tuple[str, ...], ...] = ()
-) -> Command:
+) -> Program:
     """A command that is known by its folder."""
     environment = {"PATH": os.environ["PATH"], MARK: str(folder)}
-    return Command(words, environment, folder, stop_timeout, after)
+    return Program(words, environment, folder, stop_timeout, after)
 
 
 def alive(folder: Path) -> list[int]:
@@ -90,12 +90,12 @@ def test_what_cleans_up_runs_whatever_becomes_of_the_command(tmp_path: Path) -> 
 STARTER = """
 import asyncio, os, sys
 from pathlib import Path
-from mlopsgen.local.process import Command, Process
+from mlopsgen.local.process import Program, Process
 
 async def main():
     folder = Path(sys.argv[1])
     script = "trap '' TERM; setsid sleep 1000 & sleep 1000"
-    command = Command(("timeout", "500", "bash", "-c", script), dict(os.environ), folder)
+    command = Program(("timeout", "500", "bash", "-c", script), dict(os.environ), folder)
     await Process.start(command, lambda _: None)
     print("started", flush=True)
     await asyncio.sleep(1000)

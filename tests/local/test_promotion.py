@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from mlopsgen.local.embedded import embedded_aws
-from mlopsgen.promotion import Gate, NotPromoted, Store, laid_over
+from mlopsgen.promotion import Gate, NotPromoted, Versions, laid_over
 
 GATES = {"accuracy": Gate(at_least=0.8), "loss": Gate(at_most=0.4)}
 
@@ -25,11 +25,11 @@ def s3() -> Iterator[Any]:
         yield client
 
 
-def publish(s3: Any, model: str, version: str, metrics: Any) -> Store:
+def publish(s3: Any, model: str, version: str, metrics: Any) -> Versions:
     """A version of `model` with these metrics."""
     manifest = json.dumps({"name": model, "version": version, "metrics": metrics}).encode()
     s3.put_object(Bucket="data", Key=f"models/{model}/{version}/manifest.json", Body=manifest)
-    return Store(s3, "data", f"models/{model}/")
+    return Versions(s3, "data", f"models/{model}/")
 
 
 def test_a_good_version_becomes_current(s3: Any) -> None:
@@ -71,7 +71,7 @@ def test_a_version_that_misses_a_gate_stays_where_it_is(s3: Any, metrics: Any, w
 
 def test_only_what_was_published_can_be_promoted(s3: Any) -> None:
     """A version without its manifest does not exist; one whose manifest is broken is refused."""
-    store = Store(s3, "data", "models/none/")
+    store = Versions(s3, "data", "models/none/")
     with pytest.raises(NotPromoted, match="there is no version 1 below s3://data/models/none/"):
         store.promote("1", {})
     s3.put_object(Bucket="data", Key="models/none/2/manifest.json", Body=b"[]")

@@ -11,7 +11,7 @@ import pytest
 
 from mlopsgen.local.blueprint import Service, Task
 from mlopsgen.local.logs import Logs
-from mlopsgen.local.process import Command
+from mlopsgen.local.process import Program
 from mlopsgen.local.service import Failed, Tasks
 from mlopsgen.local.state import MARK
 from mlopsgen.local.tasks import Started, TaskContext, Unprepared
@@ -30,7 +30,7 @@ class Clerk:
         self.running: Callable[[], int] = lambda: 0
         self.beside: list[int] = []
 
-    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Command]]:
+    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Program]]:
         yield from ()
 
     def lacks(self, task: Task) -> str | None:
@@ -42,7 +42,7 @@ class Clerk:
         self.count += 1
         self.beside.append(self.running())
         environment = {"PATH": os.environ["PATH"], MARK: str(self.folder)}
-        return Started(str(self.count), Command(("sleep", "1000"), environment, self.folder, 5), 0)
+        return Started(str(self.count), Program(("sleep", "1000"), environment, self.folder, 5), 0)
 
 
 def with_tasks(folder: Path, service: Service, work: Callable[[Tasks, Clerk], Awaitable[None]]) -> Clerk:
