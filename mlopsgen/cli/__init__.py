@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from mlopsgen import __version__
 from mlopsgen.diagnostics.fault import UserFault
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from mlopsgen.diagnostics.diagnostic import Rejected
 
@@ -62,10 +63,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read our output has enough.
         _mute()
-    except FileNotFoundError:
-        # No output is ever missing: it was asked where it is.
-        print("mlopsgen: the current folder no longer exists: go to another one", file=sys.stderr)
-        code = REJECTED
     except OSError as error:
         _mute()
         print(f"mlopsgen: cannot write the output: {error.strerror}", file=sys.stderr)
@@ -82,7 +79,7 @@ def _run(arguments: list[str]) -> int:
         return INTERRUPTED
     except Exception as error:
         if isinstance(error, FileNotFoundError) and error.filename is None:
-            return _failed(UserFault("the current folder is not there any more: go to another"))
+            return _failed(UserFault("the current folder no longer exists: go to another one"))
         # Any other OSError about no file is about the output.
         if isinstance(error, OSError) and error.filename is None and error.strerror:
             raise

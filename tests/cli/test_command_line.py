@@ -213,4 +213,4 @@ def test_a_folder_that_is_gone_is_named(tmp_path: Path):
         cwd=tmp_path / "gone", env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
     )  # fmt: skip
     assert run.returncode == 1
-    assert run.stderr == "mlopsgen: the current folder is not there any more: go to another\n"
+    assert run.stderr == "mlopsgen: the current folder no longer exists: go to another one\n"
