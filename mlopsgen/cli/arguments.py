@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Parser(argparse.ArgumentParser):

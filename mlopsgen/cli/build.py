@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from mlopsgen.cli import GOOD, REJECTED, add_file, colour, file_of
 from mlopsgen.diagnostics.fault import UserFault
-from mlopsgen.manifest import known, remember, state
+from mlopsgen.startup.uptodate import known, remember, state
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
