@@ -1,49 +1,61 @@
-"""What lets commands start quickly. Only `__main__` uses it: there the process is ours alone.
+"""What lets commands start quickly, in `__main__` alone: there the process is ours.
 
-What a pipeline becomes depends on none of it, and whoever imports the compiler gets Python as it is. All
-of it together saves a third of a build (benchmarks/build); each part says what it leaves out or keeps.
+What a pipeline becomes depends on none of it, and whoever imports the compiler gets Python as it is. All of
+it together saves nearly half of a build (benchmarks/build); each part says what it leaves out or keeps.
+`uptodate` is no part of it: it tells whether there is anything to build.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from contextlib import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 COMPILER = "mlopsgen.compile"
+LOCAL = "mlopsgen.local"
 TEMPLATES = "mlopsgen.text.templates"
 
 
 def prepare() -> None:
-    """See to it that what a command imports later is imported quickly."""
-    sys.meta_path.insert(0, _Before({COMPILER: _compiler, TEMPLATES: _templates}))
+    """See to it that what a command may import is imported quickly."""
+    sys.meta_path.insert(0, _Before({COMPILER: _prepare_compiler, TEMPLATES: _prepare_templates}))
 
 
 def keep() -> None:
-    """Keep for the next command what this one had to make, if it imported the compiler."""
-    if COMPILER in sys.modules and not sys.dont_write_bytecode:
+    """Keep for the next command what this one had to make, if it imported the compiler and not much more."""
+    if COMPILER in sys.modules and LOCAL not in sys.modules and not sys.dont_write_bytecode:
         from mlopsgen.startup import compiled, modules, schemas
 
-        modules.keep()
-        compiled.keep()
-        schemas.keep()
+        _try(modules.keep, compiled.keep, schemas.keep)
 
 
-def _compiler() -> None:
-    from mlopsgen.startup import compiled, modules
-    from mlopsgen.startup.imports import import_packages
+def _prepare_compiler() -> None:
+    from mlopsgen.startup import compiled, imports, modules
 
-    modules.restore()
-    compiled.restore()
-    import_packages()
+    _try(modules.restore, compiled.restore, imports.import_packages, _restore_schemas)
+
+
+def _prepare_templates() -> None:
+    from mlopsgen.startup import imports
+
+    _try(imports.import_jinja2)
+
+
+def _restore_schemas() -> None:
+    # It imports the language.
     from mlopsgen.startup import schemas
 
     schemas.restore()
 
 
-def _templates() -> None:
-    from mlopsgen.startup.imports import import_jinja2
-
-    import_jinja2()
+def _try(*steps: Callable[[], None]) -> None:
+    """Take each step. Whatever is not as expected, in Python or in a package, costs time and nothing else."""
+    for step in steps:
+        with suppress(Exception):
+            step()
 
 
 class _Before:

@@ -1,7 +1,7 @@
-"""What imports compile anew at each start, and need not: it is decided by a text and this version of Python.
+"""What imports compile anew at each start, and need not: a text and this version of Python decide it.
 
-Those are regular expressions, of which a build imports a hundred, most of them for nothing, and the methods
-of dataclasses and named tuples, which Python writes as texts.
+Those are regular expressions, of which a build imports a hundred, most of them for nothing; and the methods
+of dataclasses, those of named tuples and annotations, which Python writes as texts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import collections
 import dataclasses
 import marshal
 import re
+import sys
 import typing
+from collections.abc import Iterator
+from inspect import CO_OPTIMIZED
 from types import CodeType
 from typing import Any
 
@@ -23,7 +26,7 @@ _parser: Any = vars(re).get("_parser")
 
 _patterns: dict[tuple[str | bytes, int], tuple[Any, ...]] = {}
 _code: dict[tuple[str, str], CodeType] = {}
-_new: set[tuple[str | bytes, int]] = set()
+_new: dict[tuple[str | bytes, int], str | None] = {}
 _written = 0
 
 
@@ -42,21 +45,48 @@ def restore() -> None:
     vars(typing)["compile"] = _compile
     real = _compiler.compile
 
-    def kept_or_compiled(pattern: Any, flags: int = 0) -> Any:
+    def pattern_of(pattern: Any, flags: int = 0) -> Any:
         if kept := _patterns.get((pattern, flags)):
             return _compiler._sre.compile(pattern, *kept)
         if isinstance(pattern, str | bytes):
-            _new.add((pattern, int(flags)))
+            _new[pattern, int(flags)] = _source()
         return real(pattern, flags)
 
-    _compiler.compile = kept_or_compiled
+    _compiler.compile = pattern_of
 
 
 def keep() -> None:
     """Keep what was new."""
-    if _new or len(_code) > _written:
-        patterns = _patterns | {each: _engine_code(*each) for each in _new}
+    new = [each for each, module in _new.items() if _is_written(each[0], module)]
+    if new or len(_code) > _written:
+        patterns = _patterns | {each: _engine_code(*each) for each in new}
         _stored().write(marshal.dumps((patterns, _code)))
+
+
+def _source() -> str | None:
+    """The module whose function wants a pattern compiled; None if a module or class in the making does."""
+    frame = sys._getframe(2)
+    while frame.f_back and frame.f_code.co_filename == re.__file__:
+        frame = frame.f_back
+    return frame.f_globals["__name__"] if frame.f_code.co_flags & CO_OPTIMIZED else None
+
+
+def _is_written(pattern: str | bytes, module: str | None) -> bool:
+    """Whether the pattern stands in a source: what is made of a user's words is kept nowhere."""
+    if module is None:
+        return True
+    loader: Any = sys.modules[module].__loader__
+    named = (each for each in vars(sys.modules[module]).values() if isinstance(each, str | bytes))
+    return pattern in named or pattern in _constants(loader.get_code(module))
+
+
+def _constants(code: CodeType) -> Iterator[object]:
+    for each in code.co_consts:
+        yield each
+        if isinstance(each, CodeType):
+            yield from _constants(each)
+        elif isinstance(each, tuple):
+            yield from each
 
 
 def _engine_code(pattern: Any, flags: int) -> tuple[Any, ...]:

@@ -5,15 +5,17 @@ package is, and its source has the time and size that it had: that is what Pytho
 """
 
 from __future__ import annotations
+import __future__ as future
 
 import marshal
 import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from types import CodeType
+from types import ModuleType
 from typing import Any
 
+from mlopsgen.startup.classes import fill, outline
 from mlopsgen.startup.store import Stored
 
 _LENGTH = 8
@@ -22,10 +24,13 @@ PACKAGES = frozenset(
     ("jinja2", "mlopsgen", "pydantic", "pydantic_core", "troposphere", "typing_inspection", "yaml")
 )
 
+# Nobody asks these what types they annotate functions with: as texts, annotations take no time.
+UNANNOTATED = frozenset(("jinja2", "troposphere"))
 
 _index: dict[str, tuple[Any, ...]] = {}
 """By name: where its package looks for it, its source, where Python keeps its code, when the source was
-changed and how large it is, whether it is a package, and from where to where its code stands.
+changed and how large it is, whether it is a package, whether its classes are made when they are asked for,
+and from where to where its code stands.
 """
 _codes = memoryview(b"")
 _stale: set[str] = set()
@@ -66,25 +71,41 @@ def _is_ours(name: str) -> bool:
 
 def _facts(spec: Any) -> tuple[Any, ...]:
     is_package = spec.submodule_search_locations is not None
-    found = os.stat(spec.origin)
-    return (
-        os.path.dirname(os.path.dirname(spec.origin) if is_package else spec.origin),
-        spec.origin,
-        spec.cached,
-        found.st_mtime_ns,
-        found.st_size,
-        is_package,
-        marshal.dumps(spec.loader.get_code(spec.name)),
-    )
+    folder = os.path.dirname(os.path.dirname(spec.origin) if is_package else spec.origin)
+    return folder, spec.origin, spec.cached, *_times(spec.origin), is_package, *_code(spec)
+
+
+def _times(source: str) -> list[int]:
+    """When a source was changed, and how large it is; nothing if it is gone."""
+    try:
+        found = os.stat(source)
+    except OSError:
+        return []
+    return [found.st_mtime_ns, found.st_size]
+
+
+def _code(spec: Any) -> tuple[bool, bytes]:
+    """Whether the classes of a module are made when they are asked for, and what it is made of."""
+    if spec.name.partition(".")[0] not in UNANNOTATED:
+        return False, marshal.dumps(spec.loader.get_code(spec.name))
+    source = spec.loader.get_data(spec.origin)
+    if spec.name.startswith("troposphere.") and (parts := outline(source, spec.origin)):
+        return True, marshal.dumps(parts)
+    flag = future.annotations.compiler_flag
+    return False, marshal.dumps(compile(source, spec.origin, "exec", flags=flag, dont_inherit=True))
 
 
 class _Loader(SourceFileLoader):
     """Loads a module that was kept."""
 
-    def get_code(self, fullname: str) -> CodeType:
-        """Its code."""
-        code: CodeType = marshal.loads(_codes[slice(*_index[fullname][-2:])])
-        return code
+    def exec_module(self, module: ModuleType) -> None:
+        """Run its code, or make it ready to make its classes."""
+        *_, in_parts, start, end = _index[module.__name__]
+        code = marshal.loads(_codes[start:end])
+        if in_parts:
+            fill(vars(module), code)
+        else:
+            exec(code, vars(module))
 
 
 class _Finder:
@@ -95,9 +116,8 @@ class _Finder:
         """The module's spec, if it was kept and still is what it was."""
         if path is None or name not in _index or len(path) != 1:
             return None
-        folder, origin, cached, modified, size, is_package, _, _ = _index[name]
-        found = os.stat(origin)
-        if path[0] != folder or found.st_mtime_ns != modified or found.st_size != size:
+        folder, origin, cached, *times, is_package, _, _, _ = _index[name]
+        if path[0] != folder or times != _times(origin):
             _stale.add(name)
             return None
         spec = ModuleSpec(name, _Loader(name, origin), origin=origin, is_package=is_package)

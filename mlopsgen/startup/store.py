@@ -13,6 +13,8 @@ from importlib.util import cache_from_source
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
+_LENGTH = 8
+
 
 class Stored:
     """What the module `source` keeps, as long as this Python, the module and `facts` are what they were."""
@@ -25,9 +27,13 @@ class Stored:
     def read(self) -> memoryview | None:
         """What was written, or None. It is not copied: most of a large file may not be needed."""
         with suppress(OSError, ValueError), self._path.open("rb") as file:
-            content = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
-            if content[: len(self._head)] == self._head:
-                return content[len(self._head) :]
+            # What is mapped cannot be replaced on Windows.
+            posix = os.name == "posix"
+            content = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ) if posix else file.read())
+            start = len(self._head) + _LENGTH
+            length = int.from_bytes(content[len(self._head) : start], "little")
+            if content[: len(self._head)] == self._head and len(content) == start + length:
+                return content[start:]
         return None
 
     def write(self, content: bytes) -> None:
@@ -36,7 +42,7 @@ class Stored:
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                new.write_bytes(self._head + content)
+                new.write_bytes(self._head + len(content).to_bytes(_LENGTH, "little") + content)
                 new.replace(self._path)
             finally:
                 new.unlink(missing_ok=True)
