@@ -67,8 +67,15 @@ def _plain(value: Any, steps: tuple[Any, ...], places: list[Any], names: dict[tu
             return value
         case dict():
             return {key: _plain(each, (*steps, key), places, names) for key, each in value.items()}
-        case list() | tuple():
+        case list():
             return [_plain(each, (*steps, index), places, names) for index, each in enumerate(value)]
+        case tuple():
+            # A default, of plain values.
+            inner: list[Any] = []
+            kept = tuple(_plain(each, (), inner, names) for each in value)
+            if inner:
+                raise _Unkeepable(value)
+            return kept
         case _:
             places.append((steps, _number(value, names)))
             return None
