@@ -9,6 +9,7 @@ from typing import NamedTuple
 from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.components.patches.apply import patch
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Rejected, errors
+from mlopsgen.document import Template
 from mlopsgen.emit import emit
 from mlopsgen.emit.cloudformation import template, write
 from mlopsgen.language.environments import document, told
@@ -25,7 +26,6 @@ from mlopsgen.rules.check import (
     diagnostic,
     site_of,
 )
-from mlopsgen.rules.registry import Template
 from mlopsgen.source.node import Node
 from mlopsgen.source.parse import parse
 from mlopsgen.source.read import read

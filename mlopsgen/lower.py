@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from mlopsgen.aws.tags import with_tags
 from mlopsgen.discovery import parts
+from mlopsgen.document import Document
 from mlopsgen.model.binding import Binding, Bindings, together
 from mlopsgen.model.plan import (
     Command,
@@ -29,7 +30,7 @@ from mlopsgen.model.plan import (
     declared,
 )
 from mlopsgen.model.site import Site
-from mlopsgen.model.values import Document, Published, Reference
+from mlopsgen.model.values import Published, Reference
 from mlopsgen.model.workload import Workload
 from mlopsgen.rules.waivers import waived
 

@@ -13,7 +13,13 @@ import pytest
 from tests.cases import ROOT
 
 FLOORS = (
-    ("mlopsgen/__init__", "mlopsgen/discovery", "mlopsgen/regular", "mlopsgen/diagnostics/*"),
+    (
+        "mlopsgen/__init__",
+        "mlopsgen/discovery",
+        "mlopsgen/document",
+        "mlopsgen/regular",
+        "mlopsgen/diagnostics/*",
+    ),
     ("mlopsgen/source/*",),
     ("mlopsgen/language/*",),
     ("mlopsgen/components/*/spec", "mlopsgen/components/*/__init__"),

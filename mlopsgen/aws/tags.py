@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from mlopsgen.aws.resource_types import ResourceType, resource_type
+from mlopsgen.document import Document
 
 Pairs: TypeAlias = Sequence[tuple[str, str]]
 """Keys and values, in the order in which they are written."""
@@ -17,8 +18,8 @@ _SHOWN_BY_TAG = frozenset({"AWS::EC2::SecurityGroup", "AWS::EFS::AccessPoint", "
 
 
 def with_tags(
-    name: str, properties: Mapping[str, Any], tags: Pairs, called: str | None = None
-) -> dict[str, Any]:
+    name: str, properties: Mapping[str, Document], tags: Pairs, called: str | None = None
+) -> dict[str, Document]:
     """The properties of a resource of the type `name`, with `tags`; unchanged if the type takes none.
 
     A tag that the resource has already stays as it is, before the others. `called` becomes the tag Name where
@@ -40,7 +41,7 @@ def _shown_by_tag(kind: ResourceType) -> bool:
     return kind.name in _SHOWN_BY_TAG or (kind.service == "EC2" and not kind.names)
 
 
-def _merged(kind: ResourceType, held: Any, tags: Pairs) -> Any:
+def _merged(kind: ResourceType, held: Document, tags: Pairs) -> Document:
     assert kind.tags
     match kind.tags.form:
         case "list":
@@ -50,26 +51,35 @@ def _merged(kind: ResourceType, held: Any, tags: Pairs) -> Any:
             # guide, "Tag Auto Scaling groups and instances").
             return _list(held, tags, PropagateAtLaunch=True)
         case "map":
-            return {**dict(tags), **(held or {})}
+            return {**dict(tags), **_map(held)}
         case "items":
-            return {"Items": _list((held or {}).get("Items"), tags)}
+            return {"Items": _list(_map(held).get("Items"), tags)}
         case "specifications":
             return _specifications(held, (_kebab(kind.name),), tags)
 
 
-def _list(held: Iterable[Mapping[str, Any]] | None, tags: Pairs, **more: Any) -> list[dict[str, Any]]:
-    own = [dict(each) for each in held or ()]
-    keys = {each["Key"] for each in own}
-    return own + [{"Key": key, "Value": value, **more} for key, value in tags if key not in keys]
+def _map(held: Document) -> dict[str, Document]:
+    return held if isinstance(held, dict) else {}
 
 
-def _launch_template(properties: Mapping[str, Any], tags: Pairs) -> dict[str, Any]:
+def _maps(held: Document) -> list[dict[str, Document]]:
+    return [each for each in held if isinstance(each, dict)] if isinstance(held, list) else []
+
+
+def _list(held: Document, tags: Pairs, **more: bool) -> list[Document]:
+    own = _maps(held)
+    keys = {each["Key"] for each in own if isinstance(each["Key"], str)}
+    added: list[Document] = [{"Key": key, "Value": value, **more} for key, value in tags if key not in keys]
+    return [*own, *added]
+
+
+def _launch_template(properties: Mapping[str, Document], tags: Pairs) -> dict[str, Document]:
     """The template itself, and what is started from it: instances and their volumes.
 
     The registry calls the type untaggable, since it has no list of tags but these specifications
     (CloudFormation user guide, AWS::EC2::LaunchTemplate TagSpecification). A group's tags reach no volume.
     """
-    data = properties["LaunchTemplateData"]
+    data = _map(properties["LaunchTemplateData"])
     launched = _specifications(data.get("TagSpecifications"), ("instance", "volume"), tags)
     own = _specifications(properties.get("TagSpecifications"), ("launch-template",), tags)
     return {
@@ -79,8 +89,8 @@ def _launch_template(properties: Mapping[str, Any], tags: Pairs) -> dict[str, An
     }
 
 
-def _specifications(held: Any, kinds: tuple[str, ...], tags: Pairs) -> list[dict[str, Any]]:
-    stated = {each["ResourceType"]: each.get("Tags") for each in held or ()}
+def _specifications(held: Document, kinds: tuple[str, ...], tags: Pairs) -> list[Document]:
+    stated = {str(each["ResourceType"]): each.get("Tags") for each in _maps(held)}
     return [
         {"ResourceType": kind, "Tags": _list(stated.get(kind), tags) if kind in kinds else stated[kind]}
         for kind in dict.fromkeys((*stated, *kinds))

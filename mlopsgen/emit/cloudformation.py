@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import cast
 
 from mlopsgen.artifacts import Artifact
+from mlopsgen.document import Document, Template, TemplateResource
 from mlopsgen.model.plan import Parameter, Plan, Resource, Stack
-from mlopsgen.model.values import Document
 from mlopsgen.text import yaml
 
 ATTRIBUTES = ("DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy", "CreationPolicy")
@@ -19,31 +20,31 @@ def written(plan: Plan, texts: Mapping[str, str]) -> Iterator[Artifact]:
         yield Artifact(f"{plan.environment}/stacks/{name}.yaml", text)
 
 
-def write(template: Mapping[str, Document]) -> str:
+def write(template: Template) -> str:
     """The template's text, with a blank line between resources."""
-    resources = template["Resources"]
-    assert isinstance(resources, dict)
     head = {name: section for name, section in template.items() if name not in ("Resources", "Outputs")}
     text = "# Compiled by mlopsgen. Edit the pipeline, not this file.\n" + yaml.dump(head)
     text += "Resources:\n" + "\n".join(
-        yaml.dump({name: resource}, "  ") for name, resource in resources.items()
+        yaml.dump({name: resource}, "  ") for name, resource in template["Resources"].items()
     )
     outputs = template.get("Outputs")
     return text + yaml.dump({"Outputs": outputs}) if outputs else text
 
 
-def template(stack: Stack) -> dict[str, Document]:
+def template(stack: Stack) -> Template:
     """The template as plain maps and lists."""
-    sections: dict[str, Document] = {
+    result: Template = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": stack.description,
-        "Parameters": {each.name: _parameter(each) for each in stack.parameters},
         "Resources": {each.logical_id: _resource(each) for each in stack.resources},
-        "Outputs": {
-            each.name: {"Description": each.description, "Value": each.value} for each in stack.outputs
-        },
     }
-    return {name: section for name, section in sections.items() if section}
+    if stack.parameters:
+        result["Parameters"] = {each.name: _parameter(each) for each in stack.parameters}
+    if stack.outputs:
+        result["Outputs"] = {
+            each.name: {"Description": each.description, "Value": each.value} for each in stack.outputs
+        }
+    return result
 
 
 def path_text(origin: tuple[str | int, ...]) -> str:
@@ -51,7 +52,7 @@ def path_text(origin: tuple[str | int, ...]) -> str:
     return ".".join(map(str, origin))
 
 
-def _resource(resource: Resource) -> dict[str, Document]:
+def _resource(resource: Resource) -> TemplateResource:
     """The type first, then where it comes from, then what CloudFormation does with it, then what it is."""
     body = resource.document
     own = body.get("Metadata", {})
@@ -63,7 +64,7 @@ def _resource(resource: Resource) -> dict[str, Document]:
     result |= {name: body[name] for name in ATTRIBUTES if name in body}
     if body.get("Properties"):
         result["Properties"] = _literal(body["Properties"])
-    return result
+    return cast(TemplateResource, result)
 
 
 # What a linter takes for a substitution, but for IAM's own variables such as ${aws:username}.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mlopsgen.artifacts import OUTPUT, Artifact
+from mlopsgen.document import Document
 from mlopsgen.model.plan import Plan
 from mlopsgen.text import yaml
 
@@ -22,7 +23,7 @@ def _files(plan: Plan, folder: str) -> Iterator[Artifact]:
     for stack in plan.stacks:
         if any(parameter.default is None for parameter in stack.parameters):
             continue
-        document = {
+        document: dict[str, Document] = {
             # From the root of the repository, as Git sync reads it.
             "template-file-path": f"{folder}/{plan.environment}/stacks/{stack.name}.yaml",
             "parameters": {},

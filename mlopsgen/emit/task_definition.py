@@ -9,8 +9,8 @@ from functools import cache
 
 from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.aws.partitions import partition, url_suffix
+from mlopsgen.document import Document
 from mlopsgen.model.plan import Plan, Stack, Task
-from mlopsgen.model.values import Document
 
 PLACEHOLDERS = {
     "AWS_ACCOUNT_ID": "the account",

@@ -11,7 +11,8 @@ from enum import IntEnum
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from mlopsgen.diagnostics.span import SpecPath
-from mlopsgen.model.values import Document, Published, Reference, Value
+from mlopsgen.document import Document
+from mlopsgen.model.values import Published, Reference, Value
 
 
 class Resource(NamedTuple):

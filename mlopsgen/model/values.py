@@ -6,6 +6,7 @@ template's parameter, the edge between the two stacks, and with it the order of 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,8 +17,8 @@ from mlopsgen.model.names import logical
 Value: TypeAlias = str | AWSHelperFn
 """A string, or a function of CloudFormation that becomes one."""
 
-Document: TypeAlias = bool | int | float | str | list["Document"] | dict[str, "Document"] | None
-"""A finished part of a template."""
+Body: TypeAlias = bool | int | float | str | AWSHelperFn | Sequence["Body"] | Mapping[str, "Body"] | None
+"""A part of a resource, functions and references among it, before troposphere has checked it."""
 
 
 @dataclass(frozen=True)

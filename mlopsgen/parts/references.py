@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+
+from mlopsgen.document import Document, Read, TemplateResource
 
 
-def waits_for(document: Mapping[str, Any]) -> set[str]:
+def waits_for(resource: TemplateResource | Mapping[str, Document]) -> set[str]:
     """What CloudFormation makes before a resource: what it says, and what its properties refer to."""
-    depends = document.get("DependsOn", [])
-    return {*([depends] if isinstance(depends, str) else depends), *referred(document.get("Properties"))}
+    said = resource.get("DependsOn")
+    depends = said if isinstance(said, list) else [said]
+    return {*(each for each in depends if isinstance(each, str)), *referred(resource.get("Properties"))}
 
 
-def referred(value: Any) -> Iterator[str]:
+def referred(value: Read) -> Iterator[str]:
     """The names that `Ref`, `Fn::GetAtt` and `Fn::Sub` take, in order."""
     if isinstance(value, dict) and len(value) == 1:
         match value:

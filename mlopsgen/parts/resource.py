@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from troposphere import AWSHelperFn, AWSObject, BaseAWSObject, Tags
 
 from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.document import Document
 from mlopsgen.model.plan import Output, Publication, Resource
 from mlopsgen.model.site import Site
-from mlopsgen.model.values import Document, Named, Published, Reference, Value
+from mlopsgen.model.values import Body, Named, Published, Reference, Value
 
 
 class Scope(NamedTuple):
@@ -50,7 +51,7 @@ def output(stack: str, name: str, value: Value, description: str) -> Output:
     return Output(stack, name, plain(value), description)
 
 
-def plain(value: Any) -> Document:
+def plain(value: Body) -> Document:
     """A value of troposphere's, intrinsic functions among it, as a template holds it."""
     return _document(value, [])
 
@@ -59,7 +60,7 @@ def _once(references: Iterable[Reference]) -> tuple[Reference, ...]:
     return tuple(dict.fromkeys(references))
 
 
-def _document(value: Any, references: list[Reference]) -> Document:
+def _document(value: Body | BaseAWSObject | Tags, references: list[Reference]) -> Document:
     """What troposphere's `to_dict` gives; but that walks each level once more for every level above it.
 
     References to other stacks are added to `references`.
@@ -89,5 +90,7 @@ def _document(value: Any, references: list[Reference]) -> Document:
             return _document(value.tags, references)
         case AWSHelperFn() if type(value).to_dict is AWSHelperFn.to_dict:
             return _document(value.data, references)
-        case _:
+        case AWSHelperFn() | BaseAWSObject():
             return _document(value.to_dict(), references)
+        case _:
+            raise TypeError(f"{type(value).__name__} is no part of a template")

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from mlopsgen.components.patches.spec import PatchSpec
 from mlopsgen.diagnostics.diagnostic import Diagnostic, Label, Severity
 from mlopsgen.diagnostics.finding import Finding
+from mlopsgen.document import Template
 from mlopsgen.language.load import Loaded
 from mlopsgen.model.pipeline import Pipeline
 from mlopsgen.model.plan import Plan
@@ -17,7 +18,6 @@ from mlopsgen.rules.registry import (
     BROKEN,
     Planned,
     Scene,
-    Template,
     TemplateFault,
     plan_rules,
     spec_rules,

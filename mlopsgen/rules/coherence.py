@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from itertools import combinations
-from typing import Any
 
+from mlopsgen.document import Read
 from mlopsgen.rules.registry import TemplateFault, template_rule
 from mlopsgen.rules.structure import Templates, at, maps, number, resources
 
@@ -70,7 +70,7 @@ def ranges_of_subnets(templates: Templates) -> Iterator[TemplateFault]:
                 yield TemplateFault(stack, name, f"its range {other} is in part another subnet's, {one}")
 
 
-def _range(value: Any) -> IPv4Network | None:
+def _range(value: Read) -> IPv4Network | None:
     try:
         return IPv4Network(value, strict=False) if isinstance(value, str) else None
     except ValueError:
@@ -163,11 +163,11 @@ def kept_images(templates: Templates) -> Iterator[TemplateFault]:
             yield TemplateFault(stack, name, "its lifecycle policy: two rules have one `rulePriority`")
 
 
-def _function(value: Any) -> bool:
+def _function(value: Read) -> bool:
     return isinstance(value, dict) and any(str(each).startswith(("Fn::", "Ref")) for each in value)
 
 
-def _lifecycle(rule: dict[str, Any]) -> str | None:
+def _lifecycle(rule: Mapping[str, Read]) -> str | None:
     """What is wrong with one rule of a lifecycle policy."""
     chosen = rule.get("selection")
     if number(rule.get("rulePriority")) is None:
@@ -231,7 +231,7 @@ def periods(templates: Templates) -> Iterator[TemplateFault]:
 @template_rule
 def ports_of_a_group(templates: Templates) -> Iterator[TemplateFault]:
     """A range of ports goes upwards, and TCP and UDP have one (Amazon EC2 API reference, IpPermission)."""
-    rules = [
+    rules: list[tuple[str, str, Mapping[str, Read]]] = [
         (stack, name, each)
         for stack, name, body in resources(templates, "AWS::EC2::SecurityGroup")
         for field in ("SecurityGroupIngress", "SecurityGroupEgress")

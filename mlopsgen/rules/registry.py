@@ -9,19 +9,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.diagnostic import Severity
 from mlopsgen.diagnostics.finding import Finding, Story, story
 from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.discovery import modules, parts
+from mlopsgen.document import Template
 from mlopsgen.language.environments import Absent
 from mlopsgen.model.plan import Plan
 from mlopsgen.model.site import Site
-
-Template: TypeAlias = Mapping[str, Any]
-"""A CloudFormation template as plain maps and lists."""
 
 
 class Scene(NamedTuple):

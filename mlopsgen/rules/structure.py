@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from mlopsgen.aws import fargate
+from mlopsgen.document import Read, Template
 from mlopsgen.parts.references import referred, waits_for
-from mlopsgen.rules.registry import Template, TemplateFault, template_rule
+from mlopsgen.rules.registry import TemplateFault, template_rule
 
 Templates: TypeAlias = Mapping[str, Template]
 """Each stack's template by the stack's name."""
 
 
-def resources(templates: Templates, kind: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def resources(templates: Templates, kind: str) -> Iterator[tuple[str, str, Mapping[str, Read]]]:
     """(stack, logical id, properties) of each resource of a type."""
     for stack, template in templates.items():
         for name, body in template["Resources"].items():
@@ -27,26 +28,26 @@ def resources(templates: Templates, kind: str) -> Iterator[tuple[str, str, dict[
                 yield stack, name, body.get("Properties", {})
 
 
-def at(value: Any, *path: str) -> Any:
+def at(value: Read, *path: str) -> Read:
     """What lies at `path` of nested maps, or None where there is none."""
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
     return value
 
 
-def maps(value: Any) -> list[dict[str, Any]]:
+def maps(value: Read) -> list[dict[str, Read]]:
     """The maps of a list, or none if it is no list."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def _target(templates: Templates, stack: str, value: Any) -> dict[str, Any] | None:
+def _target(templates: Templates, stack: str, value: Read) -> Mapping[str, Read] | None:
     """The properties of the resource of the same stack that `value` is a `Ref` to."""
     name = at(value, "Ref")
     body = templates[stack]["Resources"].get(name) if isinstance(name, str) else None
     return body.get("Properties", {}) if body else None
 
 
-def number(value: Any) -> float | None:
+def number(value: Read) -> float | None:
     """A number, or a string that is one, as CloudFormation takes both."""
     if isinstance(value, bool):
         return None
@@ -132,7 +133,7 @@ def target_type(templates: Templates) -> Iterator[TemplateFault]:
                 message = (
                     "its tasks have addresses of their own (awsvpc): the target group's type must be `ip`"
                 )
-                yield TemplateFault(stack, at(balancer, "TargetGroupArn", "Ref") or name, message)
+                yield TemplateFault(stack, str(at(balancer, "TargetGroupArn", "Ref") or name), message)
 
 
 @template_rule
@@ -345,7 +346,7 @@ def metric_names(templates: Templates) -> Iterator[TemplateFault]:
                     yield TemplateFault(stack, name, f"{namespace} has no metric `{metric}`")
 
 
-def _measured(value: Any) -> Iterator[tuple[str, str]]:
+def _measured(value: Read) -> Iterator[tuple[str, str]]:
     match value:
         case dict():
             namespace, metric = value.get("Namespace"), value.get("MetricName")
@@ -372,7 +373,8 @@ def dashboards(templates: Templates) -> Iterator[TemplateFault]:
             yield TemplateFault(stack, name, f"its body is no JSON: {error}")
             continue
         for widget in maps(at(document, "widgets")):
-            for line in at(widget, "properties", "metrics") or ():
+            lines = at(widget, "properties", "metrics")
+            for line in lines if isinstance(lines, list) else ():
                 match line:
                     case [str(namespace), str(metric), *_] if metric not in METRICS.get(namespace, {metric}):
                         yield TemplateFault(stack, name, f"{namespace} has no metric `{metric}`")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.document import Document
 from mlopsgen.model.plan import Stack
 from mlopsgen.rules.registry import Planned, plan_rule
 
@@ -145,7 +145,7 @@ _SIZED = {
 }
 
 
-def _found(properties: dict[str, Any], key: str) -> Iterator[Any]:
+def _found(properties: Mapping[str, Document], key: str) -> Iterator[Document]:
     value = properties.get(key)
     if key != "Policies":
         yield value
@@ -154,12 +154,12 @@ def _found(properties: dict[str, Any], key: str) -> Iterator[Any]:
         yield from (policy.get("PolicyDocument") for policy in value if isinstance(policy, dict))
 
 
-def _length(value: Any) -> int:
+def _length(value: Document) -> int:
     """Characters without white space, once CloudFormation has put in the longest values there can be."""
     return len(json.dumps(_resolved(value), separators=(",", ":")))
 
 
-def _resolved(value: Any) -> Any:
+def _resolved(value: Document) -> Document:
     match value:
         case {"Fn::Sub": str(text)}:
             for name, longest in _LONGEST.items():

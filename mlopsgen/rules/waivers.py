@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from mlopsgen.document import Document
 from mlopsgen.model.plan import Resource
-from mlopsgen.model.values import Document
 
 Properties = Mapping[str, Document]
 

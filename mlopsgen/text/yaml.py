@@ -8,9 +8,9 @@ times as long.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from json.encoder import encode_basestring
-from typing import Any
 
 # A word that no YAML 1.1 resolver takes for a number, a date or a constant, and no parser for syntax.
 _PLAIN = re.compile(
@@ -26,7 +26,7 @@ _TAGS = {
 }  # fmt: skip
 
 
-def dump(document: dict[str, Any], indent: str = "") -> str:
+def dump(document: Mapping[str, object], indent: str = "") -> str:
     """The document as YAML, its maps in their own order, each line after `indent`, with a final newline."""
     lines: list[str] = []
     _mapping(document, indent, lines)
@@ -93,7 +93,7 @@ def _literal(text: str) -> bool:
     )
 
 
-def _intrinsic(value: Any) -> tuple[str, Any] | None:
+def _intrinsic(value: object) -> tuple[str, object] | None:
     """The short tag and the argument, if `value` is a map of one function."""
     if isinstance(value, dict) and len(value) == 1:
         [(name, argument)] = value.items()
@@ -106,7 +106,7 @@ def _intrinsic(value: Any) -> tuple[str, Any] | None:
     return None
 
 
-def _mapping(value: dict[str, Any], indent: str, lines: list[str]) -> None:
+def _mapping(value: Mapping[str, object], indent: str, lines: list[str]) -> None:
     for key, item in value.items():
         if isinstance(item, str) and "\n" not in item:
             # As most are: a call for each would take as long as all else here.
@@ -115,7 +115,7 @@ def _mapping(value: dict[str, Any], indent: str, lines: list[str]) -> None:
             _entry(f"{indent}{_text(key)}:", item, indent, lines)
 
 
-def _entry(head: str, value: Any, indent: str, lines: list[str]) -> None:
+def _entry(head: str, value: object, indent: str, lines: list[str]) -> None:
     """`head` and its value, on the same line if it fits there."""
     if isinstance(value, dict) and (function := _intrinsic(value)):
         head, value = f"{head} {function[0]}", function[1]
@@ -141,7 +141,7 @@ def _entry(head: str, value: Any, indent: str, lines: list[str]) -> None:
             lines.append(f"{head} {scalar(value)}")
 
 
-def _sequence(value: list[Any], indent: str, lines: list[str]) -> None:
+def _sequence(value: Sequence[object], indent: str, lines: list[str]) -> None:
     for item in value:
         if isinstance(item, dict) and item and _intrinsic(item) is None:
             start = len(lines)

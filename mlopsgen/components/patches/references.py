@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 from mlopsgen.aws.resource_schemas import attributes, identified_by_arn, schema
 from mlopsgen.aws.resource_types import resource_type
 from mlopsgen.diagnostics.closest import closest
+from mlopsgen.document import Document
 from mlopsgen.parts.references import waits_for
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -209,7 +210,7 @@ def _parameter(
     return None
 
 
-def circles(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
+def circles(documents: Mapping[str, Mapping[str, Document]]) -> dict[str, set[str]]:
     """The resources that wait for themselves, each with those in the circle that it waits for."""
     waiting = {name: waits_for(each) & documents.keys() for name, each in documents.items()}
     while free := {name for name, others in waiting.items() if not others & waiting.keys()}:
