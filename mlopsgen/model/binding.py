@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from mlopsgen.model.plan import Declaration, FlowEdge, Grant
-from mlopsgen.model.values import Value
+from mlopsgen.model.values import Body, Value
 
 
 class TaskVolume(NamedTuple):
     """A volume of a task definition, as `AWS::ECS::TaskDefinition` takes it in `Volumes`."""
 
     name: str
-    properties: tuple[tuple[str, Any], ...] = ()
+    properties: tuple[tuple[str, Body], ...] = ()
     """What stands beside `Name`, as troposphere takes it; nothing for space on the host."""
 
 

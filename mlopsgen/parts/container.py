@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from troposphere import Ref, Sub, ecs
 
 from mlopsgen.components.workloads.spec import PortSpec
 from mlopsgen.model.binding import Binding, Mount, Tmpfs
 from mlopsgen.model.site import Site
-from mlopsgen.model.values import Value
+from mlopsgen.model.values import Body, Value
 from mlopsgen.model.workload import Workload, image_command
 
 LOG_BUFFER = "25m"
@@ -114,7 +113,7 @@ def _after_opener() -> list[ecs.ContainerDependency]:
     return [ecs.ContainerDependency(ContainerName=OPENER, Condition="SUCCESS")]
 
 
-def given(**properties: Any) -> dict[str, Any]:
+def given(**properties: Body) -> dict[str, Body]:
     """The properties that have a value."""
     return {name: value for name, value in properties.items() if value}
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from troposphere import Sub, cloudwatch
 
 from mlopsgen.language.values import MINUTE
-from mlopsgen.model.values import Published
+from mlopsgen.model.values import Body, Published
 
-Line = list[Any]
+Line: TypeAlias = Sequence[Body]
 """A metric as a widget names it: namespace, name, dimensions in pairs, and how it is drawn."""
 
 WIDTH, HEIGHT = 8, 6
 """Of a widget; a dashboard is 24 columns wide."""
 
 
-def widget(title: str, metrics: list[Line], position: tuple[int, int], **more: Any) -> dict[str, Any]:
+def widget(title: str, metrics: Sequence[Line], position: tuple[int, int], **more: Body) -> dict[str, Body]:
     """A line chart; `position` is (column, row)."""
     column, row = position
     return {
@@ -38,7 +38,7 @@ def widget(title: str, metrics: list[Line], position: tuple[int, int], **more: A
     }
 
 
-def usage_widgets(cluster: str, service: str, row: int) -> list[dict[str, Any]]:
+def usage_widgets(cluster: str, service: str, row: int) -> list[dict[str, Body]]:
     """What the tasks of an ECS service use, and how many of them run."""
     own = ["ClusterName", cluster, "ServiceName", service]
     percent = {"left": {"min": 0, "max": 100}}
@@ -63,7 +63,7 @@ def placeholder(reference: Published) -> str:
 
 
 def dashboard(
-    name: str, widgets: Iterable[dict[str, Any]], references: Iterable[Published]
+    name: str, widgets: Iterable[dict[str, Body]], references: Iterable[Published]
 ) -> cloudwatch.Dashboard:
     """A dashboard; `references` are the values that its widgets have placeholders for."""
     text = json.dumps({"widgets": list(widgets)}, sort_keys=True, indent=1)

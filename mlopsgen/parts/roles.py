@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from troposphere import GetAtt, Ref, Sub, iam
 
 from mlopsgen.model.plan import Declaration, Grant, Principal, PrincipalKind
 from mlopsgen.model.site import Site
-from mlopsgen.model.values import Named, Value
+from mlopsgen.model.values import Body, Named, Value
 from mlopsgen.parts.policies import VERSION, arn, documents, statements
 from mlopsgen.parts.resource import Scope
 
@@ -35,7 +35,7 @@ class Role(NamedTuple):
     name: str
     """What people read in the table of who may do what."""
     kind: PrincipalKind
-    trust: dict[str, Any]
+    trust: dict[str, Body]
     """The policy of who may assume it."""
     grants: tuple[Grant, ...]
     description: str
@@ -106,10 +106,10 @@ def own(policy: str) -> Value:
     return arn("iam", resource) if account.isdigit() else policy
 
 
-def trust_service(service: str, site: Site) -> dict[str, Any]:
+def trust_service(service: str, site: Site) -> dict[str, Body]:
     """Lets `service` assume a role, on behalf of this account's or this environment's resources only."""
     source = _SOURCES[service]
-    statement: dict[str, Any] = {
+    statement: dict[str, Body] = {
         "Sid": "Service",
         "Effect": "Allow",
         "Principal": {"Service": service},
@@ -125,7 +125,7 @@ def trust_service(service: str, site: Site) -> dict[str, Any]:
     return {"Version": VERSION, "Statement": [statement]}
 
 
-def trust_oidc(provider: Value, issuer: str, claims: dict[str, str | list[str]]) -> dict[str, Any]:
+def trust_oidc(provider: Value, issuer: str, claims: dict[str, str | list[str]]) -> dict[str, Body]:
     """Lets a token of `issuer` assume a role, if each claim has the value, or one of the values, given."""
     statement = {
         "Sid": "Workflow",
@@ -137,7 +137,7 @@ def trust_oidc(provider: Value, issuer: str, claims: dict[str, str | list[str]])
     return {"Version": VERSION, "Statement": [statement]}
 
 
-def trust_people(principals: Iterable[str]) -> dict[str, Any]:
+def trust_people(principals: Iterable[str]) -> dict[str, Body]:
     """Lets the ARNs `principals` assume a role: users, and whole accounts, only with a second factor.
 
     Sessions of a role carry no `aws:MultiFactorAuthPresent`: that role's own trust asks for the factor.
@@ -145,7 +145,7 @@ def trust_people(principals: Iterable[str]) -> dict[str, Any]:
     principals = tuple(principals)
     roles = sorted({each for each in principals if ":role/" in each or ":assumed-role/" in each})
     others = sorted(set(principals) - set(roles))
-    trusted: list[dict[str, Any]] = []
+    trusted: list[dict[str, Body]] = []
     if others:
         trusted.append(
             {

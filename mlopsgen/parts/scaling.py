@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from troposphere import Join, Ref, applicationautoscaling
 
@@ -12,6 +11,7 @@ from mlopsgen.components.workloads.spec import ReplicaScheduleSpec, ReplicasSpec
 from mlopsgen.language.values import MINUTE
 from mlopsgen.model.plan import Declaration
 from mlopsgen.model.site import Site, by_name
+from mlopsgen.model.values import Body
 from mlopsgen.model.workload import Workload
 from mlopsgen.parts.metrics import BALANCERS, Dimensions, Targets, of_targets, plain_number
 from mlopsgen.parts.resource import Scope
@@ -100,7 +100,7 @@ def _policies(
 
 
 def _policy(
-    name: str, replicas: ReplicasSpec, target: float, measure: dict[str, Any]
+    name: str, replicas: ReplicasSpec, target: float, measure: dict[str, Body]
 ) -> applicationautoscaling.ScalingPolicy:
     return applicationautoscaling.ScalingPolicy(
         f"{name.capitalize()}ScalingPolicy",
@@ -118,12 +118,12 @@ def _policy(
     )
 
 
-def _predefined(kind: str, **more: Any) -> dict[str, Any]:
+def _predefined(kind: str, **more: Body) -> dict[str, Body]:
     specification = applicationautoscaling.PredefinedMetricSpecification(PredefinedMetricType=kind, **more)
     return {"PredefinedMetricSpecification": specification}
 
 
-def _requests(targets: Sequence[Targets]) -> dict[str, Any]:
+def _requests(targets: Sequence[Targets]) -> dict[str, Body]:
     """The requests of a task in a minute.
 
     AWS's own measure knows one target group. Of several, the sum is right: each task is in all of them, or,
@@ -134,7 +134,7 @@ def _requests(targets: Sequence[Targets]) -> dict[str, Any]:
     return _measured("RequestCountPerTarget", "Sum", "SUM", targets)
 
 
-def _measured(metric: str, stat: str, together: str, targets: Sequence[Targets]) -> dict[str, Any]:
+def _measured(metric: str, stat: str, together: str, targets: Sequence[Targets]) -> dict[str, Body]:
     """A metric of target groups; of several, what `together` makes of those that have data."""
     single = len(targets) == 1
     queries = [

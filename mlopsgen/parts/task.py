@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from troposphere import GetAtt, Tags, ecs, logs
 
 from mlopsgen.components.jobs.spec import JobSpec
+from mlopsgen.components.workloads.spec import MountSpec
 from mlopsgen.language.values import DAY
 from mlopsgen.model.binding import Binding
 from mlopsgen.model.names import WORKLOAD_TAG
 from mlopsgen.model.plan import Declaration, FlowEdge, FlowNode, Image, Parameter, Phase, Task
 from mlopsgen.model.site import Site
-from mlopsgen.model.values import Value
+from mlopsgen.model.values import Body, Value
 from mlopsgen.model.workload import DEFAULT_USER, Workload, context_of, dockerfile_path, image_command
 from mlopsgen.parts.container import containers, given
 from mlopsgen.parts.key import key_arn
@@ -165,15 +165,15 @@ def _image(scope: Scope, workload: Workload) -> Image:
     )
 
 
-def _empty_dirs(workload: Workload) -> Iterator[Any]:
+def _empty_dirs(workload: Workload) -> Iterator[MountSpec]:
     own = {each.name for each in workload.spec.volumes if each.empty_dir and each.empty_dir.medium == "disk"}
     yield from sorted(
         (each for each in workload.spec.volume_mounts if each.name in own), key=lambda each: each.mount_path
     )
 
 
-def _platform(workload: Workload) -> dict[str, Any]:
-    platform: dict[str, Any] = {
+def _platform(workload: Workload) -> dict[str, Body]:
+    platform: dict[str, Body] = {
         "RuntimePlatform": ecs.RuntimePlatform(
             CpuArchitecture="ARM64" if workload.architecture == "arm64" else "X86_64",
             OperatingSystemFamily="LINUX",

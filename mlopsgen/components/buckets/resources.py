@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from troposphere import GetAtt, Ref, Sub, s3
 
@@ -11,6 +10,7 @@ from mlopsgen.language.values import DAY
 from mlopsgen.model.binding import Bindings, contributed
 from mlopsgen.model.plan import Declaration, FlowNode, Resource
 from mlopsgen.model.site import Bucket, Site
+from mlopsgen.model.values import Body
 from mlopsgen.parts.policies import service_statements
 from mlopsgen.parts.resource import Scope, output
 
@@ -87,7 +87,7 @@ def _log_folder(bucket: Bucket) -> str:
     return f"s3/{bucket.name}/"
 
 
-def _log_delivery(bucket: Bucket) -> dict[str, Any]:
+def _log_delivery(bucket: Bucket) -> dict[str, Body]:
     return {
         "Sid": f"AccessLogsOf{bucket.logical_id}",
         "Effect": "Allow",
@@ -121,7 +121,7 @@ def _private_bucket(
     )
 
 
-def _policy(bucket: str, statements: list[dict[str, Any]]) -> s3.BucketPolicy:
+def _policy(bucket: str, statements: list[dict[str, Body]]) -> s3.BucketPolicy:
     return s3.BucketPolicy(
         f"{bucket}Policy",
         Bucket=Ref(bucket),
@@ -131,7 +131,7 @@ def _policy(bucket: str, statements: list[dict[str, Any]]) -> s3.BucketPolicy:
     )
 
 
-def _tls_only(bucket: str) -> dict[str, Any]:
+def _tls_only(bucket: str) -> dict[str, Body]:
     return {
         "Sid": "TlsOnly",
         "Effect": "Deny",
@@ -142,7 +142,7 @@ def _tls_only(bucket: str) -> dict[str, Any]:
     }
 
 
-def _only_own_key(bucket: str) -> dict[str, Any]:
+def _only_own_key(bucket: str) -> dict[str, Body]:
     """An upload may leave the encryption to the bucket, but not choose another key."""
     key = "s3:x-amz-server-side-encryption-aws-kms-key-id"
     return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from troposphere import Base64, GetAtt, Ref, autoscaling, ec2, ecs, iam
 
@@ -12,6 +11,7 @@ from mlopsgen.components.capacity.user_data import user_data
 from mlopsgen.language.values import GIBIBYTE
 from mlopsgen.model.plan import Declaration, Grant, Parameter
 from mlopsgen.model.site import Pool, Site
+from mlopsgen.model.values import Body
 from mlopsgen.model.workload import JOB, Workload, pool_architecture
 from mlopsgen.parts.network import EVERYWHERE, private_subnets, vpc_id
 from mlopsgen.parts.policies import arn
@@ -171,7 +171,7 @@ def _group(
     )
 
 
-def _purchase(name: str, spec: Ec2Spec, users: tuple[Workload, ...]) -> dict[str, Any]:
+def _purchase(name: str, spec: Ec2Spec, users: tuple[Workload, ...]) -> dict[str, Body]:
     """Which types are started, and how they are paid for."""
     template = autoscaling.LaunchTemplateSpecification(
         LaunchTemplateId=Ref(f"{name}LaunchTemplate"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil
-from typing import Any
 
 from troposphere import Ref, cloudwatch, events
 
@@ -16,6 +15,7 @@ from mlopsgen.language.values import HOUR
 from mlopsgen.model.alarms import DEFAULT_ALARMS, Alarm, merged
 from mlopsgen.model.plan import Declaration
 from mlopsgen.model.site import Site
+from mlopsgen.model.values import Body
 from mlopsgen.model.workload import Workload
 from mlopsgen.parts.resource import Scope
 from mlopsgen.parts.topic import TOPIC_ARN
@@ -112,7 +112,7 @@ def _not_started(site: Site, job: Workload, alarm: Alarm) -> cloudwatch.Alarm:
     )
 
 
-def _at_once(alarm: Alarm) -> dict[str, Any]:
+def _at_once(alarm: Alarm) -> dict[str, Body]:
     """Once in the alarm's time is enough."""
     return {
         "Statistic": "Sum",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from troposphere import GetAtt, Ref, Sub, cloudwatch, sqs
 
@@ -12,7 +11,7 @@ from mlopsgen.components.jobs.spec import JobSpec
 from mlopsgen.language.values import DAY
 from mlopsgen.model.plan import Command, Declaration, StackDescription
 from mlopsgen.model.site import Site
-from mlopsgen.model.values import Published
+from mlopsgen.model.values import Body, Published
 from mlopsgen.parts.key import key_arn
 from mlopsgen.parts.policies import VERSION, arn
 from mlopsgen.parts.resource import Scope, publish
@@ -65,7 +64,7 @@ def starts_by_itself(spec: JobSpec) -> bool:
     return bool(spec.triggers or spec.retries.on_lost_capacity)
 
 
-def _encryption(site: Site) -> dict[str, Any]:
+def _encryption(site: Site) -> dict[str, Body]:
     key = key_arn(site)
     return {"KmsMasterKeyId": key} if key else {"SqsManagedSseEnabled": True}
 

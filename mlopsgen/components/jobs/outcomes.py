@@ -5,10 +5,9 @@ A run's task group says what started it and which attempt it is, so that rules o
 
 from __future__ import annotations
 
-from typing import Any
-
 from mlopsgen.components.jobs.runs import cluster_arn, job_spec
 from mlopsgen.model.site import Site
+from mlopsgen.model.values import Body
 from mlopsgen.model.workload import Workload
 
 INTERRUPTED = 143
@@ -33,13 +32,13 @@ def attempt_group(site: Site, job: Workload, attempt: int, trigger: str | None) 
     return f"{again if attempt else first}:{site.family(job.name)}"
 
 
-def lost(site: Site, job: Workload, attempt: int, trigger: str | None) -> dict[str, Any]:
+def lost(site: Site, job: Workload, attempt: int, trigger: str | None) -> dict[str, Body]:
     """The attempt lost its capacity or found none: a retry may take over from its last checkpoint."""
     group = [attempt_group(site, job, attempt, trigger)]
     return _stopped(site, [{"group": group, **each} for each in _lost(job)])
 
 
-def failed(site: Site, job: Workload) -> dict[str, Any]:
+def failed(site: Site, job: Workload) -> dict[str, Body]:
     """A run that nothing will start again: it could not start, ended with an error, or used up its retries.
 
     A run that a person stops did not fail.
@@ -49,7 +48,7 @@ def failed(site: Site, job: Workload) -> dict[str, Any]:
         "stopCode": ["EssentialContainerExited"],
         "containers": {"name": [job.name], "exitCode": [{"anything-but": [0, INTERRUPTED]}]},
     }
-    never_started: dict[str, Any] = {"stopCode": ["TaskFailedToStart"]}
+    never_started: dict[str, Body] = {"stopCode": ["TaskFailedToStart"]}
     if job.on_instances:
         never_started["stoppedReason"] = [{"anything-but": {"wildcard": _NO_CAPACITY}}]
     last = _last_groups(site, job) or every
@@ -63,7 +62,7 @@ def failed(site: Site, job: Workload) -> dict[str, Any]:
     )
 
 
-def _last_groups(site: Site, job: Workload) -> list[Any]:
+def _last_groups(site: Site, job: Workload) -> list[Body]:
     """The task groups of last retries; none if nothing is retried."""
     spec, family = job_spec(job), site.family(job.name)
     last = spec.retries.on_lost_capacity
@@ -73,10 +72,10 @@ def _last_groups(site: Site, job: Workload) -> list[Any]:
     return [attempt_group(site, job, last, None), *triggered]
 
 
-def _lost(job: Workload) -> list[dict[str, Any]]:
+def _lost(job: Workload) -> list[dict[str, Body]]:
     # A spot instance that is about to go stops its containers itself, which to ECS is an exit like any other.
     interrupted = {"name": [job.name], "exitCode": [INTERRUPTED]}
-    ways: list[dict[str, Any]] = [
+    ways: list[dict[str, Body]] = [
         {"stopCode": _LOST_CODES},
         {"stopCode": ["EssentialContainerExited"], "containers": interrupted},
         {"stoppedReason": [{"prefix": _LOST_HOST}]},
@@ -87,7 +86,7 @@ def _lost(job: Workload) -> list[dict[str, Any]]:
     return ways
 
 
-def _stopped(site: Site, ways: list[dict[str, Any]]) -> dict[str, Any]:
+def _stopped(site: Site, ways: list[dict[str, Body]]) -> dict[str, Body]:
     """A task of the cluster stopped, in one of these ways."""
     return {
         "source": ["aws.ecs"],

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from types import ModuleType
-from typing import Any
 
 from troposphere import GetAtt, Ref, Sub
 
 from mlopsgen.components.jobs.spec import JobSpec
 from mlopsgen.model.plan import Grant
 from mlopsgen.model.site import Site
-from mlopsgen.model.values import Named, Published, Value
+from mlopsgen.model.values import Body, Named, Published, Value
 from mlopsgen.model.workload import Workload
 from mlopsgen.parts.capacity import strategy
 from mlopsgen.parts.network import private_subnets
@@ -46,7 +45,7 @@ def target_cluster(site: Site) -> Named:
     return Named("cluster", cluster_arn(site))
 
 
-def run(site: Site, job: Workload, group: str, words: ModuleType) -> dict[str, Any]:
+def run(site: Site, job: Workload, group: str, words: ModuleType) -> dict[str, Body]:
     """One task in a group, in the words of `troposphere.events` or of `troposphere.scheduler`."""
     (vpc_configuration,) = words.NetworkConfiguration.props
     place = words.AwsVpcConfiguration(

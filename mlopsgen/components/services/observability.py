@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from troposphere import cloudwatch
 
 from mlopsgen.language.values import MINUTE
 from mlopsgen.model.plan import Declaration, StackDescription
 from mlopsgen.model.site import Site
-from mlopsgen.model.values import Published
+from mlopsgen.model.values import Body, Published
 from mlopsgen.model.workload import Workload
 from mlopsgen.parts import metrics
 from mlopsgen.parts.alarms import Setting, declare_alarms, setting, usage_alarms
@@ -59,7 +58,7 @@ def _alarms(site: Site, service: Workload) -> Iterator[tuple[cloudwatch.Alarm, S
         )
 
 
-def _widgets(site: Site, service: Workload) -> Iterator[dict[str, Any]]:
+def _widgets(site: Site, service: Workload) -> Iterator[dict[str, Body]]:
     """From the callers down: traffic, errors, latency; CPU, memory, tasks; and what the program says."""
     row = 0
     if service.routes:
@@ -71,7 +70,7 @@ def _widgets(site: Site, service: Workload) -> Iterator[dict[str, Any]]:
         row += 2 * HEIGHT
 
 
-def _traffic(service: Workload) -> Iterator[dict[str, Any]]:
+def _traffic(service: Workload) -> Iterator[dict[str, Body]]:
     def lines(metric: str, stat: str, label: str) -> list[Line]:
         return [
             [
@@ -97,7 +96,7 @@ def _traffic(service: Workload) -> Iterator[dict[str, Any]]:
     yield widget("Latency, seconds", latency, (2 * WIDTH, 0))
 
 
-def _model_widgets(site: Site, model: str, row: int) -> Iterator[dict[str, Any]]:
+def _model_widgets(site: Site, model: str, row: int) -> Iterator[dict[str, Body]]:
     """What the program measures itself, as docs/contracts.md names it."""
     space = site.metrics_namespace
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from troposphere import Ref, cloudwatch, ecs
 
@@ -12,6 +12,7 @@ from mlopsgen.components.services.spec import ServiceSpec
 from mlopsgen.language.values import MINUTE
 from mlopsgen.model.plan import Declaration, Grant
 from mlopsgen.model.site import Site
+from mlopsgen.model.values import Body
 from mlopsgen.model.workload import Route, Workload
 from mlopsgen.parts import metrics
 from mlopsgen.parts.alarms import Setting, limit, setting
@@ -85,7 +86,7 @@ def _shifting(service: Workload) -> ecs.DeploymentConfiguration:
     spec = service_spec(service).deployment
     minimum, maximum = service.room
     shift = spec.canary or spec.linear
-    steps: dict[str, Any] = {}
+    steps: dict[str, Body] = {}
     if shift:
         share, minutes = metrics.plain_number(shift.share), shift.step_time // MINUTE
         if spec.canary:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from troposphere import GetAtt, Ref, ec2, ecs
 from troposphere import elasticloadbalancingv2 as elb
@@ -13,6 +12,7 @@ from mlopsgen.components.workloads.spec import HealthCheckSpec, PortSpec
 from mlopsgen.model.names import logical
 from mlopsgen.model.plan import Declaration, FlowEdge
 from mlopsgen.model.site import Site
+from mlopsgen.model.values import Body
 from mlopsgen.model.workload import Route, Workload
 from mlopsgen.parts.balancers import (
     Match,
@@ -153,7 +153,7 @@ def _forward(route: Route) -> elb.ListenerRuleAction:
 
 def _registered(service: Workload, route: Route) -> ecs.LoadBalancer:
     first, *others = route.target_groups
-    more: dict[str, Any] = {}
+    more: dict[str, Body] = {}
     if others:
         (rule,) = listener_rules(service, route)
         more["AdvancedConfiguration"] = ecs.AdvancedConfiguration(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from troposphere import GetAtt, Ref, Select, ec2, efs
 
@@ -14,7 +13,7 @@ from mlopsgen.model.binding import Bindings
 from mlopsgen.model.names import logical
 from mlopsgen.model.plan import Command, Declaration, FlowNode, StackDescription
 from mlopsgen.model.site import Site, by_name
-from mlopsgen.model.values import Value
+from mlopsgen.model.values import Body, Value
 from mlopsgen.parts.key import key_arn
 from mlopsgen.parts.network import PRIVATE_SUBNETS, vpc, vpc_id
 from mlopsgen.parts.resource import Scope, output, publish
@@ -77,7 +76,7 @@ def cold_class(seconds: int) -> str:
     return f"AFTER_{days}_DAY" if days == 1 else f"AFTER_{days}_DAYS"
 
 
-def _policy() -> dict[str, Any]:
+def _policy() -> dict[str, Body]:
     """Nobody connects without TLS, or without a right of their own.
 
     A file system without a policy lets in whoever reaches a mount target; with one, only those whom a policy
