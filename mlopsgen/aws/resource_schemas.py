@@ -8,11 +8,15 @@ types that components declare; only who patches one reads it.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from mlopsgen.aws.resource_types import resource_type
+
+Schema: TypeAlias = Mapping[str, Any]
+"""A JSON Schema, or a part of one."""
 
 TABLE = Path(__file__).with_name("resource_schemas.txt")
 
@@ -21,13 +25,13 @@ SOURCE = "The registry's schemas of CloudFormation, as in cfn-lint "
 
 
 @cache
-def schema(name: str) -> dict[str, Any] | None:
+def schema(name: str) -> Schema | None:
     """The schema of a type, such as `AWS::ECS::Service`, or None if the table has none. Not to be changed."""
     text, head = _text(), f"\n{name} "
     place = text.find(head)
     if place < 0:
         return None
-    found: dict[str, Any] = json.loads(text[place + len(head) : text.index("\n", place + 1)])
+    found: Schema = json.loads(text[place + len(head) : text.index("\n", place + 1)])
     return found
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mlopsgen.components.patches.spec import PatchSpec
 from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.finding import Finding
+from mlopsgen.document import Document
 from mlopsgen.model.plan import Plan, Resource
 
 GONE = "E250"
@@ -48,11 +49,20 @@ def _apply(plan: Plan, spec: PatchSpec) -> Plan:
 
 def _changed(target: Resource, spec: PatchSpec) -> Resource:
     """The resource with the patch, and the reason for it in its metadata."""
-    document: dict[str, Any] = copy.deepcopy(target.document)
-    _change(document.setdefault("Properties", {}), spec)
-    note = document.setdefault("Metadata", {}).setdefault("mlopsgen", {})
-    note.setdefault("patched", []).append(f"{spec.path}: {' '.join(spec.reason.split())}")
+    document = copy.deepcopy(target.document)
+    _change(_map(document, "Properties"), spec)
+    note = _map(_map(document, "Metadata"), "mlopsgen")
+    patched = note.setdefault("patched", [])
+    assert isinstance(patched, list)
+    patched.append(f"{spec.path}: {' '.join(spec.reason.split())}")
     return target._replace(document=document)
+
+
+def _map(document: dict[str, Document], key: str) -> dict[str, Document]:
+    """The map at a key, which is there from now on."""
+    found = document.setdefault(key, {})
+    assert isinstance(found, dict)
+    return found
 
 
 def _named(items: Iterable[T], name: str, what: str, key: Callable[[T], str]) -> T:
@@ -67,11 +77,12 @@ def _suggestion(name: str, known: Iterable[str]) -> str:
     return f"did you mean `{close}`?" if close else f"there are: {', '.join(sorted(known))}"
 
 
-def _change(properties: dict[str, Any], spec: PatchSpec) -> None:
-    node: Any = properties
+def _change(properties: dict[str, Document], spec: PatchSpec) -> None:
+    node = properties
     if spec.container is not None:
-        containers: list[dict[str, Any]] = properties.get("ContainerDefinitions", [])
-        node = _named(containers, spec.container, "container", lambda each: each["Name"])
+        given = properties.get("ContainerDefinitions")
+        containers = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+        node = _named(containers, spec.container, "container", lambda each: str(each.get("Name")))
     *parents, last = spec.path.split(".")
     walked: list[str] = []
     for name in parents:
@@ -80,11 +91,12 @@ def _change(properties: dict[str, Any], spec: PatchSpec) -> None:
             if spec.value is None:
                 raise _Gone("path", f"there is no `{'.'.join(walked)}` to take away", _suggestion(name, node))
             node[name] = {}
-        node = node[name]
-        if not isinstance(node, dict):
-            kind = "a list" if isinstance(node, list) else "not a map"
+        below = node[name]
+        if not isinstance(below, dict):
+            kind = "a list" if isinstance(below, list) else "not a map"
             message = f"`{'.'.join(walked)}` is {kind}: a path goes through maps only"
             raise _Gone("path", message, f"patch `{'.'.join(walked)}` as a whole")
+        node = below
     if spec.value is None:
         if last not in node:
             raise _Gone("path", f"there is no `{spec.path}` to take away", _suggestion(last, node))
@@ -93,7 +105,7 @@ def _change(properties: dict[str, Any], spec: PatchSpec) -> None:
         node[last] = _ordered(spec.value)
 
 
-def _ordered(value: Any) -> Any:
+def _ordered(value: Document) -> Document:
     """The same value with its keys in alphabetical order, as those of every property."""
     match value:
         case dict():

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from mlopsgen.aws.iam_actions import Action, Service, service, services
 from mlopsgen.aws.resource_schemas import identified_by_arn, schema
 from mlopsgen.components.patches.references import Known, is_function, shown_path
 from mlopsgen.components.patches.schema import Fault, Path
 from mlopsgen.diagnostics.closest import closest
+from mlopsgen.document import Read
 
 Kind: TypeAlias = Literal["identity", "trust", "resource"]
 
@@ -36,10 +37,10 @@ class Document(NamedTuple):
 
     path: Path
     kind: Kind
-    body: Any
+    body: Read
 
 
-def documents(kind: str, properties: Mapping[str, Any]) -> Iterator[Document]:
+def documents(kind: str, properties: Mapping[str, Read]) -> Iterator[Document]:
     """The policy documents of a resource of type `kind`, each with its path."""
     for name, what in _PLACES.get(kind, {}).items():
         if name in properties:
@@ -92,7 +93,7 @@ _WORDS = ("Action", "Condition", "Effect", "NotAction", "NotPrincipal", "NotReso
 class _Statement(NamedTuple):
     path: Path
     kind: Kind
-    body: dict[str, Any]
+    body: dict[str, Read]
     known: Known
 
     @property
@@ -104,7 +105,7 @@ class _Statement(NamedTuple):
         """The actions with their paths."""
         return tuple((path, each) for path, each in self.each("Action") if isinstance(each, str))
 
-    def each(self, name: str) -> Iterator[tuple[Path, Any]]:
+    def each(self, name: str) -> Iterator[tuple[Path, Read]]:
         """What stands under `name`, one or a list, with its path."""
         value = self.body.get(name, ())
         if isinstance(value, list | tuple):
@@ -178,7 +179,7 @@ def _actions(each: _Statement) -> Iterator[Fault]:
             )
 
 
-def _texts(found: Iterable[tuple[Path, Any]]) -> tuple[tuple[Path, str], ...]:
+def _texts(found: Iterable[tuple[Path, Read]]) -> tuple[tuple[Path, str], ...]:
     return tuple((path, each) for path, each in found if isinstance(each, str))
 
 
@@ -249,7 +250,7 @@ def _like(arns: Iterable[str]) -> str:
     return "` or `".join(arn.replace(".*", "NAME") for arn in shown)
 
 
-def _arn(path: Path, value: Any, known: Known) -> Iterator[Fault]:
+def _arn(path: Path, value: Read, known: Known) -> Iterator[Fault]:
     """A resource is an ARN or `*`."""
     match value:
         case str() if value != "*" and not value.startswith("arn:") and not value.startswith("*"):
@@ -261,7 +262,7 @@ def _arn(path: Path, value: Any, known: Known) -> Iterator[Fault]:
                 yield Fault(path, message, f"`{{Fn::GetAtt: [{target}, Arn]}}` gives one")
 
 
-def text(value: Any) -> str | None:
+def text(value: Read) -> str | None:
     """The ARN, with `*` for what is put in at deployment; None if nothing is known of it."""
     match value:
         case str():
@@ -425,5 +426,5 @@ def _principals(each: _Statement) -> Iterator[Fault]:
         yield Fault(path, "this lets anybody in, of any account", "name who it is for, or a `Condition`")
 
 
-def _many(value: Any) -> list[Any]:
+def _many(value: Read) -> list[Read]:
     return list(value) if isinstance(value, list | tuple) else [value]

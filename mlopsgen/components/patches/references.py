@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeGuard
 
-from mlopsgen.aws.resource_schemas import attributes, identified_by_arn, schema
+from mlopsgen.aws.resource_schemas import Schema, attributes, identified_by_arn, schema
 from mlopsgen.aws.resource_types import resource_type
 from mlopsgen.diagnostics.closest import closest
-from mlopsgen.document import Document
+from mlopsgen.document import Document, Read
 from mlopsgen.parts.references import waits_for
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -38,7 +38,7 @@ class Known(NamedTuple):
     """The type of each parameter."""
 
 
-def is_function(value: Any) -> bool:
+def is_function(value: Read) -> TypeGuard[Mapping[str, Read]]:
     """Whether the value is a function of CloudFormation, and nothing beside it."""
     return isinstance(value, dict) and len(value) == 1 and _called(next(iter(value)))
 
@@ -52,7 +52,7 @@ def shown_path(path: Path) -> str:
     return "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in path).lstrip(".")
 
 
-def broken(value: Any, known: Known, path: Path = ()) -> Iterator[tuple[Path, str, str | None]]:
+def broken(value: Read, known: Known, path: Path = ()) -> Iterator[tuple[Path, str, str | None]]:
     """Functions that are none, that cannot work in the template, or that ask for what a type lacks."""
     match value:
         case dict():
@@ -68,7 +68,7 @@ def broken(value: Any, known: Known, path: Path = ()) -> Iterator[tuple[Path, st
                 yield from broken(each, known, (*path, index))
 
 
-def _function(name: str, given: Any, known: Known, path: Path) -> Iterator[tuple[Path, str, str | None]]:
+def _function(name: str, given: Read, known: Known, path: Path) -> Iterator[tuple[Path, str, str | None]]:
     match name, given:
         case "Ref", str():
             pass
@@ -76,13 +76,13 @@ def _function(name: str, given: Any, known: Known, path: Path) -> Iterator[tuple
             yield path, "`Ref` takes a name", None
         case "Fn::GetAtt", [str(target), str(attribute)]:
             yield from _attribute(target, attribute, known, path)
-        case "Fn::GetAtt", str(text) if "." in text:
-            target, _, attribute = text.partition(".")
+        case "Fn::GetAtt", str(both) if "." in both:
+            target, _, attribute = both.partition(".")
             yield from _attribute(target, attribute, known, path)
         case "Fn::GetAtt", _:
             yield path, "`Fn::GetAtt` takes a resource and one of its attributes", "`[Queue, Arn]`"
         case "Fn::Sub", _:
-            text = given[0] if isinstance(given, list) and given else given
+            text: Read = given[0] if isinstance(given, list) and given else given
             own = given[1] if isinstance(given, list) and len(given) == 2 else {}
             if not isinstance(text, str) or not isinstance(own, dict):
                 yield path, "`Fn::Sub` takes text, or a list of text and a map", None
@@ -127,7 +127,7 @@ def _attribute(
 
 
 def misplaced(
-    value: Mapping[str, Any], stated: Mapping[str, Any], kinds: frozenset[str], path: Path, known: Known
+    value: Mapping[str, Read], stated: Schema, kinds: frozenset[str], path: Path, known: Known
 ) -> tuple[str, str | None] | None:
     """What is wrong with what a function gives, where `stated` says what is taken: message and help."""
     (name, given), where = next(iter(value.items())), shown_path(path)
@@ -152,7 +152,7 @@ def _word(kinds: frozenset[str]) -> str:
 
 
 def _resource(
-    target: str, attribute: str, stated: Mapping[str, Any], kinds: frozenset[str], path: Path, known: Known
+    target: str, attribute: str, stated: Schema, kinds: frozenset[str], path: Path, known: Known
 ) -> tuple[str, str | None] | None:
     """What `Ref` (without an attribute) or `Fn::GetAtt` gives in the wrong place."""
     kind, where = known.resources[target], shown_path(path)
@@ -193,7 +193,7 @@ def _thing(kind: str) -> str:
 
 
 def _parameter(
-    target: str, stated: Mapping[str, Any], kinds: frozenset[str], path: Path, known: Known
+    target: str, stated: Schema, kinds: frozenset[str], path: Path, known: Known
 ) -> tuple[str, str | None] | None:
     """What a parameter gives in the wrong place."""
     where = shown_path(path)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mlopsgen.components.patches.policies import documents, meant, overlap, text
 from mlopsgen.components.patches.schema import Path
+from mlopsgen.document import Read
 from mlopsgen.model.plan import Plan, Resource
 
 BEYOND = "E255"
@@ -73,7 +74,7 @@ def _allowed(resources: Mapping[str, Resource], role: str) -> tuple[_Right, ...]
     return tuple(right for each in found if each.kind == "identity" for right in _rights(each.body))
 
 
-def _rights(body: Any) -> Iterator[_Right]:
+def _rights(body: Read) -> Iterator[_Right]:
     for each in _statements(body):
         if each.get("Effect") == "Allow":
             resources = tuple(text(value) for value in _many(each.get("Resource", "*")))
@@ -82,12 +83,12 @@ def _rights(body: Any) -> Iterator[_Right]:
                     yield _Right(action, resources)
 
 
-def _statements(body: Any) -> list[dict[str, Any]]:
+def _statements(body: Read) -> list[dict[str, Read]]:
     found = body.get("Statement") if isinstance(body, dict) else None
     return [each for each in _many(found or ()) if isinstance(each, dict)]
 
 
-def _many(value: Any) -> list[Any]:
+def _many(value: Read) -> list[Read]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
@@ -193,9 +194,9 @@ def _undenied(before: Resource, after: Resource) -> Iterator[Told]:
                 )
 
 
-def _denials(body: Any) -> Iterator[dict[str, Any]]:
+def _denials(body: Read) -> Iterator[dict[str, Read]]:
     return (each for each in _statements(body) if each.get("Effect") == "Deny")
 
 
-def _bare(statement: Mapping[str, Any]) -> str:
+def _bare(statement: Mapping[str, Read]) -> str:
     return json.dumps({name: each for name, each in statement.items() if name != "Sid"}, sort_keys=True)

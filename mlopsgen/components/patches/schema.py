@@ -9,12 +9,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from mlopsgen.aws.resource_schemas import schema
+from mlopsgen.aws.resource_schemas import Schema, schema
 from mlopsgen.aws.resource_types import resource_type
 from mlopsgen.components.patches.references import Known, is_function, misplaced, shown_path
 from mlopsgen.diagnostics.closest import closest
+from mlopsgen.document import Read
 
 Path: TypeAlias = tuple[str | int, ...]
 """Below `Properties`."""
@@ -35,7 +36,7 @@ class Fault(NamedTuple):
     """Whether it is about what a function gives."""
 
 
-def faults(kind: str, properties: Any, known: Known) -> Iterator[Fault]:
+def faults(kind: str, properties: Read, known: Known) -> Iterator[Fault]:
     """What of the properties a resource of type `kind` does not take; nothing if its schema is not known."""
     stated = schema(kind)
     if stated is not None:
@@ -43,10 +44,10 @@ def faults(kind: str, properties: Any, known: Known) -> Iterator[Fault]:
         yield from _Reader(kind, stated.get("definitions", {}), known).read(properties, stated, ())
 
 
-def _read_only(kind: str, properties: Any) -> Iterator[Fault]:
+def _read_only(kind: str, properties: Read) -> Iterator[Fault]:
     for pointer in sorted(resource_type(kind).read_only):
         path = tuple(pointer.split("/"))
-        node = properties
+        node: object = properties
         for step in path:
             node = node.get(step, _NOTHING) if isinstance(node, dict) else _NOTHING
         # Of a map that AWS fills, it is each part that cannot be set.
@@ -62,10 +63,10 @@ class _Reader(NamedTuple):
     """Values held against parts of one type's schema."""
 
     kind: str
-    definitions: Mapping[str, Any]
+    definitions: Schema
     known: Known
 
-    def read(self, value: Any, stated: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+    def read(self, value: Read, stated: Schema, path: Path) -> Iterator[Fault]:
         """What `stated` does not take of the value at `path`."""
         if "$ref" in stated:
             target = self.definitions[stated["$ref"].removeprefix("#/definitions/")]
@@ -90,9 +91,9 @@ class _Reader(NamedTuple):
                 yield from _scalar(value, stated, path)
         yield from self._choices(value, stated, path)
 
-    def _map(self, value: dict[str, Any], stated: Mapping[str, Any], path: Path) -> Iterator[Fault]:
-        properties: Mapping[str, Any] = stated.get("properties", {})
-        patterns: Mapping[str, Any] = stated.get("patternProperties", {})
+    def _map(self, value: dict[str, Read], stated: Schema, path: Path) -> Iterator[Fault]:
+        properties: Schema = stated.get("properties", {})
+        patterns: Schema = stated.get("patternProperties", {})
         closed = stated.get("additionalProperties") is False
         for name, each in value.items():
             if name in properties:
@@ -119,7 +120,7 @@ class _Reader(NamedTuple):
             return message, f"did you mean `{close}`?"
         return message, f"there are: {_listed(settable)}" if properties else None
 
-    def _list(self, value: list[Any], stated: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+    def _list(self, value: list[Read], stated: Schema, path: Path) -> Iterator[Fault]:
         least, most = stated.get("minItems", 0), stated.get("maxItems")
         if len(value) < least or (most is not None and len(value) > most):
             bounds = f"{least} to {most}" if most is not None else f"at least {least}"
@@ -131,7 +132,7 @@ class _Reader(NamedTuple):
         for index, each in enumerate(value):
             yield from self.read(each, stated.get("items", {}), (*path, index))
 
-    def _choices(self, value: Any, stated: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+    def _choices(self, value: Read, stated: Schema, path: Path) -> Iterator[Fault]:
         for each in stated.get("allOf", ()):
             yield from self.read(value, each, path)
         for word in ("anyOf", "oneOf"):
@@ -157,7 +158,7 @@ _BESIDE = frozenset((
 """What a resource has beside its properties (CloudFormation template reference, "Resource attributes")."""
 
 
-def _together(value: Mapping[str, Any], stated: Mapping[str, Any], path: Path, kind: str) -> Iterator[Fault]:
+def _together(value: Mapping[str, Read], stated: Schema, path: Path, kind: str) -> Iterator[Fault]:
     """What can, or cannot, stand beside what."""
     given: list[str] = stated.get("requiredXor", [])
     present = [name for name in given if name in value]
@@ -183,7 +184,7 @@ def _together(value: Mapping[str, Any], stated: Mapping[str, Any], path: Path, k
                 )
 
 
-def _scalar(value: Any, stated: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+def _scalar(value: Read, stated: Schema, path: Path) -> Iterator[Fault]:
     text, where = as_text(value), shown_path(path)
     choices = [as_text(each) for each in stated.get("enum", stated.get("enumCaseInsensitive", ()))]
     if "const" in stated:
@@ -236,12 +237,12 @@ _FORMS = {
 """How literals of a format look, and the words for it (Amazon EC2 user guide, "Resource IDs")."""
 
 
-def _kinds(stated: Mapping[str, Any]) -> frozenset[str]:
+def _kinds(stated: Schema) -> frozenset[str]:
     given = stated.get("type", ())
     return frozenset((given,) if isinstance(given, str) else given)
 
 
-def _is(value: Any, kind: str) -> bool:
+def _is(value: Read, kind: str) -> bool:
     """Whether CloudFormation takes a literal for a `kind`."""
     match kind:
         case "string":
@@ -260,12 +261,12 @@ def _is(value: Any, kind: str) -> bool:
             return True
 
 
-def as_text(value: Any) -> str:
+def as_text(value: Read) -> str:
     """The text that CloudFormation makes of a literal."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _as_number(value: Any) -> float | None:
+def _as_number(value: Read) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -284,7 +285,7 @@ def _words(kinds: Iterable[str]) -> str:
     return " or ".join(_NAMES.get(each, each) for each in sorted(kinds))
 
 
-def _called(value: Any) -> str:
+def _called(value: Read) -> str:
     match value:
         case dict():
             return "a map"
