@@ -34,7 +34,7 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceActions:
     """The actions of one service."""
 
     name: str
@@ -51,7 +51,7 @@ def services() -> frozenset[str]:
 
 
 @cache
-def service(name: str) -> Service | None:
+def service(name: str) -> ServiceActions | None:
     """The service called `name`, such as `s3`, or None if the table does not hold its actions."""
     line = _line(name) if name in services() else None
     if line is None:
@@ -67,7 +67,7 @@ def service(name: str) -> Service | None:
             frozenset(keys[int(each)] for each in rest[0].split()) if rest else None,
             len(rest) > 1,
         )
-    return Service(name, actions, frozenset(keys))
+    return ServiceActions(name, actions, frozenset(keys))
 
 
 def _line(name: str) -> str | None:

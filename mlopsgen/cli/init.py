@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
 
 
-class Template(NamedTuple):
+class InitTemplate(NamedTuple):
     """A kind of project."""
 
     about: str
@@ -33,31 +33,31 @@ class Template(NamedTuple):
 
 _ROW = '{"features": {"pressure": 3.0, "temperature": 81, "vibration": 0.6}}'
 
-TEMPLATES: Mapping[str, Template] = {
-    "tabular": Template(
+TEMPLATES: Mapping[str, InitTemplate] = {
+    "tabular": InitTemplate(
         "numbers in CSV files, with scikit-learn",
         ("shared", "job", "server", "table", "estimator", "tabular"),
         "{degree: 2, strength: 1}",
         _ROW,
     ),
-    "image": Template(
+    "image": InitTemplate(
         "images, with PyTorch and ONNX",
         ("shared", "job", "server", "image"),
         "{epochs: 20, batchSize: 16, learningRate: 0.003}",
         '{"image": "\'$(base64 -w0 data/raw/circle/000.png)\'"}',
     ),
-    "text": Template(
+    "text": InitTemplate(
         "texts in CSV files, with scikit-learn",
         ("shared", "job", "server", "estimator", "text"),
         "{words: 2, strength: 10}",
         '{"text": "where is my parcel"}',
     ),
-    "trainer": Template(
+    "trainer": InitTemplate(
         "a trainer alone, with numpy",
         ("shared", "job", "table", "linear", "trainer"),
         parameters="{epochs: 500, learningRate: 0.5, l2: 0.001}",
     ),
-    "service": Template(
+    "service": InitTemplate(
         "a service alone, whose image brings its model",
         # Of the store it has what it takes to load a model from there some day.
         ("shared", "server", "linear", "service"),

@@ -23,7 +23,7 @@ _FOLDERS = ("ci", "images")
 _NAME = re.compile("[a-z][a-z0-9]{0,15}")
 
 
-class Document(NamedTuple):
+class PipelineDocument(NamedTuple):
     """A file as it is written: the base, and each environment's part, as a document with a partial `spec`."""
 
     base: Node
@@ -47,21 +47,21 @@ class Absent(NamedTuple):
     """Where the base says which environments have it, or have what it is a part of."""
 
 
-def document(root: Node) -> Document:
+def document(root: Node) -> PipelineDocument:
     """The file taken apart. Keys of its first level that begin with `x-` are not read."""
     if not isinstance(root, Mapping):
-        return Document(root, {}, ())
+        return PipelineDocument(root, {}, ())
     pairs = tuple(pair for pair in root.items if not pair[0].text.startswith("x-"))
     spec = root.get("spec")
     if not isinstance(spec, Mapping):
-        return Document(Mapping(pairs, root.span), {}, ())
+        return PipelineDocument(Mapping(pairs, root.span), {}, ())
     rest = Mapping(tuple(pair for pair in spec.items if pair[0].text != "environments"), spec.span)
     base = Mapping(tuple((key, rest if key.text == "spec" else value) for key, value in pairs), root.span)
     declared = spec.get("environments")
     if declared is None:
-        return Document(base, {}, ())
+        return PipelineDocument(base, {}, ())
     if not isinstance(declared, Mapping) or not declared.items:
-        return Document(base, {}, (_no_map(root, declared),))
+        return PipelineDocument(base, {}, (_no_map(root, declared),))
     heads = tuple(key for key, _ in pairs if key.text == "spec")
     parts: dict[str, Node] = {}
     faults: list[Diagnostic] = []
@@ -75,7 +75,7 @@ def document(root: Node) -> Document:
             message = f"environment `{short(name.text)}` should be a map: the part of `spec` that differs"
             help_ = f"if nothing does, write `{short(name.text)}: {{}}`"
             faults.append(error("E103", message, help_, Label(_place(name, part))))
-    return Document(base, parts, tuple(faults))
+    return PipelineDocument(base, parts, tuple(faults))
 
 
 def _no_map(root: Node, declared: Node) -> Diagnostic:

@@ -17,7 +17,7 @@ from mlopsgen.diagnostics.span import Span
 from mlopsgen.language.choices import undecided
 from mlopsgen.language.environments import (
     Absent,
-    Document,
+    PipelineDocument,
     absent,
     document,
     gathered,
@@ -70,7 +70,7 @@ def load(root: Node, model: type[M]) -> tuple[Loaded[M], ...]:
     return tuple(each.loaded for each in read.values() if each.loaded)
 
 
-def _examined(written: Document, field: Field) -> Faults:
+def _examined(written: PipelineDocument, field: Field) -> Faults:
     base = Written(written.base, field, written.environments)
     parts = {
         name: base._replace(root=part, environment=name, base=written.base)
@@ -79,13 +79,13 @@ def _examined(written: Document, field: Field) -> Faults:
     return {name: tuple(faults(each)) for name, each in {"": base, **parts}.items()}
 
 
-def _without_faults(written: Document, found: Faults) -> Document:
+def _without_faults(written: PipelineDocument, found: Faults) -> PipelineDocument:
     gone = {name: [each.path for each in faults if each.path is not None] for name, faults in found.items()}
     parts = {name: without(part, gone[name]) for name, part in written.parts.items()}
     return written._replace(base=without(written.base, gone[""]), parts=parts)
 
 
-def _shortened(written: Document, found: Faults) -> Iterator[tuple[Span, str]]:
+def _shortened(written: PipelineDocument, found: Faults) -> Iterator[tuple[Span, str]]:
     """The lists that have lost items with faults of their own, and need not be told that they are short."""
     for name, faults_ in found.items():
         tree = written.parts[name] if name else written.base
@@ -96,7 +96,7 @@ def _shortened(written: Document, found: Faults) -> Iterator[tuple[Span, str]]:
 
 
 def _read(
-    written: Document, environment: str, model: type[M], excuses: frozenset[tuple[Span, str]]
+    written: PipelineDocument, environment: str, model: type[M], excuses: frozenset[tuple[Span, str]]
 ) -> _Read[M]:
     """One environment: laid over the base, narrowed to what it has, filled in, validated."""
     field, part = root_field(model), written.parts.get(environment)
@@ -121,7 +121,7 @@ def _read(
 
 
 def _told(
-    written: Document, found: Faults, read: dict[str, tuple[Diagnostic, ...]]
+    written: PipelineDocument, found: Faults, read: dict[str, tuple[Diagnostic, ...]]
 ) -> tuple[Diagnostic, ...]:
     """All faults, each once: those of the base, and those of environments with their names."""
     common = [replace(each.diagnostic, environments=written.environments) for each in found[""]]

@@ -14,12 +14,12 @@ from typing import Any
 
 from mlopsgen.components.models.binding import loaded_variables
 from mlopsgen.diagnostics.fault import UserFault
-from mlopsgen.local.blueprint import Blueprint, Task
+from mlopsgen.local.blueprint import Blueprint, LocalTask
 from mlopsgen.local.cloud import Cloud
-from mlopsgen.local.control import Document
+from mlopsgen.local.control import ControlDocument
 from mlopsgen.local.deploy import TAG, push
 from mlopsgen.local.embedded import EmbeddedAws
-from mlopsgen.local.inventory import Found, inventory
+from mlopsgen.local.inventory import Inventory, inventory
 from mlopsgen.local.logs import Logs
 from mlopsgen.local.process import Process, Program, run
 from mlopsgen.local.show import Tell
@@ -60,7 +60,7 @@ class Account:
         self._server: Process | None = None
         self._context: TaskContext | None = None
         self._cloud: Cloud | None = None
-        self._credentials: dict[str, Document] = {}
+        self._credentials: dict[str, ControlDocument] = {}
         self._data: list[Path] = []
         """What lies in raw/, to be put back should the embedded AWS end."""
 
@@ -156,7 +156,7 @@ class Account:
         except OSError as error:
             raise Stop(f"cannot upload {source}: {error}") from None
 
-    async def credentials(self, name: str) -> Document:
+    async def credentials(self, name: str) -> ControlDocument:
         """The credentials of a task's own role. Raises `KeyError` if there is no such task, `Stop`."""
         stacks = {each.name: each.stack for each in self.blueprint.tasks}
         stack = f"{self.blueprint.prefix}-{stacks[name]}"
@@ -165,16 +165,16 @@ class Account:
             self._credentials[name] = given.document
         return self._credentials[name]
 
-    async def inventory(self) -> list[Found]:
+    async def inventory(self) -> list[Inventory]:
         """What the deployment made, as each service's own API reports it. Raises `Stop`."""
-        found: list[Found] = await self.ask(lambda: list(inventory(self.aws, self.blueprint.prefix)))
+        found: list[Inventory] = await self.ask(lambda: list(inventory(self.aws, self.blueprint.prefix)))
         return found
 
-    def published_at(self, job: Task) -> str | None:
+    def published_at(self, job: LocalTask) -> str | None:
         """Where the job publishes its model, if it produces one."""
         return location(job, "MODEL_URI", self.context.account) if job.produces else None
 
-    def loaded_from(self, task: Task, model: str) -> str:
+    def loaded_from(self, task: LocalTask, model: str) -> str:
         """Where a model lies that the task loads."""
         uri = location(task, loaded_variables(model)[0], self.context.account)
         assert uri is not None

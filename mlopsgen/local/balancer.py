@@ -19,8 +19,8 @@ from typing import Literal
 
 import h11
 
-from mlopsgen.local.blueprint import ListenerRule, TargetGroup
-from mlopsgen.local.http import HOP_BY_HOP, Broken, Headers, Peer, Server, ask, connect, reply
+from mlopsgen.local.blueprint import LocalListenerRule, TargetGroup
+from mlopsgen.local.http import HOP_BY_HOP, Headers, MalformedMessage, Peer, Server, ask, connect, reply
 
 State = Literal["initial", "healthy", "unhealthy", "draining"]
 
@@ -147,7 +147,7 @@ class Group:
             answer = await ask(target.host, target.port, path, timeout=self.settings.timeout)
         except TimeoutError:
             return f"GET {path} was not answered within {self.settings.timeout:g} s"
-        except (Broken, OSError) as error:
+        except (MalformedMessage, OSError) as error:
             return f"GET {path} failed: {error}"
         if not self._codes(answer.status):
             return f"GET {path} was answered with {answer.status}"
@@ -160,11 +160,11 @@ def _matcher(codes: str) -> Callable[[int], bool]:
     return lambda status: any(int(low) <= status <= int(high or low) for low, _, high in ranges)
 
 
-class Balancer:
+class ReverseProxy:
     """A load balancer: its listener, its rules, its target groups."""
 
     def __init__(
-        self, rules: Iterable[ListenerRule], groups: Mapping[str, Group], note: Callable[[str], None]
+        self, rules: Iterable[LocalListenerRule], groups: Mapping[str, Group], note: Callable[[str], None]
     ) -> None:
         self._rules = sorted(rules, key=lambda each: each.priority)
         self._groups = groups
@@ -243,12 +243,12 @@ class Balancer:
                         await client.send(h11.EndOfMessage())
                         break
                     elif isinstance(event, h11.ConnectionClosed):
-                        raise Broken("closed without an answer")
-        except (Broken, TimeoutError) as error:
+                        raise MalformedMessage("closed without an answer")
+        except (MalformedMessage, TimeoutError) as error:
             late = isinstance(error, TimeoutError)
             if begun or client.http.our_state is not h11.SEND_RESPONSE:
                 # Half an answer cannot be taken back: the client sees the connection end.
-                raise Broken("") from None
+                raise MalformedMessage("") from None
             status = 504 if late else 502
             words = (
                 b"504 Gateway Timeout\n" if late else b"502 Bad Gateway: the target closed the connection\n"
@@ -257,7 +257,7 @@ class Balancer:
         finally:
             if not sender.done():
                 sender.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Broken):
+            with contextlib.suppress(asyncio.CancelledError, MalformedMessage):
                 await sender
             if server.reusable and target.state != "draining":
                 server.http.start_next_cycle()
@@ -297,8 +297,8 @@ async def _send(client: Peer, server: Peer, request: h11.Request, port: int) -> 
         try:
             event = await client.receive()
             if isinstance(event, h11.ConnectionClosed):
-                raise Broken("closed in the middle of a request")
-        except Broken:
+                raise MalformedMessage("closed in the middle of a request")
+        except MalformedMessage:
             # Whoever asked is gone: the target is not to work on, nor this side to wait for it.
             server.writer.close()
             raise

@@ -25,7 +25,7 @@ class Unknown(UserFault):
     """A name that the pipeline does not have; the text lists those that it has."""
 
 
-class Mount(NamedTuple):
+class LocalMount(NamedTuple):
     """Where a container sees a volume."""
 
     volume: str
@@ -38,7 +38,7 @@ class Mount(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class LocalTask:
     """A task definition, and the program behind its image."""
 
     name: str
@@ -88,13 +88,13 @@ class Task:
         return tuple(int(each["containerPort"]) for each in self.container.get("portMappings", ()))
 
     @property
-    def mounts(self) -> tuple[Mount, ...]:
+    def mounts(self) -> tuple[LocalMount, ...]:
         """Where it sees volumes, `/tmp` among them."""
         outlives = {each["name"] for each in self.definition.get("volumes", ()) if len(each) > 1}
         linux = self.container.get("linuxParameters", {})
         return (
             *(
-                Mount(
+                LocalMount(
                     each["sourceVolume"],
                     each["containerPath"],
                     bool(each.get("readOnly")),
@@ -103,7 +103,7 @@ class Task:
                 for each in self.container.get("mountPoints", ())
             ),
             *(
-                Mount(
+                LocalMount(
                     each["containerPath"],
                     each["containerPath"],
                     "ro" in each.get("mountOptions", ()),
@@ -133,7 +133,7 @@ class TargetGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class ListenerRule:
+class LocalListenerRule:
     """A listener rule: which requests go to which target group."""
 
     balancer: str
@@ -144,10 +144,10 @@ class ListenerRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class LocalService:
     """A service or worker: its task, how many of them, and how they are replaced."""
 
-    task: Task
+    task: LocalTask
     replicas: int
     groups: tuple[TargetGroup, ...] = ()
     """One for each of its routes."""
@@ -180,12 +180,12 @@ class Blueprint:
     after_model: tuple[str, ...]
     """All others."""
     repositories: tuple[str, ...]
-    jobs: tuple[Task, ...]
-    services: tuple[Service, ...]
+    jobs: tuple[LocalTask, ...]
+    services: tuple[LocalService, ...]
     """Services and workers."""
     balancers: tuple[str, ...]
     """The one that most callers come through first."""
-    rules: tuple[ListenerRule, ...]
+    rules: tuple[LocalListenerRule, ...]
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of each model, `current` or the version that it is pinned to."""
     folder: Path = Path()
@@ -196,10 +196,10 @@ class Blueprint:
     """What AWS has and this machine has not, a sentence each."""
 
     @property
-    def trainers(self) -> tuple[Task, ...]:
+    def trainers(self) -> tuple[LocalTask, ...]:
         """The jobs that produce a model: who loads another's comes after it."""
         waiting = [each for each in self.jobs if each.produces]
-        order: list[Task] = []
+        order: list[LocalTask] = []
         while waiting:
             awaited = {each.produces for each in waiting}
             ready = [each for each in waiting if not (awaited - {each.produces}) & each.loads.keys()]
@@ -210,18 +210,18 @@ class Blueprint:
         return tuple(order)
 
     @property
-    def tasks(self) -> tuple[Task, ...]:
+    def tasks(self) -> tuple[LocalTask, ...]:
         """All of them: jobs, services and workers."""
         return (*self.jobs, *(each.task for each in self.services))
 
-    def job(self, name: str) -> Task:
+    def job(self, name: str) -> LocalTask:
         """The job of that name. Raises `Unknown`."""
         names = [each.name for each in self.jobs]
         if name not in names:
             raise Unknown(f"there is no job `{name}`; there are: {', '.join(names) or 'none'}")
         return self.jobs[names.index(name)]
 
-    def triggered(self, name: str) -> tuple[Task, str]:
+    def triggered(self, name: str) -> tuple[LocalTask, str]:
         """The job with the trigger `name`, or `JOB.NAME`, and the trigger's own name. Raises `Unknown`."""
         every = [(job, each) for job in self.jobs for each in job.triggers]
         found = [(job, each) for job, each in every if name in (each, f"{job.name}.{each}")]
@@ -283,12 +283,12 @@ def _names(plan: Plan, *phases: Phase) -> tuple[str, ...]:
     return tuple(stack.name for phase in phases for stack in plan.phase(phase))
 
 
-def _task(site: Site, workload: Workload, plan: Plan, folder: Path) -> Task:
+def _task(site: Site, workload: Workload, plan: Plan, folder: Path) -> LocalTask:
     declared = next(each for each in plan.tasks if each.name == workload.name)
     image = next((each for each in plan.images if each.name == declared.image), None)
     spec = workload.spec
     job = spec if isinstance(spec, JobSpec) else None
-    return Task(
+    return LocalTask(
         name=workload.name,
         kind=workload.kind.word,
         stack=declared.stack,
@@ -316,12 +316,12 @@ def _place_of(image: Image | None, folder: Path) -> Path:
     return (folder / image.context).parent
 
 
-def _service(workload: Workload, task: Task, stack: Stack) -> Service:
+def _service(workload: Workload, task: LocalTask, stack: Stack) -> LocalService:
     bodies = {each.logical_id: each.properties for each in stack.resources}
     properties: dict[str, Any] = next(each.properties for each in stack.resources if each.type == SERVICE)
     least, most = workload.room
     replicas = workload.replicas
-    service = Service(
+    service = LocalService(
         task=task,
         replicas=replicas.min if replicas else 1,
         groups=tuple(
@@ -336,7 +336,7 @@ def _service(workload: Workload, task: Task, stack: Stack) -> Service:
     return _alone(service) if service.fixed else service
 
 
-def _alone(service: Service) -> Service:
+def _alone(service: LocalService) -> LocalService:
     """One task at a time: two would listen on the same number."""
     return replace(service, replicas=min(service.replicas, 1), least=0, most=1)
 
@@ -357,7 +357,7 @@ def _target_group(service: str, route: Route, properties: Mapping[str, Any]) -> 
     )
 
 
-def _rules(workload: Workload, stack: Stack) -> Iterator[ListenerRule]:
+def _rules(workload: Workload, stack: Stack) -> Iterator[LocalListenerRule]:
     """Its listener rules, each at the balancer of the route whose target group it forwards to."""
     routes: dict[str, Route] = {route.target_groups[0]: route for route in workload.routes}
     for resource in stack.resources:
@@ -365,7 +365,7 @@ def _rules(workload: Workload, stack: Stack) -> Iterator[ListenerRule]:
             continue
         properties: dict[str, Any] = resource.properties
         target = next(each for each in _forwarded(properties["Actions"]) if each in routes)
-        yield ListenerRule(
+        yield LocalListenerRule(
             balancer=routes[target].spec.load_balancer,
             priority=int(properties["Priority"]),
             paths=_condition(properties, "path-pattern", "PathPatternConfig"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlopsgen.local.blueprint import Task
+from mlopsgen.local.blueprint import LocalTask
 from mlopsgen.local.mounts import SHARED_MEMORY, TMP, folder
 from mlopsgen.local.process import Program
 from mlopsgen.local.state import LABEL, MARK
@@ -52,7 +52,7 @@ class Containers:
         """Yes: they find the packages of their image."""
         return True
 
-    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Program]]:
+    def builds(self, task: LocalTask, built: Path) -> Iterator[tuple[str, Program]]:
         """The command that builds the task's image, with a name for people."""
         if task.image is None or task.context is None:
             return
@@ -74,11 +74,11 @@ class Containers:
             Program((*words, str(task.context)), dict(os.environ) | {MARK: self.mark}, built, BUILD_TIME),
         )
 
-    def lacks(self, task: Task) -> str | None:
+    def lacks(self, task: LocalTask) -> str | None:
         """Nothing."""
         return None
 
-    def prepare(self, task: Task, context: TaskContext) -> Started:
+    def prepare(self, task: LocalTask, context: TaskContext) -> Started:
         """See `Launcher`."""
         check_ports(task)
         id_ = secrets.token_hex(4)
@@ -116,7 +116,7 @@ class Containers:
             self._asked(name) if check else None,
         )
 
-    def _tag(self, task: Task) -> str:
+    def _tag(self, task: LocalTask) -> str:
         return f"{self.prefix}/{task.image}:local"
 
     def _asked(self, name: str) -> Health:
@@ -137,23 +137,23 @@ class Mixed:
         """Not all of them."""
         return False
 
-    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Program]]:
+    def builds(self, task: LocalTask, built: Path) -> Iterator[tuple[str, Program]]:
         """See `Launcher`."""
         return self._for(task).builds(task, built)
 
-    def lacks(self, task: Task) -> str | None:
+    def lacks(self, task: LocalTask) -> str | None:
         """See `Launcher`."""
         return self._for(task).lacks(task)
 
-    def prepare(self, task: Task, context: TaskContext) -> Started:
+    def prepare(self, task: LocalTask, context: TaskContext) -> Started:
         """See `Launcher`."""
         return self._for(task).prepare(task, context)
 
-    def _for(self, task: Task) -> Processes | Containers:
+    def _for(self, task: LocalTask) -> Processes | Containers:
         return self.processes if task.is_program else self.containers
 
 
-def _isolation(task: Task) -> list[str]:
+def _isolation(task: LocalTask) -> list[str]:
     container: Mapping[str, Any] = task.container
     memory = int(task.definition["memory"])
     # The engine refuses more processors than there are, which ECS would not have placed the task on.
@@ -173,7 +173,7 @@ def _isolation(task: Task) -> list[str]:
     return words
 
 
-def _mounted(task: Task, volumes: Path, own: Path) -> Iterator[str]:
+def _mounted(task: LocalTask, volumes: Path, own: Path) -> Iterator[str]:
     """The task's volumes.
 
     Space that lives as long as the task is a volume of the engine's, which takes over the permissions of the

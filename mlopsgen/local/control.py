@@ -20,8 +20,8 @@ LIMIT = 1 << 20
 ANSWER_TIME = 10
 """Seconds that a run gets to begin an answer: a busy one has begun by then, a suspended one never has."""
 
-Document = Mapping[str, Any]
-Action = Callable[[Document], AsyncIterator[Document]]
+ControlDocument = Mapping[str, Any]
+Action = Callable[[ControlDocument], AsyncIterator[ControlDocument]]
 
 
 class Unreachable(Exception):
@@ -36,7 +36,7 @@ class Control:
         token: str,
         task_token: str,
         actions: Mapping[str, Action],
-        credentials: Callable[[str], Awaitable[Document]],
+        credentials: Callable[[str], Awaitable[ControlDocument]],
     ) -> None:
         """`token` is for actions; `task_token` is what tasks get, and is good for credentials alone."""
         self._token = token
@@ -78,7 +78,7 @@ class Control:
         await reply(peer, 200, json.dumps(document).encode(), "application/json")
 
 
-def call(run: Run, action: str, **arguments: Any) -> Iterator[Document]:
+def call(run: Run, action: str, **arguments: Any) -> Iterator[ControlDocument]:
     """The client's side: what the action answers, as it comes. Raises `Unreachable`."""
     if not run.control:
         raise Unreachable("it is still starting")

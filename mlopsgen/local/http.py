@@ -22,7 +22,7 @@ HOP_BY_HOP = frozenset(
 )  # fmt: skip
 
 
-class Broken(Exception):
+class MalformedMessage(Exception):
     """The other side closed the connection, or spoke no HTTP."""
 
 
@@ -46,7 +46,7 @@ class Peer:
                     continue
                 return event
         except (h11.ProtocolError, OSError) as error:
-            raise Broken(str(error)) from error
+            raise MalformedMessage(str(error)) from error
 
     async def send(self, event: Any) -> None:
         """Send an event. Raises `Broken`."""
@@ -56,7 +56,7 @@ class Peer:
                 self.writer.write(data)
                 await self.writer.drain()
         except (h11.ProtocolError, OSError) as error:
-            raise Broken(str(error)) from error
+            raise MalformedMessage(str(error)) from error
 
     @property
     def reusable(self) -> bool:
@@ -92,11 +92,11 @@ async def body_of(peer: Peer, limit: int) -> bytes:
         if isinstance(event, h11.Data):
             body += event.data
             if len(body) > limit:
-                raise Broken(f"more than {limit} bytes")
+                raise MalformedMessage(f"more than {limit} bytes")
         elif isinstance(event, h11.EndOfMessage):
             return bytes(body)
         elif isinstance(event, h11.ConnectionClosed):
-            raise Broken("closed in the middle of a message")
+            raise MalformedMessage("closed in the middle of a message")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ async def ask(
                 if isinstance(event, h11.Response):
                     return Answer(event.status_code, await body_of(peer, limit))
                 if isinstance(event, h11.ConnectionClosed):
-                    raise Broken("closed without an answer")
+                    raise MalformedMessage("closed without an answer")
         finally:
             peer.writer.close()
 
@@ -181,7 +181,7 @@ class Server:
                 if not peer.reusable:
                     break
                 peer.http.start_next_cycle()
-        except Broken as error:
+        except MalformedMessage as error:
             with contextlib.suppress(Exception):
                 if peer.http.our_state in (h11.IDLE, h11.SEND_RESPONSE) and str(error):
                     await reply(peer, 400, b"bad request\n")

@@ -10,14 +10,14 @@ from mlopsgen.local.embedded import EmbeddedAws
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Inventory:
     """The things that one API call lists."""
 
     call: str
     names: tuple[str, ...]
 
 
-def inventory(aws: EmbeddedAws, prefix: str) -> Iterator[Found]:
+def inventory(aws: EmbeddedAws, prefix: str) -> Iterator[Inventory]:
     """What `prefix` owns, one API call at a time; calls that list nothing are left out."""
     import boto3
 
@@ -31,7 +31,7 @@ def inventory(aws: EmbeddedAws, prefix: str) -> Iterator[Found]:
     for call, names in _calls(client, prefix):
         found = tuple(sorted(names))
         if found:
-            yield Found(call, found)
+            yield Inventory(call, found)
 
 
 def _calls(client: Callable[[str], Any], prefix: str) -> Iterator[tuple[str, list[str]]]:

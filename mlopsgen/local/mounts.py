@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeAlias
 
-from mlopsgen.local.blueprint import Mount, Task
+from mlopsgen.local.blueprint import LocalMount, LocalTask
 
 SHARED_MEMORY = "/dev/shm"
 TMP = "/tmp"
@@ -14,7 +14,7 @@ Folders: TypeAlias = tuple[tuple[str, Path], ...]
 """What stands for each path of the container, the longest path first."""
 
 
-def folders(task: Task, volumes: Path, own: Path) -> Folders:
+def folders(task: LocalTask, volumes: Path, own: Path) -> Folders:
     """The folder of each volume, made where it is missing.
 
     What outlives tasks lies below `volumes`, the rest in the task's `own`. Shared memory is this machine's.
@@ -29,7 +29,7 @@ def folders(task: Task, volumes: Path, own: Path) -> Folders:
     return tuple(sorted(found.items(), key=lambda each: (-len(each[0]), each[0])))
 
 
-def folder(mount: Mount, volumes: Path, own: Path) -> Path:
+def folder(mount: LocalMount, volumes: Path, own: Path) -> Path:
     """What stands for a mount."""
     if mount.outlives:
         return volumes / mount.volume

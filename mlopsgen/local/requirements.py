@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlopsgen.diagnostics.fault import UserFault
-from mlopsgen.local.blueprint import Task
+from mlopsgen.local.blueprint import LocalTask
 from mlopsgen.local.tasks import words_of
 
 SHOWN = 3
@@ -49,7 +49,7 @@ class Import(NamedTuple):
     file: Path
 
 
-def check(tasks: Sequence[Task], folder: Path) -> None:
+def check(tasks: Sequence[LocalTask], folder: Path) -> None:
     """Raises `Unfit` if one of `tasks` would fail at its start, here or in its image.
 
     `folder` is the pipeline's.
@@ -76,7 +76,7 @@ def check(tasks: Sequence[Task], folder: Path) -> None:
                 )
 
 
-def differences(tasks: Sequence[Task], folder: Path) -> Iterator[str]:
+def differences(tasks: Sequence[LocalTask], folder: Path) -> Iterator[str]:
     """A sentence for each image whose packages, or whose Python, are others than those here."""
     seen: set[str | None] = set()
     here = f"{sys.version_info[0]}.{sys.version_info[1]}"

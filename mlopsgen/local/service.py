@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mlopsgen.local.balancer import Group, Target
-from mlopsgen.local.blueprint import Service
+from mlopsgen.local.blueprint import LocalService
 from mlopsgen.local.logs import Log, Logs
 from mlopsgen.local.process import Process, Program, run
 from mlopsgen.local.tasks import Launcher, Started, TaskContext, Unprepared, log_group, tail, words
@@ -59,7 +59,7 @@ class Tasks:
 
     def __init__(
         self,
-        service: Service,
+        service: LocalService,
         launcher: Launcher,
         logs: Logs,
         context: Callable[[], TaskContext],

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mlopsgen.diagnostics.fault import UserFault
-from mlopsgen.local.blueprint import Task
+from mlopsgen.local.blueprint import LocalTask
 from mlopsgen.local.embedded import no_proxy
 from mlopsgen.local.mounts import Folders, folders, relocated
 from mlopsgen.local.process import Program
@@ -87,13 +87,13 @@ class Launcher(Protocol):
     def isolates(self) -> bool:
         """Whether a program finds what its image has, and not what this machine has."""
 
-    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Program]]:
+    def builds(self, task: LocalTask, built: Path) -> Iterator[tuple[str, Program]]:
         """What has to be built first, from the compiled files in `built`."""
 
-    def lacks(self, task: Task) -> str | None:
+    def lacks(self, task: LocalTask) -> str | None:
         """Why no task of `task` can run here, if none can."""
 
-    def prepare(self, task: Task, context: TaskContext) -> Started:
+    def prepare(self, task: LocalTask, context: TaskContext) -> Started:
         """What to run for one more task of `task`. Raises `Unprepared`."""
 
 
@@ -109,11 +109,11 @@ class Processes:
         """No: they find the packages of this interpreter."""
         return False
 
-    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Program]]:
+    def builds(self, task: LocalTask, built: Path) -> Iterator[tuple[str, Program]]:
         """Nothing: they run from the source."""
         yield from ()
 
-    def lacks(self, task: Task) -> str | None:
+    def lacks(self, task: LocalTask) -> str | None:
         """A container engine, for images that are not built with `python`."""
         return (
             None
@@ -121,7 +121,7 @@ class Processes:
             else f"{foreign(task)}, and that takes a container engine ({self.without})"
         )
 
-    def prepare(self, task: Task, context: TaskContext) -> Started:
+    def prepare(self, task: LocalTask, context: TaskContext) -> Started:
         """See `Launcher`."""
         if lacking := self.lacks(task):
             raise Unprepared(f"`{task.name}` {lacking}")
@@ -159,7 +159,7 @@ class Processes:
         return Started(id_, command, port, health(task, port, found))
 
 
-def by_hand(task: Task, context: TaskContext) -> dict[str, Any]:
+def by_hand(task: LocalTask, context: TaskContext) -> dict[str, Any]:
     """How a user runs a task of `task` at a terminal: its variables, its words, and the folder to be in.
 
     It listens on its own port, since there is one of it. Raises `Unprepared`.
@@ -177,14 +177,14 @@ def by_hand(task: Task, context: TaskContext) -> dict[str, Any]:
     }
 
 
-def foreign(task: Task) -> str:
+def foreign(task: LocalTask) -> str:
     """Why it cannot be a process."""
     if task.dockerfile:
         return f"runs the image `{task.image}`, which has a Dockerfile of its own"
     return f"runs the image {task.container['image']}, which is not built here"
 
 
-def words_of(task: Task) -> tuple[str, ...]:
+def words_of(task: LocalTask) -> tuple[str, ...]:
     """What it runs: the task definition's words, or the image's own where that names none.
 
     An entry point takes the place of the image's command too, as in the container engine of ECS (Docker's
@@ -195,7 +195,7 @@ def words_of(task: Task) -> tuple[str, ...]:
     return entry + command or task.image_command
 
 
-def moved(word: str, task: Task, port: int, found: Folders = ()) -> str:
+def moved(word: str, task: LocalTask, port: int, found: Folders = ()) -> str:
     """A word of a command, with the folders and the port that the task has here."""
     option, equals, value = word.partition("=")
     if equals and option.startswith("-"):
@@ -205,7 +205,9 @@ def moved(word: str, task: Task, port: int, found: Folders = ()) -> str:
     return relocated(word, found)
 
 
-def variables(task: Task, context: TaskContext, id_: str, port: int, found: Folders = ()) -> dict[str, str]:
+def variables(
+    task: LocalTask, context: TaskContext, id_: str, port: int, found: Folders = ()
+) -> dict[str, str]:
     """What the task finds in its environment on ECS, with the embedded AWS in AWS's place."""
     named = {
         each["name"]: relocated(each["value"].replace("${AWS_ACCOUNT_ID}", context.account), found)
@@ -239,7 +241,7 @@ def variables(task: Task, context: TaskContext, id_: str, port: int, found: Fold
     }
 
 
-def _by_hand(task: Task, named: Mapping[str, str], context: TaskContext) -> Iterator[tuple[str, str]]:
+def _by_hand(task: LocalTask, named: Mapping[str, str], context: TaskContext) -> Iterator[tuple[str, str]]:
     """What the user's options change of a job's variables."""
     if context.parameters:
         merged = json.loads(named.get("PARAMETERS", "{}")) | dict(context.parameters)
@@ -252,13 +254,13 @@ def _by_hand(task: Task, named: Mapping[str, str], context: TaskContext) -> Iter
         yield "TRIGGER", context.trigger
 
 
-def gates_of(task: Task, own: Gates) -> Gates:
+def gates_of(task: LocalTask, own: Gates) -> Gates:
     """What a version that it produces has to reach: `own`, and the gates of the pipeline."""
     promotion = json.loads(variable(task, "PROMOTION") or '{"metrics": {}}')
     return laid_over(own, {name: Gate.of(each) for name, each in promotion["metrics"].items()})
 
 
-def health(task: Task, port: int, found: Folders = ()) -> Health | None:
+def health(task: LocalTask, port: int, found: Folders = ()) -> Health | None:
     """ECS's own check of the container, asking the port that the task has here."""
     check = task.container.get("healthCheck")
     if not check:
@@ -276,13 +278,13 @@ def health(task: Task, port: int, found: Folders = ()) -> Health | None:
     )
 
 
-def log_group(task: Task) -> str | None:
+def log_group(task: LocalTask) -> str | None:
     """Where its log driver sends what it prints."""
     options: Mapping[str, str] = task.container.get("logConfiguration", {}).get("options", {})
     return options.get("awslogs-group")
 
 
-def variable(task: Task, name: str) -> str | None:
+def variable(task: LocalTask, name: str) -> str | None:
     """The value of a variable in its task definition."""
     for each in task.container.get("environment", ()):
         if each["name"] == name:
@@ -290,7 +292,7 @@ def variable(task: Task, name: str) -> str | None:
     return None
 
 
-def location(task: Task, name: str, account: str) -> str | None:
+def location(task: LocalTask, name: str, account: str) -> str | None:
     """A location in the task's environment, such as `RAW_URI`."""
     value = variable(task, name)
     return None if value is None else value.replace("${AWS_ACCOUNT_ID}", account)
@@ -303,7 +305,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def check_ports(task: Task) -> None:
+def check_ports(task: LocalTask) -> None:
     """Raises `Unprepared` if somebody listens where it is to listen: all its ports but the main one stay."""
     for port in task.ports[1:]:
         with socket.socket() as probe:

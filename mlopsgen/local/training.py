@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlopsgen.local.account import Account, Stop
-from mlopsgen.local.blueprint import Task
+from mlopsgen.local.blueprint import LocalTask
 from mlopsgen.local.logs import Logs
 from mlopsgen.local.process import run
 from mlopsgen.local.show import Show, Tell, gist
@@ -20,7 +20,7 @@ from mlopsgen.promotion import Gates, NotPromoted
 NOTHING_TO_READ = "\n  Nothing was put into raw/, which it reads: `--data PATH` does that"
 
 
-def reads_raw(job: Task) -> bool:
+def reads_raw(job: LocalTask) -> bool:
     """Whether the job reads what `--data` uploads."""
     return variable(job, "RAW_URI") is not None
 
@@ -44,7 +44,7 @@ class Training:
         self._busy = asyncio.Lock()
 
     async def run(
-        self, job: Task, parameters: Mapping[str, Any], trigger: str = "", hear: Tell | None = None
+        self, job: LocalTask, parameters: Mapping[str, Any], trigger: str = "", hear: Tell | None = None
     ) -> str | None:
         """Run it, and promote the version that it publishes. Returns that. Raises `Stop`."""
         async with self._busy:
@@ -69,7 +69,7 @@ class Training:
         hear(what)
         return contextlib.nullcontext(hear)
 
-    async def _run_task(self, job: Task, context: TaskContext, tell: Tell) -> None:
+    async def _run_task(self, job: LocalTask, context: TaskContext, tell: Tell) -> None:
         def hear(line: str) -> None:
             if said := gist(line):
                 tell(said)
@@ -92,13 +92,13 @@ class Training:
                 raise Stop(f"{text}{tail(log.last)}\n  the whole log: {log.path}{empty}")
             tell(f"{text}; starting it again ({attempt + 1} of {job.attempts})")
 
-    async def _published(self, job: Task) -> set[str]:
+    async def _published(self, job: LocalTask) -> set[str]:
         uri = self._account.published_at(job)
         if uri is None:
             return set()
         return set(await self._account.ask(self._account.cloud.store(uri).versions))
 
-    async def _promote(self, job: Task, version: str, tell: Tell) -> None:
+    async def _promote(self, job: LocalTask, version: str, tell: Tell) -> None:
         account = self._account
         uri = account.published_at(job)
         assert uri is not None

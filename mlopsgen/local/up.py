@@ -16,10 +16,10 @@ from typing import Any
 from mlopsgen.artifacts import Artifact
 from mlopsgen.diagnostics.diagnostic import Rejected
 from mlopsgen.local.account import Account, Stop
-from mlopsgen.local.balancer import Balancer
-from mlopsgen.local.blueprint import Blueprint, Task, Unknown
+from mlopsgen.local.balancer import ReverseProxy
+from mlopsgen.local.blueprint import Blueprint, LocalTask, Unknown
 from mlopsgen.local.changes import unfollowed
-from mlopsgen.local.control import Control, Document
+from mlopsgen.local.control import Control, ControlDocument
 from mlopsgen.local.logs import Logs
 from mlopsgen.local.predict import Example, NotYet, Unpredictable, examples, predict
 from mlopsgen.local.process import run
@@ -93,7 +93,7 @@ class Local:
         self._account = Account(blueprint, folder, self._logs, mark.run, options.parameters, options.gates)
         self._training = Training(self._account, launcher, self._logs, folder, show)
         self._services: dict[str, Tasks] = {}
-        self._balancers: dict[str, Balancer] = {}
+        self._balancers: dict[str, ReverseProxy] = {}
         self.ready = False
         self._since = time.time()
         self._access = self._logs.open("load-balancer", "access", None)
@@ -198,7 +198,7 @@ class Local:
         self._where()
         self._became_ready()
 
-    def _jobs(self, only: str | None) -> tuple[Task, ...]:
+    def _jobs(self, only: str | None) -> tuple[LocalTask, ...]:
         """The jobs to run: one, or all that produce a model. Raises `Stop`."""
         if only is None:
             return self.blueprint.trainers
@@ -223,7 +223,7 @@ class Local:
                 except Failed as error:
                     raise Stop(str(error)) from None
 
-    async def _missing_version(self, task: Task) -> str | None:
+    async def _missing_version(self, task: LocalTask) -> str | None:
         """Why the task cannot start: it loads a version that nobody has trained here."""
         for model, version in task.loads.items():
             store = self._account.cloud.store(self._account.loaded_from(task, model))
@@ -306,11 +306,11 @@ class Local:
         groups = {name: group for each in self._services.values() for name, group in each.groups.items()}
         for name in self.blueprint.balancers:
             rules = [rule for rule in self.blueprint.rules if rule.balancer == name]
-            balancer = Balancer(rules, groups, self._access)
+            balancer = ReverseProxy(rules, groups, self._access)
             await self._listen(balancer, main=name == self.blueprint.balancers[0])
             self._balancers[name] = balancer
 
-    async def _listen(self, balancer: Balancer, *, main: bool) -> None:
+    async def _listen(self, balancer: ReverseProxy, *, main: bool) -> None:
         wanted = self._options.port if self._options.port is not None else PORT
         try:
             await balancer.open(wanted if main else 0)
@@ -379,7 +379,7 @@ class Local:
 
     # What other commands ask
 
-    async def _status(self, _: Document) -> AsyncIterator[Document]:
+    async def _status(self, _: ControlDocument) -> AsyncIterator[ControlDocument]:
         services = []
         for name, each in self._services.items():
             tasks = [
@@ -431,11 +431,11 @@ class Local:
             "logs": str(self._folder.logs),
         }
 
-    async def _stop_action(self, _: Document) -> AsyncIterator[Document]:
+    async def _stop_action(self, _: ControlDocument) -> AsyncIterator[ControlDocument]:
         yield {"stopping": True}
         self._stopped.set()
 
-    async def _environment_action(self, asked: Document) -> AsyncIterator[Document]:
+    async def _environment_action(self, asked: ControlDocument) -> AsyncIterator[ControlDocument]:
         """The variables of a workload with what it runs and where, or those of a client of AWS."""
         if not self._account.is_open:
             yield {"fault": "the embedded AWS is still starting: try once more in a moment"}
@@ -452,7 +452,7 @@ class Local:
         except Unprepared as error:
             yield {"fault": str(error)}
 
-    async def _restart_action(self, asked: Document) -> AsyncIterator[Document]:
+    async def _restart_action(self, asked: ControlDocument) -> AsyncIterator[ControlDocument]:
         """Replace the tasks of one service or worker, or of all that run."""
 
         async def work(tell: Tell) -> None:
@@ -470,17 +470,17 @@ class Local:
         async for each in self._do(work):
             yield each
 
-    async def _run_action(self, asked: Document) -> AsyncIterator[Document]:
+    async def _run_action(self, asked: ControlDocument) -> AsyncIterator[ControlDocument]:
         """Run jobs again, and let follow what loads the models."""
         async for each in self._do(partial(self._run_jobs, asked)):
             yield each
 
-    async def _do(self, what: Callable[[Tell], Any]) -> AsyncIterator[Document]:
+    async def _do(self, what: Callable[[Tell], Any]) -> AsyncIterator[ControlDocument]:
         """Do `what` while the run goes on; each line that it tells, then `done` or a `fault`."""
         if not self.ready:
             yield {"fault": "the run is still starting"}
             return
-        said: asyncio.Queue[Document | None] = asyncio.Queue()
+        said: asyncio.Queue[ControlDocument | None] = asyncio.Queue()
 
         async def work() -> None:
             try:
@@ -501,13 +501,13 @@ class Local:
             working.cancel()
             await asyncio.wait((working,))
 
-    async def _run_jobs(self, asked: Document, tell: Tell) -> None:
+    async def _run_jobs(self, asked: ControlDocument, tell: Tell) -> None:
         today = await self._today(tell)
         trigger = asked.get("trigger") or ""
         try:
             if trigger:
                 job, trigger = today.triggered(trigger)
-                jobs: tuple[Task, ...] = (job,)
+                jobs: tuple[LocalTask, ...] = (job,)
             else:
                 jobs = today.trainers if asked.get("job") is None else (today.job(asked["job"]),)
         except Unknown as error:

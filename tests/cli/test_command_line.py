@@ -202,15 +202,3 @@ def test_runs_as_a_module(tmp_path: Path):
     command = [sys.executable, "-m", "mlopsgen", "--version"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == run("--version", cwd=tmp_path).stdout
-
-
-def test_a_folder_that_is_gone_is_named(tmp_path: Path):
-    """Whoever stands in a folder that somebody has removed hears of that, and not of the output."""
-    (tmp_path / "gone").mkdir()
-    run = subprocess.run(
-        [sys.executable, "-c", "import os, sys; os.rmdir(os.getcwd()); from mlopsgen.cli import main; "
-         "sys.exit(main(['local', 'status']))"],
-        cwd=tmp_path / "gone", env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert run.returncode == 1
-    assert run.stderr == "mlopsgen: the current folder no longer exists: go to another one\n"

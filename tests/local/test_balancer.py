@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from mlopsgen.local.balancer import Balancer, Group, Target
-from mlopsgen.local.blueprint import ListenerRule, TargetGroup
+from mlopsgen.local.balancer import Group, ReverseProxy, Target
+from mlopsgen.local.blueprint import LocalListenerRule, TargetGroup
 from mlopsgen.local.http import Peer, Server, body_of, reply
 
 QUICK = TargetGroup(path="/health", interval=0.05, timeout=60, healthy=2, unhealthy=2, drain=60)
-EVERYTHING = ListenerRule("internal", 1, ("/*",), (), "api")
+EVERYTHING = LocalListenerRule("internal", 1, ("/*",), (), "api")
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -42,7 +42,7 @@ def slow(go: asyncio.Event) -> Callable[[Peer, Any], Awaitable[None]]:
 class Site:
     """A load balancer with its targets."""
 
-    def __init__(self, balancer: Balancer, group: Group, notes: list[str]) -> None:
+    def __init__(self, balancer: ReverseProxy, group: Group, notes: list[str]) -> None:
         self.balancer = balancer
         self.group = group
         self.notes = notes
@@ -78,10 +78,10 @@ async def becomes(target: Target, state: str) -> None:
 
 
 @asynccontextmanager
-async def site(settings: TargetGroup = QUICK, *rules: ListenerRule) -> AsyncIterator[Site]:
+async def site(settings: TargetGroup = QUICK, *rules: LocalListenerRule) -> AsyncIterator[Site]:
     """A load balancer without targets."""
     group, notes = Group(settings), []
-    made = Site(Balancer(rules or (EVERYTHING,), {"api": group}, notes.append), group, notes)
+    made = Site(ReverseProxy(rules or (EVERYTHING,), {"api": group}, notes.append), group, notes)
     await made.balancer.open(0)
     try:
         yield made
@@ -185,9 +185,9 @@ def test_with_no_healthy_target_the_unhealthy_ones_are_tried() -> None:
 def test_rules_lead_by_path_and_host_in_order_of_priority() -> None:
     """The first rule that fits wins; what fits none is answered with 404."""
     rules = (
-        ListenerRule("internal", 20, ("/api/*",), (), "api"),
-        ListenerRule("internal", 10, ("/api/closed*",), (), "nobody"),
-        ListenerRule("internal", 30, ("/?",), ("*.example.com",), "api"),
+        LocalListenerRule("internal", 20, ("/api/*",), (), "api"),
+        LocalListenerRule("internal", 10, ("/api/closed*",), (), "nobody"),
+        LocalListenerRule("internal", 30, ("/?",), ("*.example.com",), "api"),
     )
 
     async def steps() -> None:

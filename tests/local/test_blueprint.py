@@ -8,7 +8,7 @@ import pytest
 
 from mlopsgen.cli import main
 from mlopsgen.compile import compile_pipeline
-from mlopsgen.local.blueprint import Blueprint, Mount, Unknown, blueprint
+from mlopsgen.local.blueprint import Blueprint, LocalMount, Unknown, blueprint
 
 BASE = """\
 apiVersion: mlopsgen.io/v1
@@ -159,9 +159,9 @@ def test_tasks_are_read_as_ecs_reads_them() -> None:
     assert ticker.container["entryPoint"] == ["python", "-m", "app.tick"]
     assert (ticker.kind, ticker.context, ticker.folder) == ("worker", Path("/project/app"), Path("/project"))
     assert sorted(ticker.mounts) == [
-        Mount("cache", "/cache", read_only=True, outlives=True),
-        Mount("space", "/space"),
-        Mount("tmp", "/tmp"),
+        LocalMount("cache", "/cache", read_only=True, outlives=True),
+        LocalMount("space", "/space"),
+        LocalMount("tmp", "/tmp"),
     ]
     assert ticker.is_program
     assert not cacher.is_program

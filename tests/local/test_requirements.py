@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mlopsgen.local.blueprint import Task
+from mlopsgen.local.blueprint import LocalTask
 from mlopsgen.local.requirements import Requirement, Unfit, check, differences, imports, requirements
 
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def task(folder: Path, program: str, needs: str, **more: str) -> Task:
+def task(folder: Path, program: str, needs: str, **more: str) -> LocalTask:
     """A job whose package `model` has this program and these requirements."""
     (folder / "model").mkdir()
     (folder / "model" / "__init__.py").touch()
@@ -22,7 +22,7 @@ def task(folder: Path, program: str, needs: str, **more: str) -> Task:
     (folder / "model" / "requirements.txt").write_text(needs)
     for name, text in more.items():
         (folder / "model" / f"{name}.py").write_text(text)
-    return Task(
+    return LocalTask(
         name="trainer",
         kind="job",
         stack="training-trainer",

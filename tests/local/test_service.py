@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from mlopsgen.local.blueprint import Service, Task
+from mlopsgen.local.blueprint import LocalService, LocalTask
 from mlopsgen.local.logs import Logs
 from mlopsgen.local.process import Program
 from mlopsgen.local.service import Failed, Tasks
 from mlopsgen.local.state import MARK
 from mlopsgen.local.tasks import Started, TaskContext, Unprepared
 
-TASK = Task("ticker", "worker", "serving-ticker", {"containerDefinitions": [{"name": "ticker"}]}, None, None)
+TASK = LocalTask(
+    "ticker", "worker", "serving-ticker", {"containerDefinitions": [{"name": "ticker"}]}, None, None
+)
 PLACE = TaskContext("", "", "", "", "", "", Path(), Path())
 
 
@@ -30,13 +32,13 @@ class Clerk:
         self.running: Callable[[], int] = lambda: 0
         self.beside: list[int] = []
 
-    def builds(self, task: Task, built: Path) -> Iterator[tuple[str, Program]]:
+    def builds(self, task: LocalTask, built: Path) -> Iterator[tuple[str, Program]]:
         yield from ()
 
-    def lacks(self, task: Task) -> str | None:
+    def lacks(self, task: LocalTask) -> str | None:
         return None
 
-    def prepare(self, task: Task, place: TaskContext) -> Started:
+    def prepare(self, task: LocalTask, place: TaskContext) -> Started:
         if self.refuses:
             raise Unprepared("`ticker` cannot be started")
         self.count += 1
@@ -45,7 +47,7 @@ class Clerk:
         return Started(str(self.count), Program(("sleep", "1000"), environment, self.folder, 5), 0)
 
 
-def with_tasks(folder: Path, service: Service, work: Callable[[Tasks, Clerk], Awaitable[None]]) -> Clerk:
+def with_tasks(folder: Path, service: LocalService, work: Callable[[Tasks, Clerk], Awaitable[None]]) -> Clerk:
     """Do `work` with the tasks of a service, then stop them."""
 
     async def main() -> Clerk:
@@ -87,7 +89,7 @@ def test_old_and_new_tasks_keep_to_the_room_of_the_deployment(
         assert [each.started.id for each in tasks.running] == ["3", "4"]
         assert {each.state for each in tasks.running} == {"running"}
 
-    service = Service(TASK, replicas=2, least=least, most=most)
+    service = LocalService(TASK, replicas=2, least=least, most=most)
     assert with_tasks(tmp_path, service, twice).beside == beside
 
 
@@ -101,7 +103,7 @@ def test_a_task_that_cannot_be_started_leaves_the_old_ones(tmp_path: Path) -> No
             await tasks.deploy()
         assert [each.started.id for each in tasks.running] == ["1"]
 
-    with_tasks(tmp_path, Service(TASK, replicas=1), work)
+    with_tasks(tmp_path, LocalService(TASK, replicas=1), work)
 
 
 def test_a_parked_service_has_no_task(tmp_path: Path) -> None:
@@ -111,4 +113,4 @@ def test_a_parked_service_has_no_task(tmp_path: Path) -> None:
         await tasks.deploy()
         assert tasks.running == []
 
-    assert with_tasks(tmp_path, Service(TASK, replicas=0), work).count == 0
+    assert with_tasks(tmp_path, LocalService(TASK, replicas=0), work).count == 0

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlopsgen.local.blueprint import Task
+from mlopsgen.local.blueprint import LocalTask
 from mlopsgen.local.containers import Containers, Mixed
 from mlopsgen.local.tasks import Processes, Started, TaskContext, Unprepared, gates_of
 from mlopsgen.promotion import Gate
@@ -34,7 +34,7 @@ def place(tmp_path: Path) -> TaskContext:
     )
 
 
-def task(kind: str = "service", **container: Any) -> Task:
+def task(kind: str = "service", **container: Any) -> LocalTask:
     """A task of an image that is built with `python`, whose container has these properties."""
     mounts = container.pop("mountPoints", [])
     volumes = container.pop("volumes", [])
@@ -52,7 +52,7 @@ def task(kind: str = "service", **container: Any) -> Task:
         "volumes": [{"name": "tmp"}, *volumes],
     }
     here = Path(__file__).parent
-    return Task(
+    return LocalTask(
         name="api",
         kind=kind,
         stack="serving-api",
@@ -64,7 +64,7 @@ def task(kind: str = "service", **container: Any) -> Task:
     )
 
 
-def foreign(**container: Any) -> Task:
+def foreign(**container: Any) -> LocalTask:
     """A task of an image that is not built here."""
     found = task(image="redis:7", **container)
     return replace(found, context=None, image=None, image_command=(), folder=None)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mlopsgen.components.patches import policies, schema
 from mlopsgen.components.patches.references import Known, broken, circles
 from mlopsgen.components.patches.rights import changed_rights
-from mlopsgen.components.patches.schema import Fault, Path
+from mlopsgen.components.patches.schema import Path, PropertyFault
 from mlopsgen.components.patches.spec import PatchSpec
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
@@ -59,24 +59,24 @@ def _stack(plan: Plan, before: Stack, after: Stack, patches: Sequence[PatchSpec]
     for name in sorted(rings.keys() & touched):
         others = ", ".join(f"`{each}`" for each in sorted(rings[name]))
         message = f"it waits for {others}, and that for it: nothing could begin"
-        yield _told(REFERENCE, now[name], Fault((), message), patches)
+        yield _told(REFERENCE, now[name], PropertyFault((), message), patches)
     if any(were[name].document != now[name].document for name in touched if name in now):
         for each in changed_rights(plan, were, now):
-            fault = Fault(each.path, each.message, each.help)
+            fault = PropertyFault(each.path, each.message, each.help)
             yield _told(each.code, now[each.resource], fault, patches)
 
 
-def _faults(resource: Resource, known: Known) -> Iterator[tuple[str, Fault]]:
+def _faults(resource: Resource, known: Known) -> Iterator[tuple[str, PropertyFault]]:
     properties = resource.properties
     refused = tuple(schema.faults(resource.type, properties, known))
     yield from ((REFUSED, each) for each in refused if not each.reference)
     yield from ((REFERENCE, each) for each in refused if each.reference)
-    yield from ((REFERENCE, Fault(*each)) for each in broken(properties, known))
+    yield from ((REFERENCE, PropertyFault(*each)) for each in broken(properties, known))
     for document in policies.documents(resource.type, properties):
         yield from ((POLICY, each) for each in policies.faults(document, known))
 
 
-def _told(code: str, resource: Resource, fault: Fault, patches: Iterable[PatchSpec]) -> Patched:
+def _told(code: str, resource: Resource, fault: PropertyFault, patches: Iterable[PatchSpec]) -> Patched:
     """The fault at its place in the patch that reaches it best; of several, in the last."""
     own = [each for each in patches if each.resource == resource.logical_id] or [*patches]
     paths = [(_path(each, resource), each) for each in own]
@@ -107,7 +107,7 @@ def _nearness(path: Path, fault: Path) -> int:
     return 2 * same + (same == len(path))
 
 
-def _place(patch: PatchSpec, path: Path, fault: Fault) -> tuple[SpecPath, bool]:
+def _place(patch: PatchSpec, path: Path, fault: PropertyFault) -> tuple[SpecPath, bool]:
     """Where to point, and whether it is a key that is wrong there."""
     at: SpecPath = ("spec", "patches", patch.name)
     inside = fault.path[: len(path)] == path

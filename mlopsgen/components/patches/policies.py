@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple, TypeAlias
 
-from mlopsgen.aws.iam_actions import Action, Service, service, services
+from mlopsgen.aws.iam_actions import Action, ServiceActions, service, services
 from mlopsgen.aws.resource_schemas import identified_by_arn, schema
 from mlopsgen.components.patches.references import Known, is_function, shown_path
-from mlopsgen.components.patches.schema import Fault, Path
+from mlopsgen.components.patches.schema import Path, PropertyFault
 from mlopsgen.diagnostics.closest import closest
 from mlopsgen.document import Read
 
@@ -32,7 +32,7 @@ _PLACES: dict[str, dict[str, Kind]] = {
 }
 
 
-class Document(NamedTuple):
+class PolicyDocument(NamedTuple):
     """A policy document in a resource."""
 
     path: Path
@@ -40,38 +40,40 @@ class Document(NamedTuple):
     body: Read
 
 
-def documents(kind: str, properties: Mapping[str, Read]) -> Iterator[Document]:
+def documents(kind: str, properties: Mapping[str, Read]) -> Iterator[PolicyDocument]:
     """The policy documents of a resource of type `kind`, each with its path."""
     for name, what in _PLACES.get(kind, {}).items():
         if name in properties:
-            yield Document((name,), what, properties[name])
+            yield PolicyDocument((name,), what, properties[name])
     policies = properties.get("Policies") if kind == "AWS::IAM::Role" else None
     for index, each in enumerate(policies if isinstance(policies, list) else ()):
         if isinstance(each, dict) and "PolicyDocument" in each:
-            yield Document(("Policies", index, "PolicyDocument"), "identity", each["PolicyDocument"])
+            yield PolicyDocument(("Policies", index, "PolicyDocument"), "identity", each["PolicyDocument"])
 
 
-def faults(document: Document, known: Known) -> Iterator[Fault]:
+def faults(document: PolicyDocument, known: Known) -> Iterator[PropertyFault]:
     """What is wrong with a policy document."""
     body, path = document.body, document.path
     if not isinstance(body, dict):
         # JSON in a string is taken too, and not looked into.
         if not isinstance(body, str):
-            yield Fault(path, f"`{shown_path(path)}` takes a policy", "`{Version: …, Statement: […]}`")
+            yield PropertyFault(
+                path, f"`{shown_path(path)}` takes a policy", "`{Version: …, Statement: […]}`"
+            )
         return
     if is_function(body):
         return
     for name in sorted(body.keys() - {"Version", "Id", "Statement"}):
-        yield Fault(
+        yield PropertyFault(
             (*path, name), f"a policy has no `{name}`", "there are `Version`, `Id`, `Statement`", True
         )
     if body.get("Version") != _VERSION:
         said = f"`{body['Version']}`" if "Version" in body else "none"
         message = f"the policy's `Version` is {said}, with which `${{…}}` and newer words mean nothing"
-        yield Fault((*path, "Version"), message, f'`Version: "{_VERSION}"`')
+        yield PropertyFault((*path, "Version"), message, f'`Version: "{_VERSION}"`')
     found = body.get("Statement")
     if not found or not isinstance(found, list | dict):
-        yield Fault(path, "the policy has no `Statement`", "`Statement: [{Effect: Allow, …}]`")
+        yield PropertyFault(path, "the policy has no `Statement`", "`Statement: [{Effect: Allow, …}]`")
         return
     listed = found if isinstance(found, list) else [found]
     for index, each in enumerate(listed):
@@ -79,10 +81,10 @@ def faults(document: Document, known: Known) -> Iterator[Fault]:
         if isinstance(each, dict):
             yield from _statement(_Statement(at, document.kind, each, known))
         else:
-            yield Fault(at, "a statement is a map", "`{Effect: Allow, Action: …, Resource: …}`")
+            yield PropertyFault(at, "a statement is a map", "`{Effect: Allow, Action: …, Resource: …}`")
     sids = [each.get("Sid") for each in listed if isinstance(each, dict) and "Sid" in each]
     for sid in sorted({str(each) for each in sids if sids.count(each) > 1}):
-        yield Fault((*path, "Statement"), f"two statements have the Sid `{sid}`", "give each its own")
+        yield PropertyFault((*path, "Statement"), f"two statements have the Sid `{sid}`", "give each its own")
 
 
 _VERSION = "2012-10-17"
@@ -114,7 +116,7 @@ class _Statement(NamedTuple):
             yield (*self.path, name), value
 
 
-def _statement(each: _Statement) -> Iterator[Fault]:
+def _statement(each: _Statement) -> Iterator[PropertyFault]:
     shape = tuple(_shape(each))
     yield from shape
     if not shape:
@@ -125,56 +127,58 @@ def _statement(each: _Statement) -> Iterator[Fault]:
             yield from _resources(each)
 
 
-def _shape(each: _Statement) -> Iterator[Fault]:
+def _shape(each: _Statement) -> Iterator[PropertyFault]:
     """The grammar of a statement (IAM user guide, "Grammar of the IAM JSON policy language")."""
     path, body = each.path, each.body
     for name in sorted(body.keys() - set(_WORDS)):
         close = closest(name, _WORDS)
         help_ = f"did you mean `{close}`?" if close else f"there are: {', '.join(_WORDS)}"
-        yield Fault((*path, name), f"a statement has no `{name}`", help_, key=True)
+        yield PropertyFault((*path, name), f"a statement has no `{name}`", help_, key=True)
     if body.get("Effect") not in ("Allow", "Deny"):
         said = f"takes no `{body['Effect']}`" if "Effect" in body else "is missing in the statement"
-        yield Fault((*path, "Effect"), f"`Effect` {said}", "one of `Allow`, `Deny`")
+        yield PropertyFault((*path, "Effect"), f"`Effect` {said}", "one of `Allow`, `Deny`")
     for name in ("Action", "Resource"):
         given = [word for word in (name, f"Not{name}") if body.get(word)]
         if len(given) > 1:
-            yield Fault((*path, given[1]), f"`{given[0]}` and `{given[1]}` cannot stand together", key=True)
+            yield PropertyFault(
+                (*path, given[1]), f"`{given[0]}` and `{given[1]}` cannot stand together", key=True
+            )
         elif not given and (name == "Action" or each.kind == "identity"):
-            yield Fault(path, f"the statement has no `{name}`", f"say on what it holds: `{name}: …`")
+            yield PropertyFault(path, f"the statement has no `{name}`", f"say on what it holds: `{name}: …`")
     if each.kind == "trust" and (body.get("Resource") or body.get("NotResource")):
         message = "who may assume a role is said without `Resource`: it holds for the role"
-        yield Fault((*path, "Resource"), message, "take it out", key=True)
+        yield PropertyFault((*path, "Resource"), message, "take it out", key=True)
     principal = "Principal" in body or "NotPrincipal" in body
     if each.kind == "identity" and principal:
         message = "a role's own policy names no `Principal`: it holds for the role"
-        yield Fault((*path, "Principal"), message, "take it out", key=True)
+        yield PropertyFault((*path, "Principal"), message, "take it out", key=True)
     if each.kind != "identity" and not principal:
-        yield Fault(path, "the statement does not say for whom it holds", "`Principal: {Service: …}`")
+        yield PropertyFault(path, "the statement does not say for whom it holds", "`Principal: {Service: …}`")
     sid = body.get("Sid")
     if each.kind == "identity" and isinstance(sid, str) and not re.fullmatch(r"[A-Za-z0-9]*", sid):
-        yield Fault((*path, "Sid"), f"`Sid` takes no `{sid}`", "letters and digits")
+        yield PropertyFault((*path, "Sid"), f"`Sid` takes no `{sid}`", "letters and digits")
 
 
-def _actions(each: _Statement) -> Iterator[Fault]:
+def _actions(each: _Statement) -> Iterator[PropertyFault]:
     if each.allows and each.body.get("NotAction"):
         message = "`Allow` with `NotAction` gives every action there is but these"
-        yield Fault((*each.path, "NotAction"), message, "name the actions in `Action`", key=True)
+        yield PropertyFault((*each.path, "NotAction"), message, "name the actions in `Action`", key=True)
     for path, action in (*each.actions, *_texts(each.each("NotAction"))):
         if action == "*":
             if each.allows and each.kind != "resource":
-                yield Fault(path, "`*` allows every action of every service", "name the actions")
+                yield PropertyFault(path, "`*` allows every action of every service", "name the actions")
             continue
         name, colon, verb = action.partition(":")
         if not colon or not verb:
-            yield Fault(path, f"`{action}` is no action", "`SERVICE:ACTION`, such as `s3:GetObject`")
+            yield PropertyFault(path, f"`{action}` is no action", "`SERVICE:ACTION`, such as `s3:GetObject`")
         elif name.lower() not in services():
             close = closest(name.lower(), services())
             help_ = f"did you mean `{close}:{verb}`?" if close else "`SERVICE:ACTION`, such as `s3:GetObject`"
-            yield Fault(path, f"IAM knows no service `{name}`", help_)
+            yield PropertyFault(path, f"IAM knows no service `{name}`", help_)
         elif (held := service(name.lower())) and not _meant(held, verb):
             known = {stated.name: lower for lower, stated in held.actions.items()}
             close = closest(f"{held.name}:{verb}", known)
-            yield Fault(
+            yield PropertyFault(
                 path, f"IAM knows no action `{action}`", f"did you mean `{close}`?" if close else None
             )
 
@@ -183,7 +187,7 @@ def _texts(found: Iterable[tuple[Path, Read]]) -> tuple[tuple[Path, str], ...]:
     return tuple((path, each) for path, each in found if isinstance(each, str))
 
 
-def _meant(held: Service, verb: str) -> tuple[Action, ...]:
+def _meant(held: ServiceActions, verb: str) -> tuple[Action, ...]:
     """The actions that a name, perhaps with `*` and `?`, stands for."""
     if "*" in verb or "?" in verb:
         pattern = verb.lower().replace("[", "[[]")
@@ -207,7 +211,7 @@ def _single(each: _Statement) -> Iterator[tuple[Path, Action]]:
             yield path, held.actions[verb.lower()]
 
 
-def _resources(each: _Statement) -> Iterator[Fault]:
+def _resources(each: _Statement) -> Iterator[PropertyFault]:
     """Each action gets a resource that it can act on, and `*` is left to those that take none."""
     given = tuple(each.each("Resource"))
     if not given:
@@ -220,19 +224,19 @@ def _resources(each: _Statement) -> Iterator[Fault]:
         if not action.resources:
             if not everything and None not in arns and "*" not in str(arns):
                 message = f"`{action.name}` acts on no single resource: with these ARNs it allows nothing"
-                yield Fault(path, message, '`Resource: "*"`, in a statement of its own')
+                yield PropertyFault(path, message, '`Resource: "*"`, in a statement of its own')
         elif everything:
             if action.narrow and action.name not in _WHOLE and each.allows and not each.body.get("Condition"):
                 message = f'`Resource: "*"` gives `{action.name}` on everything that the account may reach'
-                yield Fault(path, message, f"name what it is for: `{_like(action.resources)}`")
+                yield PropertyFault(path, message, f"name what it is for: `{_like(action.resources)}`")
         elif None not in arns and not any(fits(arn, action) for arn in arns if arn):
             message = f"`{action.name}` acts on none of these resources, so that it allows nothing"
-            yield Fault(path, message, f"it takes `{_like(action.resources)}`")
+            yield PropertyFault(path, message, f"it takes `{_like(action.resources)}`")
     if everything and each.allows and not each.body.get("Condition"):
         for path, action_word in each.actions:
             if action_word.endswith(":*"):
                 message = f'`{action_word}` on `"*"` gives the whole service'
-                yield Fault(path, message, "name the actions, and what they are for")
+                yield PropertyFault(path, message, "name the actions, and what they are for")
 
 
 _WHOLE = frozenset(("cloudwatch:DescribeAlarms", "logs:GetQueryResults"))
@@ -250,16 +254,16 @@ def _like(arns: Iterable[str]) -> str:
     return "` or `".join(arn.replace(".*", "NAME") for arn in shown)
 
 
-def _arn(path: Path, value: Read, known: Known) -> Iterator[Fault]:
+def _arn(path: Path, value: Read, known: Known) -> Iterator[PropertyFault]:
     """A resource is an ARN or `*`."""
     match value:
         case str() if value != "*" and not value.startswith("arn:") and not value.startswith("*"):
-            yield Fault(path, f"`{value}` is no ARN", "such as `arn:aws:s3:::BUCKET/*`")
+            yield PropertyFault(path, f"`{value}` is no ARN", "such as `arn:aws:s3:::BUCKET/*`")
         case {"Ref": str(target)} if target in known.resources:
             kind = known.resources[target]
             if schema(kind) is not None and not identified_by_arn(kind):
                 message = f"`Ref` of `{target}` gives no ARN"
-                yield Fault(path, message, f"`{{Fn::GetAtt: [{target}, Arn]}}` gives one")
+                yield PropertyFault(path, message, f"`{{Fn::GetAtt: [{target}, Arn]}}` gives one")
 
 
 def text(value: Read) -> str | None:
@@ -344,23 +348,23 @@ _OF_CREDENTIALS = frozenset(("ec2:roledelivery", "ec2:sourceinstancearn", "ssm:s
 """Keys of a service that every request of its credentials carries, to whatever service (the same page)."""
 
 
-def _conditions(each: _Statement) -> Iterator[Fault]:
+def _conditions(each: _Statement) -> Iterator[PropertyFault]:
     condition = each.body.get("Condition", {})
     path = (*each.path, "Condition")
     if not isinstance(condition, dict):
-        yield Fault(path, "`Condition` takes a map", "`{StringEquals: {KEY: VALUE}}`")
+        yield PropertyFault(path, "`Condition` takes a map", "`{StringEquals: {KEY: VALUE}}`")
         return
     for operator, keys in condition.items():
         if not _OPERATOR.fullmatch(operator):
-            yield Fault(
+            yield PropertyFault(
                 (*path, operator), f"IAM knows no operator `{operator}`", _operator(operator), key=True
             )
         elif not isinstance(keys, dict):
-            yield Fault((*path, operator), f"`{operator}` takes a map", "`{KEY: VALUE}`")
+            yield PropertyFault((*path, operator), f"`{operator}` takes a map", "`{KEY: VALUE}`")
         else:
             for key in keys:
                 for message, help_ in _key(key, operator, each):
-                    yield Fault((*path, operator, key), message, help_, key=True)
+                    yield PropertyFault((*path, operator, key), message, help_, key=True)
 
 
 def _operator(word: str) -> str | None:
@@ -405,7 +409,7 @@ def _among(lower: str, keys: Iterable[str]) -> bool:
     )
 
 
-def _principals(each: _Statement) -> Iterator[Fault]:
+def _principals(each: _Statement) -> Iterator[PropertyFault]:
     """Whom a policy of a resource, or of who may assume a role, lets in."""
     if each.kind == "identity":
         return
@@ -413,17 +417,21 @@ def _principals(each: _Statement) -> Iterator[Fault]:
     path = (*each.path, "Principal")
     if isinstance(principal, dict) and not is_function(principal):
         for name in sorted(principal.keys() - {"AWS", "CanonicalUser", "Federated", "Service"}):
-            yield Fault((*path, name), f"`Principal` has no `{name}`", "one of `AWS`, `Federated`, `Service`")
+            yield PropertyFault(
+                (*path, name), f"`Principal` has no `{name}`", "one of `AWS`, `Federated`, `Service`"
+            )
         for word in _many(principal.get("Service", ())):
             if isinstance(word, str) and not re.fullmatch(r"[a-z0-9.-]+\.amazonaws\.com(\.cn)?", word):
-                yield Fault(
+                yield PropertyFault(
                     (*path, "Service"), f"`{word}` is no service", "such as `ecs-tasks.amazonaws.com`"
                 )
     elif principal not in ("*", None):
-        yield Fault(path, "`Principal` takes a map", "such as `{Service: ecs-tasks.amazonaws.com}`")
+        yield PropertyFault(path, "`Principal` takes a map", "such as `{Service: ecs-tasks.amazonaws.com}`")
     anybody = principal == "*" or (isinstance(principal, dict) and "*" in _many(principal.get("AWS", ())))
     if each.allows and not each.body.get("Condition") and (anybody or "NotPrincipal" in each.body):
-        yield Fault(path, "this lets anybody in, of any account", "name who it is for, or a `Condition`")
+        yield PropertyFault(
+            path, "this lets anybody in, of any account", "name who it is for, or a `Condition`"
+        )
 
 
 def _many(value: Read) -> list[Read]:

@@ -19,7 +19,7 @@ DROPPED = "W256"
 _ROLE = "AWS::IAM::Role"
 
 
-class Change(NamedTuple):
+class RightsChange(NamedTuple):
     """A resource before and after its patches."""
 
     before: Resource

@@ -24,7 +24,7 @@ LISTED = 24
 """How many choices a help lists at most."""
 
 
-class Fault(NamedTuple):
+class PropertyFault(NamedTuple):
     """What is wrong at one place of a resource."""
 
     path: Path
@@ -36,7 +36,7 @@ class Fault(NamedTuple):
     """Whether it is about what a function gives."""
 
 
-def faults(kind: str, properties: Read, known: Known) -> Iterator[Fault]:
+def faults(kind: str, properties: Read, known: Known) -> Iterator[PropertyFault]:
     """What of the properties a resource of type `kind` does not take; nothing if its schema is not known."""
     stated = schema(kind)
     if stated is not None:
@@ -44,7 +44,7 @@ def faults(kind: str, properties: Read, known: Known) -> Iterator[Fault]:
         yield from _Reader(kind, stated.get("definitions", {}), known).read(properties, stated, ())
 
 
-def _read_only(kind: str, properties: Read) -> Iterator[Fault]:
+def _read_only(kind: str, properties: Read) -> Iterator[PropertyFault]:
     for pointer in sorted(resource_type(kind).read_only):
         path = tuple(pointer.split("/"))
         node: object = properties
@@ -53,7 +53,7 @@ def _read_only(kind: str, properties: Read) -> Iterator[Fault]:
         # Of a map that AWS fills, it is each part that cannot be set.
         if node is not _NOTHING and not isinstance(node, dict):
             message = f"`{shown_path(path)}` is AWS's to say: a template can read it, not set it"
-            yield Fault(path, message, "take it out", key=True)
+            yield PropertyFault(path, message, "take it out", key=True)
 
 
 _NOTHING = object()
@@ -66,7 +66,7 @@ class _Reader(NamedTuple):
     definitions: Schema
     known: Known
 
-    def read(self, value: Read, stated: Schema, path: Path) -> Iterator[Fault]:
+    def read(self, value: Read, stated: Schema, path: Path) -> Iterator[PropertyFault]:
         """What `stated` does not take of the value at `path`."""
         if "$ref" in stated:
             target = self.definitions[stated["$ref"].removeprefix("#/definitions/")]
@@ -74,13 +74,15 @@ class _Reader(NamedTuple):
         kinds = _kinds(stated)
         if is_function(value):
             if found := misplaced(value, stated, kinds, path, self.known):
-                yield Fault(path, *found, reference=True)
+                yield PropertyFault(path, *found, reference=True)
             return
         if value is None:
-            yield Fault(path, f"`{shown_path(path)}` is null, which no template can hold", "leave it out")
+            yield PropertyFault(
+                path, f"`{shown_path(path)}` is null, which no template can hold", "leave it out"
+            )
             return
         if kinds and not any(_is(value, kind) for kind in kinds):
-            yield Fault(path, f"`{shown_path(path)}` takes {_words(kinds)}, not {_called(value)}")
+            yield PropertyFault(path, f"`{shown_path(path)}` takes {_words(kinds)}, not {_called(value)}")
             return
         match value:
             case dict():
@@ -91,7 +93,7 @@ class _Reader(NamedTuple):
                 yield from _scalar(value, stated, path)
         yield from self._choices(value, stated, path)
 
-    def _map(self, value: dict[str, Read], stated: Schema, path: Path) -> Iterator[Fault]:
+    def _map(self, value: dict[str, Read], stated: Schema, path: Path) -> Iterator[PropertyFault]:
         properties: Schema = stated.get("properties", {})
         patterns: Schema = stated.get("patternProperties", {})
         closed = stated.get("additionalProperties") is False
@@ -101,11 +103,11 @@ class _Reader(NamedTuple):
             elif fits := [below for pattern, below in patterns.items() if re.search(pattern, name)]:
                 yield from self.read(each, fits[0], (*path, name))
             elif closed:
-                yield Fault((*path, name), *self._unknown(name, properties, path), key=True)
+                yield PropertyFault((*path, name), *self._unknown(name, properties, path), key=True)
         for name in stated.get("required", ()):
             if name not in value:
                 message = f"`{name}` is missing{_inside(path, self.kind)}"
-                yield Fault(path, message, f"required: {_listed(stated['required'])}")
+                yield PropertyFault(path, message, f"required: {_listed(stated['required'])}")
         yield from _together(value, stated, path, self.kind)
 
     def _unknown(self, name: str, properties: Iterable[str], path: Path) -> tuple[str, str | None]:
@@ -120,19 +122,21 @@ class _Reader(NamedTuple):
             return message, f"did you mean `{close}`?"
         return message, f"there are: {_listed(settable)}" if properties else None
 
-    def _list(self, value: list[Read], stated: Schema, path: Path) -> Iterator[Fault]:
+    def _list(self, value: list[Read], stated: Schema, path: Path) -> Iterator[PropertyFault]:
         least, most = stated.get("minItems", 0), stated.get("maxItems")
         if len(value) < least or (most is not None and len(value) > most):
             bounds = f"{least} to {most}" if most is not None else f"at least {least}"
-            yield Fault(path, f"`{shown_path(path)}` has {len(value)} items; it takes {bounds}")
+            yield PropertyFault(path, f"`{shown_path(path)}` has {len(value)} items; it takes {bounds}")
         if stated.get("uniqueItems"):
             for index, each in enumerate(value):
                 if each in value[:index]:
-                    yield Fault((*path, index), f"`{shown_path(path)}` has one item twice", "take one out")
+                    yield PropertyFault(
+                        (*path, index), f"`{shown_path(path)}` has one item twice", "take one out"
+                    )
         for index, each in enumerate(value):
             yield from self.read(each, stated.get("items", {}), (*path, index))
 
-    def _choices(self, value: Read, stated: Schema, path: Path) -> Iterator[Fault]:
+    def _choices(self, value: Read, stated: Schema, path: Path) -> Iterator[PropertyFault]:
         for each in stated.get("allOf", ()):
             yield from self.read(value, each, path)
         for word in ("anyOf", "oneOf"):
@@ -143,12 +147,12 @@ class _Reader(NamedTuple):
             if all(found):
                 if len(required) == len(found):
                     names = _listed((" and ".join(each) for each in required), " or ")
-                    yield Fault(path, f"{names} is missing{_inside(path, self.kind)}")
+                    yield PropertyFault(path, f"{names} is missing{_inside(path, self.kind)}")
                 else:
                     yield from min(found, key=len)
             elif word == "oneOf" and len(required) == len(found) and sum(not each for each in found) > 1:
                 names = _listed(" and ".join(each) for each in required)
-                yield Fault(path, f"of {names} one alone can stand{_inside(path, self.kind)}")
+                yield PropertyFault(path, f"of {names} one alone can stand{_inside(path, self.kind)}")
 
 
 _BESIDE = frozenset((
@@ -158,14 +162,14 @@ _BESIDE = frozenset((
 """What a resource has beside its properties (CloudFormation template reference, "Resource attributes")."""
 
 
-def _together(value: Mapping[str, Read], stated: Schema, path: Path, kind: str) -> Iterator[Fault]:
+def _together(value: Mapping[str, Read], stated: Schema, path: Path, kind: str) -> Iterator[PropertyFault]:
     """What can, or cannot, stand beside what."""
     given: list[str] = stated.get("requiredXor", [])
     present = [name for name in given if name in value]
     if given and not present:
-        yield Fault(path, f"one of {_listed(given)} is missing{_inside(path, kind)}")
+        yield PropertyFault(path, f"one of {_listed(given)} is missing{_inside(path, kind)}")
     if len(present) > 1:
-        yield Fault(
+        yield PropertyFault(
             (*path, present[-1]), f"{_listed(present, ' and ')} cannot stand together", "keep one", key=True
         )
     told: set[frozenset[str]] = {frozenset(present)}
@@ -175,38 +179,38 @@ def _together(value: Mapping[str, Read], stated: Schema, path: Path, kind: str) 
             if name in value and other in value and pair not in told:
                 told.add(pair)
                 message = f"`{name}` and `{other}` cannot stand together{_inside(path, kind)}"
-                yield Fault((*path, name), message, "keep one of the two", key=True)
+                yield PropertyFault((*path, name), message, "keep one of the two", key=True)
     for name, others in stated.get("dependentRequired", {}).items():
         for other in others:
             if name in value and other not in value:
-                yield Fault(
+                yield PropertyFault(
                     (*path, name), f"`{name}` needs `{other}` beside it{_inside(path, kind)}", key=True
                 )
 
 
-def _scalar(value: Read, stated: Schema, path: Path) -> Iterator[Fault]:
+def _scalar(value: Read, stated: Schema, path: Path) -> Iterator[PropertyFault]:
     text, where = as_text(value), shown_path(path)
     choices = [as_text(each) for each in stated.get("enum", stated.get("enumCaseInsensitive", ()))]
     if "const" in stated:
         choices = [as_text(stated["const"])]
     fold = "enumCaseInsensitive" in stated
     if choices and (text.lower() if fold else text) not in choices:
-        yield Fault(path, f"`{where}` takes no `{text}`", _of_choices(text, choices))
+        yield PropertyFault(path, f"`{where}` takes no `{text}`", _of_choices(text, choices))
         return
     number = _as_number(value)
     low, high = stated.get("minimum"), stated.get("maximum")
     if number is not None and ((low is not None and number < low) or (high is not None and number > high)):
-        yield Fault(path, f"`{where}` takes {_range(low, high)}, not {text}")
+        yield PropertyFault(path, f"`{where}` takes {_range(low, high)}, not {text}")
     if _kinds(stated) - {"string"}:
         return
     least, most = stated.get("minLength", 0), stated.get("maxLength")
     if len(text) < least or (most is not None and len(text) > most):
         bounds = _range(least or None, most)
-        yield Fault(path, f"`{where}` takes {bounds} characters, and `{text}` has {len(text)}")
+        yield PropertyFault(path, f"`{where}` takes {bounds} characters, and `{text}` has {len(text)}")
     elif "pattern" in stated and not re.search(stated["pattern"], text):
-        yield Fault(path, f"`{where}` takes no `{text}`", f"it has the form `{stated['pattern']}`")
+        yield PropertyFault(path, f"`{where}` takes no `{text}`", f"it has the form `{stated['pattern']}`")
     elif message := _format(text, stated.get("format", ""), where):
-        yield Fault(path, *message)
+        yield PropertyFault(path, *message)
 
 
 def _format(text: str, form: str, where: str) -> tuple[str, str] | None:

@@ -30,7 +30,7 @@ _CONTEXTS = {"secretsmanager": "SecretARN", "ssm": "PARAMETER_ARN"}
 _READS = {"secretsmanager": "secretsmanager:GetSecretValue", "ssm": "ssm:GetParameters"}
 
 
-class Source(NamedTuple):
+class SecretSource(NamedTuple):
     """Where a secret lies."""
 
     service: str
@@ -72,7 +72,7 @@ def given(secret: SecretSpec) -> str:
     return secret.parameter or secret.secret or (reference.name if reference else "")
 
 
-def source(secret: SecretSpec) -> Source:
+def source(secret: SecretSpec) -> SecretSource:
     """The forms of a secret's reference."""
     word, kind = given(secret), service(secret)
     key = f":{secret.secret_key_ref.key}::" if secret.secret_key_ref else ""
@@ -81,22 +81,22 @@ def source(secret: SecretSpec) -> Source:
         _, partition, _, region, account, _ = word.split(":", 5)
         place = f"{region}:{account}"
         neighbours, keys = f"arn:{partition}:{kind}:{place}:{every}", f"arn:{partition}:kms:{place}:key/*"
-        return Source(kind, f"{word}{key}", word, neighbours, keys)
+        return SecretSource(kind, f"{word}{key}", word, neighbours, keys)
     neighbours, keys = arn(kind, every), arn("kms", "key/*")
     if kind == "ssm":
         # A `/` at the start of a parameter's name is not doubled in its ARN (AWS Systems Manager user guide,
         # "Restricting access to Parameter Store parameters using IAM policies").
         parameter = arn(kind, f"parameter/{word.removeprefix('/')}")
-        return Source(kind, parameter, parameter, neighbours, keys)
+        return SecretSource(kind, parameter, parameter, neighbours, keys)
     pattern = arn(kind, f"secret:{word}-??????")
-    return Source(kind, arn(kind, f"secret:{word}{key}"), pattern, neighbours, keys, "StringLike")
+    return SecretSource(kind, arn(kind, f"secret:{word}{key}"), pattern, neighbours, keys, "StringLike")
 
 
-def _read(name: str, each: Source) -> Grant:
+def _read(name: str, each: SecretSource) -> Grant:
     return Grant((_READS[each.service],), (each.pattern,), f"read secret {name}")
 
 
-def _decrypt(name: str, each: Source) -> Grant:
+def _decrypt(name: str, each: SecretSource) -> Grant:
     """Through its service, in the context of this secret alone."""
     context = f"kms:EncryptionContext:{_CONTEXTS[each.service]}"
     return Grant(
@@ -107,7 +107,7 @@ def _decrypt(name: str, each: Source) -> Grant:
     )
 
 
-def _bounds(each: Source) -> tuple[Grant, ...]:
+def _bounds(each: SecretSource) -> tuple[Grant, ...]:
     """What the boundary must hold: few words for any number of secrets."""
     return (
         Grant((_READS[each.service],), (each.neighbours,), "secrets"),
@@ -115,5 +115,5 @@ def _bounds(each: Source) -> tuple[Grant, ...]:
     )
 
 
-def _via(each: Source) -> tuple[str, str, Value]:
+def _via(each: SecretSource) -> tuple[str, str, Value]:
     return "StringEquals", "kms:ViaService", Sub(f"{each.service}.${{AWS::Region}}.${{AWS::URLSuffix}}")

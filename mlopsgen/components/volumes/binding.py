@@ -26,7 +26,7 @@ from mlopsgen.parts.policies import arn
 NFS = 2049
 
 
-class Source(NamedTuple):
+class VolumeSource(NamedTuple):
     """The ids of a file system and of the ways to it."""
 
     file_system: Value
@@ -73,15 +73,15 @@ def _bound(site: Site, workload: Workload, volume: VolumeSpec, mount: MountSpec)
     )
 
 
-def _source(volume: VolumeSpec) -> Source:
+def _source(volume: VolumeSpec) -> VolumeSource:
     given = volume.existing
     if given:
-        return Source(given.file_system_id, given.access_point_id, given.path, given.security_group_id)
+        return VolumeSource(given.file_system_id, given.access_point_id, given.path, given.security_group_id)
     name = volume.name
-    return Source(file_system_id(name), access_point_id(name), None, security_group_id(name))
+    return VolumeSource(file_system_id(name), access_point_id(name), None, security_group_id(name))
 
 
-def _configuration(source: Source) -> ecs.EFSVolumeConfiguration:
+def _configuration(source: VolumeSource) -> ecs.EFSVolumeConfiguration:
     """Encrypted on its way and with the task's role, which asks for the encryption (ECS API reference)."""
     way = ecs.AuthorizationConfig(IAM="ENABLED")
     if source.access_point:
