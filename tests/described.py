@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
@@ -19,7 +20,7 @@ NAMES = ["a", "b", "c-1", "c1", "x" * 32]
 BUILT_IN = ["raw", "models", "logs", "fargate", "fargate-spot", "public", "internal", "http", "default"]
 WORDS = {
     r"^[a-z](-?[a-z0-9])*$": [*NAMES, *BUILT_IN],
-    r"^[a-z]{2}(-[a-z]+)+-[0-9]$": ["eu-west-1", "eu-west-1", "us-west-1", "cn-north-1", "ap-xx-9"],
+    r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$": ["eu-west-1", "eu-west-1", "us-west-1", "cn-north-1", "ap-xx-9"],
     r"^arn:aws(-[a-z]+)*:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12}|aws)?:[^\s*?'\"\\$`]+$": [
         "arn:aws:acm:eu-west-1:123456789012:certificate/x", "arn:aws:iam::123456789012:role/x",
         "arn:aws:kms:eu-west-1:123456789012:key/x", "arn:aws:ssm:eu-west-1:123456789012:parameter/x",
@@ -39,9 +40,14 @@ PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
 
 
 @st.composite
-def documents(draw: st.DrawFn, anything: st.SearchStrategy[Any]) -> Any:
-    """A whole document, with `anything` where JSON may stand; what its workloads name is mostly there."""
-    author = Author(draw, anything, draw(st.sampled_from([1, 3, 9, 20])))
+def documents(
+    draw: st.DrawFn, anything: st.SearchStrategy[Any], known: Mapping[str, tuple[Any, ...]] | None = None
+) -> Any:
+    """A whole document, with `anything` where JSON may stand; what its workloads name is mostly there.
+
+    Where `known` has values for a key, most are such.
+    """
+    author = Author(draw, anything, draw(st.sampled_from([1, 3, 9, 20])), known or {})
     document = author.map(Pipeline)
     if draw(st.integers(0, 9)):
         _declare(document["spec"])
@@ -55,6 +61,7 @@ class Author:
     draw: st.DrawFn
     anything: st.SearchStrategy[Any]
     every: int
+    known: Mapping[str, tuple[Any, ...]]
 
     def map(self, model: type[BaseModel]) -> dict[str, Any]:
         """A map with the keys of a model, one of its choices among them."""
@@ -70,10 +77,18 @@ class Author:
             if name not in choices and (field.is_required() or name in OFTEN or self._now())
         }
         return {
-            key(name, field): self.value(*typed(field))
+            key(name, field): self._said(key(name, field), *typed(field))
             for name, field in fields.items()
             if name in written or name == taken
         }
+
+    def _said(self, name: str, kind: Any, marks: tuple[object, ...]) -> Any:
+        """What others say there, four times of five, or any value."""
+        said = [each for each in self.known.get(name, ()) if _fits(each, kind, marks)]
+        return self.draw(st.sampled_from(said)) if said and self._mostly() else self.value(kind, marks)
+
+    def _mostly(self) -> bool:
+        return self.draw(st.integers(0, 4)) > 0
 
     def _now(self) -> bool:
         return self.draw(st.integers(0, self.every)) == 0
@@ -120,6 +135,22 @@ class Author:
         return self.draw(st.text(PRINTABLE, min_size=_bound(marks, "min_length", 0), max_size=12))
 
 
+def patterns(kind: Any = Pipeline, marks: tuple[object, ...] = ()) -> Iterator[str]:
+    """Every pattern that a text of the language has to fit."""
+    if any(isinstance(each, Unit) for each in marks):
+        return
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        for name, field in kind.model_fields.items():
+            if name != "environments" and not is_later(field):
+                yield from patterns(*typed(field))
+    elif get_origin(kind) in (tuple, dict):
+        for each in get_args(kind):
+            if each is not Ellipsis:
+                yield from patterns(*bare(each))
+    elif kind is str and (pattern := _bound(marks, "pattern", None)):
+        yield pattern
+
+
 OFTEN = ("services", "workers", "jobs")
 """Without any of these a pipeline says little."""
 
@@ -128,6 +159,18 @@ def _quantities(unit: Unit) -> list[str]:
     if unit.word == "image":
         return [*NAMES, *unit.examples]
     return [*unit.examples, *(each for each in QUANTITIES if re.fullmatch(unit.pattern, each))]
+
+
+def _fits(value: Any, kind: Any, marks: tuple[object, ...]) -> bool:
+    """Whether a value that stands under such a key elsewhere can stand here."""
+    unit = next((each for each in marks if isinstance(each, Unit)), None)
+    if unit:
+        return isinstance(value, str) and re.fullmatch(unit.pattern, value) is not None
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if not isinstance(kind, type) or type(value) is not kind:
+        return False
+    return not isinstance(value, str) or re.search(_bound(marks, "pattern", ""), value) is not None
 
 
 def _bound(marks: tuple[object, ...], name: str, otherwise: Any) -> Any:

@@ -203,7 +203,7 @@ def test_a_fault_of_a_component_is_told_as_ours(
 
     def broken(site: Site, bindings: Bindings) -> Iterator[Declaration]:
         yield from declare(site, bindings)
-        scope = Scope(site, "registry", ("spec", "images"))
+        scope = Scope(site, "registry-app", ("spec", "images"))
         yield scope.resource(ecr.Repository("Broken", RepositoryName=Ref("Nowhere")))
 
     monkeypatch.chdir(project)
@@ -213,7 +213,7 @@ def test_a_fault_of_a_component_is_told_as_ours(
     said = capsys.readouterr()
     assert said.out == ""
     assert "this is a bug of mlopsgen" in said.err
-    assert "registry/Broken: refers to `Nowhere`, which stack `registry` does not have" in said.err
+    assert "registry-app/Broken: refers to `Nowhere`, which stack `registry-app` does not have" in said.err
     assert "pipeline.yaml:" not in said.err
     assert not (project / "generated").exists()
 

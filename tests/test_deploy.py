@@ -133,4 +133,4 @@ def test_a_failing_stack_stops_the_rest(tmp_path: Path):
             roll_out(there, generated, "default")
         names = [each["StackName"] for each in there("cloudformation").describe_stacks()["Stacks"]]
         assert "minimal-default-foundation" in names
-        assert "minimal-default-registry" not in names
+        assert "minimal-default-registry-app" not in names

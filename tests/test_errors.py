@@ -68,6 +68,16 @@ def schedules(count: int) -> str:
     )
 
 
+def triggers(count: int) -> str:
+    """That many triggers, an hour after each other."""
+    return ", ".join(f"{{name: t{n}, schedule: {{cron: '0 {n} * * *'}}}}" for n in range(count))
+
+
+def routes(count: int) -> str:
+    """That many ways in, each by a path of its own."""
+    return ", ".join(f"{{name: r{n}, paths: [/{n}]}}" for n in range(count))
+
+
 SERVICE = "{{name: s{number}, image: '{uri}', ingress: [{{name: web, paths: [/{number}]"
 
 # What would be too large to keep: each file is made when it is needed, and its whole text compared too.
@@ -85,6 +95,14 @@ MADE: dict[str, Callable[[], bytes | None]] = {
     "E301-large-template": lambda: (
         f"{HEAD}  images: [{{name: app}}]\n"
         f"  services: [{{name: api, image: app, env: {{{variables(900)}}}}}]\n"
+    ).encode(),
+    "E301-retries": lambda: (
+        f"{HEAD}  images: [{{name: train}}]\n  jobs: [{{name: trainer, image: train, "
+        f"retries: {{onLostCapacity: 10}}, triggers: [{triggers(3)}]}}]\n"
+    ).encode(),
+    "E301-routes": lambda: (
+        f"{HEAD}  images: [{{name: app}}]\n  services: [{{name: api, image: app, "
+        f"deployment: {{canary: {{}}}}, ingress: [{routes(5)}]}}]\n"
     ).encode(),
     "E302-many-resources": lambda: (
         f"{HEAD}  monitoring:\n    notify:\n"

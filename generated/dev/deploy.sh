@@ -2,7 +2,7 @@
 # Deploys imdb-sentiment to dev, stack by stack. Compiled by mlopsgen. Edit the pipeline, not this file.
 #
 #   ./deploy.sh                       every stack, in order
-#   ./deploy.sh network registry      only these
+#   ./deploy.sh network cluster       only these
 #   ./deploy.sh --until training       the first ones, before images are pushed
 #   ./deploy.sh --from training-sentiment-trainer the others, once they are
 #   ./deploy.sh --dry-run             change sets to look at, nothing changed
@@ -18,7 +18,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 PREFIX=imdb-sentiment-dev
 REGION=ap-southeast-1
-STACKS=(foundation access network cluster registry serving training training-sentiment-trainer serving-sentiment-api observability-sentiment-api)
+STACKS=(foundation access network cluster registry-sentiment-api registry-sentiment-trainer serving training training-sentiment-trainer serving-sentiment-api observability-sentiment-api)
 TAGS=(mlopsgen:environment=dev mlopsgen:pipeline=imdb-sentiment team=time-series)
 
 fail() {
@@ -127,7 +127,9 @@ for stack in "${STACKS[@]}"; do
       cluster)
         capabilities=(--capabilities CAPABILITY_IAM)
         ;;
-      registry)
+      registry-sentiment-api)
+        ;;
+      registry-sentiment-trainer)
         ;;
       serving)
         ;;

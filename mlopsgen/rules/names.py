@@ -51,7 +51,6 @@ def names_too_long(scene: Scene) -> Iterable[Finding]:
 def _lists(scene: Scene) -> Iterator[tuple[str, SpecPath, tuple[Item, ...]]]:
     """Lists whose items become logical ids of one stack, or names of one kind: (what, place, items)."""
     spec = scene.site.spec
-    yield "image", ("spec", "images"), spec.images
     yield "bucket", ("spec", "buckets"), spec.buckets
     yield "volume", ("spec", "volumes"), spec.volumes
     yield "pool", ("spec", "capacity"), spec.capacity

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from math import ceil
 
+from mlopsgen.components.jobs.spec import JobSpec
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
 from mlopsgen.document import Document
-from mlopsgen.model.plan import Stack
+from mlopsgen.model.plan import Resource, Stack
+from mlopsgen.model.workload import Workload
 from mlopsgen.rules.registry import Planned, plan_rule
 
 # What `aws cloudformation deploy` takes without a bucket, and what CloudFormation takes at all (AWS
@@ -28,7 +31,8 @@ TASK_DEFINITION_BYTES = 65_536
     "E301",
     "a template that must be uploaded",
     """`aws cloudformation deploy` takes templates up to 51,200 bytes by itself. Each workload has a stack of its
-    own, so this comes from one workload that says very much, such as hundreds of environment variables.""",
+    own, so this comes from one workload that says very much, such as hundreds of environment variables, many
+    retries of many triggers, or five routes with two target groups each.""",
 )
 def template_bytes(planned: Planned) -> Iterable[Finding]:
     """A template can be deployed without a bucket to upload it to."""
@@ -54,7 +58,50 @@ def _large(planned: Planned, stack: Stack, size: int) -> tuple[SpecPath, str]:
     largest = max(patches, key=lambda index: patches[index], default=None)
     if largest is not None and patches[largest] > size // 3:
         return ("spec", "patches", largest, "value"), "let the patch say less"
+    own = next((each for each in planned.site.workloads if each.stack == stack.name), None)
+    if own:
+        return _of_workload(own, stack, size)
     return _cause(stack), "split the pipeline in two, or say less at this place"
+
+
+def _of_workload(workload: Workload, stack: Stack, size: int) -> tuple[SpecPath, str]:
+    """What of a workload makes its template so large, and how much of it there can be."""
+    routes, whole = workload.routes, sum(map(_size, stack.resources))
+    # As far above the limit as the template is, in the measure of `_size`.
+    over = whole * (size - TEMPLATE_BYTES) / size
+    by_route = sum(_size(each) for each in stack.resources if _of_a_route(each, workload))
+    if routes and by_route > whole / 2:
+        fit = len(routes) - ceil(over * len(routes) / by_route)
+        return (*workload.origin, "ingress"), (
+            f"{fit} of these {len(routes)} routes fit: let one route take several hosts and paths, or give some "
+            "routes to a second service"
+        )
+    again = [_size(each) for each in stack.resources if each.origin == (*workload.origin, "retries")]
+    if isinstance(workload.spec, JobSpec) and sum(again) > whole / 2:
+        retries, triggers = workload.spec.retries.on_lost_capacity, len(workload.spec.triggers)
+        fit = retries - ceil(over * retries / sum(again))
+        of_each = f"each of {triggers} triggers" if triggers > 1 else "the trigger"
+        many = f"{fit} fit" if fit > 1 else "one fits" if fit == 1 else "none fits"
+        return (*workload.origin, *_AGAIN), (
+            f"a retry is a rule for {of_each} and one for runs that people start, of which {many}: retry less "
+            "often, or let a second job have some of the triggers"
+        )
+    inside = _cause(stack, workload.origin)
+    return inside, "say less at this place, or split it in two"
+
+
+_AGAIN = ("retries", "onLostCapacity")
+
+
+def _of_a_route(resource: Resource, workload: Workload) -> bool:
+    """Whether there is one such resource for each route."""
+    return resource.logical_id.startswith(tuple(each.logical_id for each in workload.routes)) or (
+        len(resource.origin) > 4 and resource.origin[:4] == (*workload.origin, "ingress")
+    )
+
+
+def _size(resource: Resource) -> int:
+    return len(json.dumps(resource.document))
 
 
 @plan_rule(
@@ -130,11 +177,12 @@ def event_rules(planned: Planned) -> Iterable[Finding]:
                 )
 
 
-def _cause(stack: Stack) -> SpecPath:
-    """The part of the pipeline that most of the stack comes from."""
+def _cause(stack: Stack, inside: SpecPath = ()) -> SpecPath:
+    """The part of the pipeline, or of what is `inside`, that most of the stack comes from."""
     sizes: dict[SpecPath, int] = {}
     for each in stack.resources:
-        sizes[each.origin] = sizes.get(each.origin, 0) + len(json.dumps(each.document))
+        if each.origin[: len(inside)] == inside:
+            sizes[each.origin] = sizes.get(each.origin, 0) + len(json.dumps(each.document))
     return max(sizes, key=lambda path: sizes[path])
 
 

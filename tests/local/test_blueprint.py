@@ -60,7 +60,7 @@ def test_stacks_come_by_phase_and_not_by_name() -> None:
 """
     )
     assert "training-counter" not in found.before_images
-    assert {"registry", "network", "cluster"} <= {*found.before_images}
+    assert {"registry-app", "registry-train", "network", "cluster"} <= {*found.before_images}
     assert {"training-counter", "serving-people"} <= {*found.before_model}
     assert "serving-registry" in found.after_model
     assert [each.task.name for each in found.services] == ["people", "registry"]

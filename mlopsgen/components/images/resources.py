@@ -1,4 +1,7 @@
-"""One private repository for each image that is built here and that some workload runs."""
+"""A private repository, in a stack of its own, for each image that is built here and that a workload runs.
+
+So a pipeline may have as many images as it likes: templates are bounded, and stacks are not.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +11,20 @@ from collections.abc import Iterator
 from troposphere import GetAtt, ecr
 
 from mlopsgen.model.binding import Bindings
-from mlopsgen.model.names import logical
 from mlopsgen.model.plan import Declaration, FlowNode, StackDescription
 from mlopsgen.model.site import Site
 from mlopsgen.parts.key import key_arn
 from mlopsgen.parts.resource import Scope, output
 
-STACK = "registry"
-
 
 def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
     """Tags never move, pushed images are scanned, old ones expire."""
-    yield StackDescription(STACK, "image repositories")
     for name in sorted({each.image.name for each in site.workloads if each.image}):
-        scope = Scope(site, STACK, ("spec", "images", name))
-        repository = _repository(site, name)
-        yield scope.resource(repository)
-        uri = GetAtt(repository.title, "RepositoryUri")
-        yield output(STACK, f"{repository.title}Uri", uri, f"Where image {name} is pushed")
+        stack = f"registry-{name}"
+        yield StackDescription(stack, f"repository of image {name}")
+        yield Scope(site, stack, ("spec", "images", name)).resource(_repository(site, name))
+        uri = GetAtt("Repository", "RepositoryUri")
+        yield output(stack, "RepositoryUri", uri, f"Where image {name} is pushed")
         yield FlowNode(f"image:{name}", name, "image")
 
 
@@ -34,7 +33,7 @@ def _repository(site: Site, name: str) -> ecr.Repository:
     key = key_arn(site)
     own = {"EncryptionType": "KMS", "KmsKey": key} if key else {"EncryptionType": "AES256"}
     return ecr.Repository(
-        f"{logical(name)}Repository",
+        "Repository",
         RepositoryName=site.repository(name),
         ImageTagMutability="IMMUTABLE",
         ImageScanningConfiguration=ecr.ImageScanningConfiguration(ScanOnPush=spec.scan_on_push),

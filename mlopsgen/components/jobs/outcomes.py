@@ -34,8 +34,7 @@ def attempt_group(site: Site, job: Workload, attempt: int, trigger: str | None) 
 
 def lost(site: Site, job: Workload, attempt: int, trigger: str | None) -> dict[str, Body]:
     """The attempt lost its capacity or found none: a retry may take over from its last checkpoint."""
-    group = [attempt_group(site, job, attempt, trigger)]
-    return _stopped(site, [{"group": group, **each} for each in _lost(job)])
+    return _stopped(site, _lost(job), group=[attempt_group(site, job, attempt, trigger)])
 
 
 def failed(site: Site, job: Workload) -> dict[str, Body]:
@@ -86,10 +85,10 @@ def _lost(job: Workload) -> list[dict[str, Body]]:
     return ways
 
 
-def _stopped(site: Site, ways: list[dict[str, Body]]) -> dict[str, Body]:
-    """A task of the cluster stopped, in one of these ways."""
+def _stopped(site: Site, ways: list[dict[str, Body]], **more: Body) -> dict[str, Body]:
+    """A task of the cluster stopped, in one of these ways, and all that is said besides holds."""
     return {
         "source": ["aws.ecs"],
         "detail-type": ["ECS Task State Change"],
-        "detail": {"clusterArn": [cluster_arn(site)], "lastStatus": ["STOPPED"], "$or": ways},
+        "detail": {"clusterArn": [cluster_arn(site)], "lastStatus": ["STOPPED"], **more, "$or": ways},
     }

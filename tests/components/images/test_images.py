@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mlopsgen.compile import compile_pipeline
 from mlopsgen.components.images import rules
 from mlopsgen.model.plan import Plan
 from mlopsgen.rules.registry import Scene, SpecRule
@@ -27,7 +28,8 @@ def test_an_image_that_several_run_has_one_repository():
         "  images: [{name: app}, {name: unused}]\n"
         "  services: [{name: one, image: app}, {name: two, image: app}]\n"
     )
-    assert [each.logical_id for each in stack(found, "registry").resources] == ["AppRepository"]
+    assert [each.logical_id for each in stack(found, "registry-app").resources] == ["Repository"]
+    assert [each.name for each in found.stacks if each.name.startswith("registry")] == ["registry-app"]
     for name in ("serving-one", "serving-two"):
         assert pulls(found, "ap-southeast-1:123456789012:repository/demo-default/app", name)
 
@@ -64,7 +66,7 @@ def test_a_public_image_takes_no_right():
     """Public registries ask nobody."""
     found = plan("  services: [{name: api, image: 'public.ecr.aws/docker/library/nginx:1.27'}]\n")
     assert "ecr" not in str(statements(found, "serving-api", "ExecutionRole"))
-    assert "registry" not in {each.name for each in found.stacks}
+    assert not [each.name for each in found.stacks if each.name.startswith("registry")]
 
 
 def test_without_a_key_repositories_are_encrypted_by_aws():
@@ -72,9 +74,27 @@ def test_without_a_key_repositories_are_encrypted_by_aws():
     found = plan(
         "  encryption: {awsManaged: {}}\n  images: [{name: app}]\n  services: [{name: api, image: app}]\n"
     )
-    assert properties(found, "registry", "AppRepository")["EncryptionConfiguration"] == {
+    assert properties(found, "registry-app", "Repository")["EncryptionConfiguration"] == {
         "EncryptionType": "AES256"
     }
+
+
+def test_a_pipeline_may_have_hundreds_of_images():
+    """No template grows with the number of images, however many labels each repository has."""
+    names = [f"model-{number}" for number in range(300)]
+    images = "".join(f"    - {{name: {name}, context: app}}\n" for name in names)
+    services = "".join(f"    - {{name: {name}, image: {name}}}\n" for name in names)
+    text = f"""\
+apiVersion: mlopsgen.io/v1
+kind: Pipeline
+metadata: {{name: demo, labels: {{team: "{"x" * 200}", owner: "{"y" * 200}"}}}}
+spec:
+  aws: {{region: eu-west-1}}
+  images:
+{images}  services:
+{services}"""
+    (found,) = compile_pipeline(text, "pipeline.yaml")
+    assert len([each for each in found.plan.stacks if each.name.startswith("registry-")]) == 300
 
 
 def findings(rule: SpecRule, folder: Path, images: str) -> list[str]:

@@ -2,7 +2,7 @@
 # Deploys everything to default, stack by stack. Compiled by mlopsgen. Edit the pipeline, not this file.
 #
 #   ./deploy.sh                       every stack, in order
-#   ./deploy.sh network registry      only these
+#   ./deploy.sh network cluster       only these
 #   ./deploy.sh --until volumes        the first ones, before images are pushed
 #   ./deploy.sh --from training-trainer the others, once they are
 #   ./deploy.sh --dry-run             change sets to look at, nothing changed
@@ -18,7 +18,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 PREFIX=everything-default
 REGION=eu-west-1
-STACKS=(foundation access network cluster registry serving training volumes training-trainer serving-api observability-api people)
+STACKS=(foundation access network cluster registry-app registry-train serving training volumes training-trainer serving-api observability-api people)
 TAGS=(cost-center=4711 mlopsgen:environment=default mlopsgen:pipeline=everything team=platform)
 
 fail() {
@@ -129,7 +129,9 @@ for stack in "${STACKS[@]}"; do
       cluster)
         capabilities=(--capabilities CAPABILITY_IAM)
         ;;
-      registry)
+      registry-app)
+        ;;
+      registry-train)
         ;;
       serving)
         ;;
