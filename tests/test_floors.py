@@ -30,6 +30,7 @@ FLOORS = (
     ("mlopsgen/rules/*", "mlopsgen/components/*/rules"),
     ("mlopsgen/lower",),
     ("mlopsgen/text/*", "mlopsgen/manifest", "mlopsgen/artifacts"),
+    ("mlopsgen/motion/*",),
     ("mlopsgen/emit/*",),
     ("mlopsgen/compile",),
     ("mlopsgen/promotion", "mlopsgen/local/*"),

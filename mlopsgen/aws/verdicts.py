@@ -35,6 +35,23 @@ def may_replace(name: str, old: Mapping[str, object], new: Mapping[str, object])
     return _changed(kind.maybe_create_only | settable, old, new) if kind.updatable else frozenset()
 
 
+def replaces_after_all(
+    name: str, old: Mapping[str, object], new: Mapping[str, object], update_policy: Mapping[str, object]
+) -> frozenset[str]:
+    """Of the changed properties that may replace the resource, those that do.
+
+    `update_policy` is the resource's attribute of that name. Where nothing says when it happens, it does.
+    """
+    found = may_replace(name, old, new)
+    if name == "AWS::AutoScaling::AutoScalingGroup":
+        # A group changes in place, unless it is told to be replaced (CloudFormation template reference,
+        # "UpdatePolicy attribute", AutoScalingReplacingUpdate).
+        replacing = update_policy.get("AutoScalingReplacingUpdate")
+        asked = isinstance(replacing, Mapping) and str(replacing.get("WillReplace")).lower() == "true"
+        return found if asked else frozenset()
+    return found
+
+
 def refuses(name: str, old: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:
     """The changed properties for which CloudFormation refuses the update."""
     return _changed(_FIXED.get(name, frozenset()), old, new)
@@ -47,6 +64,39 @@ def renames(name: str) -> frozenset[str]:
     """
     kind = resource_type(name)
     return frozenset() if kind.deletes_first else kind.names
+
+
+def names_within(name: str) -> tuple[str, ...]:
+    """The properties that say within what the names of a type are unique; none for a region, or all of AWS."""
+    return _WITHIN.get(name, ())
+
+
+def named_everywhere(name: str) -> bool:
+    """Whether a name is taken in all regions of the account, or even in all accounts."""
+    return name in _EVERYWHERE
+
+
+_WITHIN = {
+    # Put by name for one scalable target (Application Auto Scaling API reference, PutScalingPolicy).
+    "AWS::ApplicationAutoScaling::ScalingPolicy": ("ResourceId", "ScalingTargetId"),
+    "AWS::EC2::SecurityGroup": ("VpcId",),
+    # "Service names must be unique within a cluster" (Amazon ECS API reference, CreateService).
+    "AWS::ECS::Service": ("Cluster",),
+    "AWS::Events::Rule": ("EventBusName",),
+    "AWS::IAM::Policy": ("Groups", "Roles", "Users"),
+    "AWS::IAM::RolePolicy": ("RoleName",),
+    "AWS::Logs::LogStream": ("LogGroupName",),
+    "AWS::Logs::MetricFilter": ("LogGroupName",),
+    "AWS::Logs::SubscriptionFilter": ("LogGroupName",),
+    "AWS::Scheduler::Schedule": ("GroupName",),
+    "AWS::ServiceDiscovery::Service": ("NamespaceId",),
+}
+# IAM is global (IAM user guide, "IAM identifiers"); a bucket's name is one of a whole partition (Amazon S3 user
+# guide, "Bucket naming rules"), a dashboard's one of the account (CloudWatch API reference, PutDashboard).
+_EVERYWHERE = frozenset({
+    "AWS::CloudWatch::Dashboard", "AWS::IAM::Group", "AWS::IAM::InstanceProfile", "AWS::IAM::ManagedPolicy",
+    "AWS::IAM::OIDCProvider", "AWS::IAM::Role", "AWS::IAM::User", "AWS::S3::Bucket",
+})  # fmt: skip
 
 
 def holds_data(name: str) -> str | None:

@@ -1,0 +1,1 @@
+"""What AWS refuses, interrupts and loses: a file for each service, found by its presence."""

@@ -1,0 +1,60 @@
+"""What is deployed: finished templates in the order of their deployment, and how they are delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+"""A template's values. Intrinsic functions are in their long form: `{"Fn::GetAtt": ["Vpc", "CidrBlock"]}`."""
+
+Template: TypeAlias = Mapping[str, Json]
+
+
+class StackTemplate(NamedTuple):
+    """One stack: its name without the set's prefix, and its template."""
+
+    name: str
+    template: Template
+
+
+class TemplateSet(NamedTuple):
+    """All templates of one environment: what one run of `deploy.sh` brings to one account and region.
+
+    A set is what `generated/ENVIRONMENT` holds: templates, the order in which `deploy.sh` deploys them, the
+    prefix of their stacks' names in AWS, the region, and the tags that every stack gets. A stack may stand in
+    the order more than once, with another template each time: shared stacks grow first and shrink last.
+    """
+
+    prefix: str
+    region: str
+    stacks: tuple[StackTemplate, ...]
+    """In the order of deployment."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """The stacks' tags, sorted; the two of mlopsgen say to which pipeline and environment a stack belongs."""
+
+    def stack_name(self, name: str) -> str:
+        """The stack's name in AWS."""
+        return f"{self.prefix}-{name}" if self.prefix else name
+
+    @property
+    def owner(self) -> tuple[str, ...]:
+        """What tells the stacks of this pipeline and environment from all others: its own tags' values."""
+        found = dict(self.tags)
+        return tuple(found.get(f"mlopsgen:{word}", "") for word in ("pipeline", "environment"))
+
+
+class Delivery(NamedTuple):
+    """How a set is brought to AWS: what `deploy.sh` does beside deploying one stack after the other."""
+
+    passes_parameters: bool = True
+    """Whether the path of each SSM parameter is passed each time.
+
+    What is not passed stays as the stack has it (`UsePreviousValue`), whatever the template's default says.
+    """
+    prunes: bool = False
+    """Whether stacks that the set no longer has are deleted, before others are deployed."""
+    imports: bool = False
+    """Whether resources are taken back that were kept and whose names the template gives."""
+    waits_minutes: int | None = None
+    """How long it waits for one stack; None for as long as it takes."""
