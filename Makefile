@@ -53,7 +53,7 @@ build: $(VENV)/.core
 
 # Accept what the compiler writes now as what is expected; review the diff like code.
 bless: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --bless tests/test_golden.py tests/test_errors.py tests/cli/test_language.py
+	$(BIN)/pytest -n 2 --bless tests/test_golden.py tests/test_errors.py tests/cli/test_language.py tests/motion/test_edits.py
 	$(BIN)/mlopsgen build pipeline.yaml
 
 # The versions that the tests have passed with, for everybody who works on mlopsgen. They are resolved on the

@@ -163,6 +163,7 @@ def resource_type(name: str) -> ResourceType:
     )
 
 
+@cache
 def known(name: str) -> bool:
     """Whether there is such a type in the table: templates may hold others, by patches."""
     return f"\n{name}\n" in _text()

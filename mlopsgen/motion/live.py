@@ -18,7 +18,7 @@ class Live:
 
     region: str
     stack: str
-    """The stack's full name; empty for what no stack has any more."""
+    """The full name of the stack that has it; empty for what no stack has any more."""
     short: str
     """The stack's name without its prefix, the one that it was made in."""
     logical_id: str
@@ -26,6 +26,8 @@ class Live:
     number: int
     """The how-manieth resource of this logical id it is."""
     properties: Mapping[str, Json]
+    stack_name: str = ""
+    """The full name of the stack that it was made in, which stays when it leaves the stack."""
     version: int = 1
     """How often its content was made anew in place: launch templates have versions."""
     deletion: str = "Delete"
@@ -43,7 +45,7 @@ class Live:
         that name is the same to everybody.
         """
         named = self.named
-        return f"${{{self.type}:{named}}}" if named else f"${{{self.short}/{self.logical_id}#{self.number}}}"
+        return f"${{{self.type}:{named}}}" if named else f"${{{self.stack_name}/{self.logical_id}#{self.number}}}"
 
     @cached_property
     def named(self) -> str | None:
@@ -143,7 +145,7 @@ class Account(NamedTuple):
     """In the order in which they were first deployed."""
     kept: tuple[Live, ...] = ()
     """What left its stack and was not deleted."""
-    born: Mapping[tuple[str, str, str], int] = {}
+    born: Mapping[tuple[str, str], int] = {}
     """How many resources each logical id of each stack has had."""
 
     def resources(self) -> Iterator[Live]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from mlopsgen.motion.stacks import Delivery, Json, StackTemplate, Template, TemplateSet
+from mlopsgen.motion.stacks import Delivery, Json, Prunes, StackTemplate, Template, TemplateSet
 
 SCRIPT = "deploy.sh"
 _STACK = re.compile(r"stacks/([^/]+)\.ya?ml")
@@ -44,7 +44,7 @@ def read(files: Mapping[str, str]) -> TemplateSet:
     )
 
 
-def delivery(files: Mapping[str, str], *, prunes: bool = False) -> Delivery:
+def delivery(files: Mapping[str, str], *, prunes: Prunes = "never") -> Delivery:
     """How the folder's `deploy.sh` delivers, as far as its text shows. Whether it prunes is asked."""
     script = files.get(SCRIPT, "")
     parameters = (

@@ -62,7 +62,7 @@ def forecast(old: TemplateSet | None, new: TemplateSet, delivery: Delivery = DEL
 
 def settled(account: Account, templates: TemplateSet) -> Account:
     """The account with a set in it, taking for granted that it could be deployed."""
-    return _Replay(account, templates, Delivery(prunes=True, imports=True), checks=False).run().account
+    return _Replay(account, templates, Delivery(prunes="around", imports=True), checks=False).run().account
 
 
 def deploy(
@@ -104,13 +104,16 @@ class _Replay:
 
     def run(self) -> Forecast:
         """Take every step, until one fails."""
-        failed = self._prune()
+        left = self._left()
+        used = [each for each in left if self.delivery.prunes == "around" and self._used(each, left)]
+        failed = self._prune([each for each in left if each not in used])
         waiting = [each.name for each in self.templates.stacks]
         while not failed and waiting:
             entry = self.templates.stacks[-len(waiting)]
             stack = _Stack(self, entry)
             failed = entry.name if stack.deploy() else None
             waiting.pop(0)
+        failed = failed or self._prune(used)
         if self.checks and not failed:
             ending = Ending(self.account, self.world, tuple(self.steps))
             for rule in endings():
@@ -209,9 +212,9 @@ class _Replay:
 
     # Stacks that the set no longer has.
 
-    def _prune(self) -> str | None:
-        for stack in reversed(self._left()):
-            if not (self.delivery.prunes and self._ours(stack)):
+    def _prune(self, stacks: list[LiveStack]) -> str | None:
+        for stack in reversed(stacks):
+            if self.delivery.prunes == "never" or not self._ours(stack):
                 for live in stack.resources.values():
                     self.step("orphan", live)
                 if self.checks:
@@ -239,6 +242,19 @@ class _Replay:
             and (each.region != self.templates.region or each.name not in names)
             and each.resources
         ]
+
+    def _used(self, stack: LiveStack, left: list[LiveStack]) -> bool:
+        """Whether a stack that stays names something of this one."""
+        names = [f"${{{stack.name}/"]
+        names += [each.named for each in stack.resources.values() if each.named]
+        names += [each.word("ManagedPolicyName") or names[0] for each in stack.resources.values()]
+        return any(
+            name in each.text
+            for other in self.stacks.values()
+            if other not in left and other.region == stack.region
+            for each in other.resources.values()
+            for name in names
+        )
 
     def _ours(self, stack: LiveStack) -> bool:
         return stack.region == self.templates.region and stack.owner == self.templates.owner
@@ -343,6 +359,7 @@ class _Stack:
             str(body["Type"]),
             old.number if old else self._number(name),
             properties,
+            self.name,
             old.version if old else 1,
             str(body.get("DeletionPolicy") or "Delete"),
             str(body.get("UpdateReplacePolicy") or "Delete"),
@@ -494,14 +511,14 @@ class _Stack:
 
     def _ref(self, name: str) -> Json:
         found = self._need(name)
-        return found.ref() if found else f"${{{self.entry.name}/{name}}}"
+        return found.ref() if found else f"${{{self.name}/{name}}}"
 
     def _attribute(self, name: str, path: str) -> Json:
         found = self._need(name)
-        return found.attribute(path) if found else f"${{{self.entry.name}/{name}}}.{path}"
+        return found.attribute(path) if found else f"${{{self.name}/{name}}}.{path}"
 
     def _number(self, name: str) -> int:
-        key = (self.region, self.name, name)
+        key = (self.name, name)
         self.replay.born[key] = self.replay.born.get(key, 0) + 1
         return self.replay.born[key]
 

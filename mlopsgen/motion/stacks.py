@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 """A template's values. Intrinsic functions are in their long form: `{"Fn::GetAtt": ["Vpc", "CidrBlock"]}`."""
@@ -44,6 +44,14 @@ class TemplateSet(NamedTuple):
         return tuple(found.get(f"mlopsgen:{word}", "") for word in ("pipeline", "environment"))
 
 
+Prunes: TypeAlias = Literal["never", "first", "around"]
+"""When stacks are deleted that a set no longer has.
+
+`first`: before anything is deployed. `around`: those that no other stack uses first, so that shared stacks can
+let go of what these used; and those that others use once all is deployed, when nobody does any more.
+"""
+
+
 class Delivery(NamedTuple):
     """How a set is brought to AWS: what `deploy.sh` does beside deploying one stack after the other."""
 
@@ -52,8 +60,8 @@ class Delivery(NamedTuple):
 
     What is not passed stays as the stack has it (`UsePreviousValue`), whatever the template's default says.
     """
-    prunes: bool = False
-    """Whether stacks that the set no longer has are deleted, before others are deployed."""
+    prunes: Prunes = "never"
+    """When stacks are deleted that the set no longer has."""
     imports: bool = False
     """Whether resources are taken back that were kept and whose names the template gives."""
     waits_minutes: int | None = None

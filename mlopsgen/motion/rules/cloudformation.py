@@ -197,4 +197,4 @@ def _points_to_gone(ending: Ending) -> Iterator[Said]:
             yield Said(f"it names {name[2:-1].partition('#')[0]}, as it was, and that is gone", about=each)
 
 
-_MADE = re.compile(r"\$\{[a-z0-9-]+/[A-Za-z0-9]+#[0-9]+\}")
+_MADE = re.compile(r"\$\{[A-Za-z0-9-]+/[A-Za-z0-9]+#[0-9]+\}")

@@ -1,0 +1,159 @@
+"""Edits of known pipelines, there and back: what is compiled can be deployed, changed and changed back."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from mlopsgen.motion.live import Account
+from mlopsgen.motion.outcome import Action
+from mlopsgen.motion.replay import Forecast, deploy, settled
+from mlopsgen.motion.stacks import Delivery, TemplateSet
+from tests.motion.known import Edit, base, bases, changed, compiled, edits, pairs
+
+DELIVERIES = {
+    "pruned": Delivery(prunes="around", imports=True),
+    "left": Delivery(prunes="never", imports=True),
+}
+STEPS = Path(__file__).with_name("steps.txt")
+HEAD = """\
+# What each edit of edits.yaml does, by stack: + create, ~ update, / replace, - delete, = retain, o orphan, i import.
+# Not alarms, dashboards, values in SSM, rules of events and of security groups, which follow the rest.
+"""
+EDITS = {each.title: each for each in edits()}
+
+MARKS: dict[Action, str] = {
+    "create": "+", "update": "~", "interrupt": "~", "replace": "/", "delete": "-", "retain": "=",
+    "orphan": "o", "import": "i",
+}  # fmt: skip
+PLUMBING = frozenset({
+    "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::EC2::SecurityGroupEgress",
+    "AWS::EC2::SecurityGroupIngress", "AWS::Events::Rule", "AWS::SSM::Parameter",
+})  # fmt: skip
+"""What follows other things, however they are wired."""
+
+
+@cache
+def first(name: str) -> Account:
+    """An account with a pipeline in it."""
+    return settled(Account(), base(name))
+
+
+@cache
+def life(title: str, delivery: str) -> tuple[Forecast, Forecast]:
+    """What an edit does, and what taking it back does to the account that it left."""
+    edit = EDITS[title]
+    assert isinstance(edit.compiled, TemplateSet)
+    return there_and_back(edit.base, edit.compiled, DELIVERIES[delivery])
+
+
+def there_and_back(name: str, new: TemplateSet, delivery: Delivery) -> tuple[Forecast, Forecast]:
+    there = deploy(first(name), new, delivery, base(name))
+    return there, deploy(there.account, base(name), delivery, new)
+
+
+def stopping(found: Forecast) -> list[str]:
+    """The rules that stop a deployment, each once."""
+    return sorted({each.rule for each in found.failures})
+
+
+def test_there_are_enough():
+    """Each pipeline has edits, and all together they are more than 150."""
+    assert len(EDITS) >= 150
+    assert {each.base for each in edits()} == set(bases())
+
+
+@pytest.mark.parametrize("name", sorted(bases()))
+def test_first_delivery(name: str):
+    """Into an empty account, each pipeline is deployed to its end."""
+    found = deploy(Account(), base(name), Delivery())
+    assert [each.reason for each in found.failures] == []
+    assert {each.action for each in found.steps} == {"create"}
+
+
+@pytest.mark.parametrize("name", sorted(bases()))
+def test_the_same_again(name: str):
+    """Deployed once more, nothing happens."""
+    found = deploy(first(name), base(name), Delivery())
+    assert (found.steps, found.findings) == ((), ())
+
+
+@pytest.mark.parametrize("title", sorted(EDITS))
+def test_there_and_back(title: str):
+    """An edit and its undoing deploy, or the compiler refuses it, or it is said what stops them."""
+    words = EDITS[title].words
+    if "refused" in words:
+        assert EDITS[title].compiled == words["refused"]
+        return
+    for name in DELIVERIES:
+        for way, found in zip(("there", "back"), life(title, name), strict=True):
+            stated = words.get("stops", {}).get(way)
+            if stated:
+                assert stopping(found) == sorted(stated), (way, name)
+            else:
+                # What is known may be mended at any time; nothing else may stop it.
+                allowed = set(words.get("known", {}).get(way, ()))
+                told = [(way, name, each.stack, each.logical_id, each.reason) for each in found.failures]
+                assert set(stopping(found)) <= allowed, told
+
+
+def test_steps(bless: bool):
+    """Each edit changes what `steps.txt` says, and nothing else."""
+    told = "".join(
+        f"{title}\n{steps(life(title, 'pruned')[0])}"
+        for title, each in EDITS.items()
+        if "refused" not in each.words
+    )
+    if bless:
+        STEPS.write_text(HEAD + told)
+    assert told.splitlines() == STEPS.read_text().removeprefix(HEAD).splitlines()
+
+
+def steps(found: Forecast) -> str:
+    """The steps by stack, without plumbing, a line for each stack."""
+    stacks: dict[str, list[str]] = {}
+    for each in found.steps:
+        if each.type not in PLUMBING:
+            word = f"{MARKS[each.action]}{each.type.rpartition('::')[2]}"
+            stacks.setdefault(each.stack, []).append(word)
+    lines = [f"  {name}: {' '.join(counted(own))}\n" for name, own in stacks.items()]
+    return "".join(lines) + (f"  stops at {found.stopped_at}\n" if found.stopped_at else "")
+
+
+def counted(words: list[str]) -> list[str]:
+    """Each word once, in order, with how often it is there."""
+    return [
+        f"{word} x{words.count(word)}" if words.count(word) > 1 else word for word in dict.fromkeys(words)
+    ]
+
+
+def touch(one: Edit, other: Edit) -> bool:
+    """Whether two edits change something of the same stack, each being good alone."""
+    if not all(isinstance(each.compiled, TemplateSet) and good(each) for each in (one, other)):
+        return False
+    stacks = [{step.stack for step in life(each.title, "pruned")[0].steps} for each in (one, other)]
+    return bool(stacks[0] & stacks[1])
+
+
+def good(edit: Edit) -> bool:
+    return not edit.words.keys() & {"known", "refused", "stops"}
+
+
+def test_pairs_there_and_back():
+    """Two edits of the same stacks deploy at once too, and can be taken back at once."""
+    tried = 0
+    for one, other in pairs():
+        if not touch(one, other):
+            continue
+        try:
+            both = changed(bases()[one.base], one.words, other.words)
+        except (KeyError, StopIteration):
+            continue  # One takes away what the other changes.
+        new = compiled(both)
+        if isinstance(new, TemplateSet):
+            tried += 1
+            for way in there_and_back(one.base, new, DELIVERIES["pruned"]):
+                assert way.failures == (), (one.title, other.title)
+    assert tried > 40
