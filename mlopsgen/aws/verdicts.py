@@ -67,7 +67,7 @@ def renames(name: str) -> frozenset[str]:
 
 
 def names_within(name: str) -> tuple[str, ...]:
-    """The properties that say within what the names of a type are unique; none for a region, or all of AWS."""
+    """The properties that say within what a name is unique; none for a region, an account, all of AWS."""
     return _WITHIN.get(name, ())
 
 
@@ -91,8 +91,8 @@ _WITHIN = {
     "AWS::Scheduler::Schedule": ("GroupName",),
     "AWS::ServiceDiscovery::Service": ("NamespaceId",),
 }
-# IAM is global (IAM user guide, "IAM identifiers"); a bucket's name is one of a whole partition (Amazon S3 user
-# guide, "Bucket naming rules"), a dashboard's one of the account (CloudWatch API reference, PutDashboard).
+# IAM is global (IAM user guide, "IAM identifiers"); a bucket's name is one of a whole partition (Amazon S3
+# user guide, "Bucket naming rules"), a dashboard's one of the account (CloudWatch API, PutDashboard).
 _EVERYWHERE = frozenset({
     "AWS::CloudWatch::Dashboard", "AWS::IAM::Group", "AWS::IAM::InstanceProfile", "AWS::IAM::ManagedPolicy",
     "AWS::IAM::OIDCProvider", "AWS::IAM::Role", "AWS::IAM::User", "AWS::S3::Bucket",

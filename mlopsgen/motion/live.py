@@ -41,11 +41,12 @@ class Live:
     def id(self) -> str:
         """What templates get in place of what only AWS knows of it.
 
-        A name that tells it from all others is all there is to know: one that is deleted and made again under
-        that name is the same to everybody.
+        A name that tells it from all others is all there is to know: one that is deleted and made again
+        under that name is the same to everybody.
         """
-        named = self.named
-        return f"${{{self.type}:{named}}}" if named else f"${{{self.stack_name}/{self.logical_id}#{self.number}}}"
+        if self.named:
+            return f"${{{self.type}:{self.named}}}"
+        return f"${{{self.stack_name}/{self.logical_id}#{self.number}}}"
 
     @cached_property
     def named(self) -> str | None:

@@ -19,7 +19,7 @@ DELIVERIES = {
 }
 STEPS = Path(__file__).with_name("steps.txt")
 HEAD = """\
-# What each edit of edits.yaml does, by stack: + create, ~ update, / replace, - delete, = retain, o orphan, i import.
+# What each edit of edits.yaml does, by stack: + create, ~ update, / replace, - delete, = retain, i import.
 # Not alarms, dashboards, values in SSM, rules of events and of security groups, which follow the rest.
 """
 EDITS = {each.title: each for each in edits()}
