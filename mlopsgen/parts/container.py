@@ -15,6 +15,12 @@ from mlopsgen.model.workload import Workload, image_command
 LOG_BUFFER = "25m"
 """How much a container may log faster than CloudWatch takes it before lines are dropped."""
 
+CPU_UNITS = 1024
+"""Of a vCPU (Amazon ECS developer guide, "Amazon ECS task definition parameters", task size)."""
+
+THREADS = ("OMP_NUM_THREADS", "THREADS")
+"""The variables that say how many threads compute, unless the workload says so itself."""
+
 LOW_PORTS = 1024
 """Ports below it are root's, unless the kernel is told otherwise."""
 
@@ -68,8 +74,9 @@ def _container(
 ) -> ecs.ContainerDefinition:
     # On Fargate ECS gives the region too, on instances it does not; boto3 reads AWS_DEFAULT_REGION alone.
     region = dict.fromkeys(("AWS_DEFAULT_REGION", "AWS_REGION"), site.region)
-    variables = {**region, **dict(binding.environment), **environment, **workload.spec.env}
     spec = workload.spec
+    defaults = {name: value for name, value in _threads(workload).items() if name not in dict(binding.secrets)}
+    variables = {**region, **defaults, **dict(binding.environment), **environment, **spec.env}
     return ecs.ContainerDefinition(
         Name=workload.name,
         Image=image_uri(site, workload),
@@ -92,6 +99,16 @@ def _container(
             SystemControls=_low_ports(workload),
         ),
     )
+
+
+def _threads(workload: Workload) -> dict[str, str]:
+    """How many threads compute at once, as programs and the libraries on OpenMP read it: the task's vCPUs.
+
+    ECS limits the CPU of a task in the cgroup above its containers, so that a program sees all cores of the
+    instance, and starts a thread for each (aws/amazon-ecs-agent, issue 4077).
+    """
+    count = str(max(workload.spec.resources.cpu // CPU_UNITS, 1))
+    return dict.fromkeys(THREADS, count)
 
 
 def _opener(site: Site, workload: Workload, binding: Binding) -> ecs.ContainerDefinition:
@@ -145,8 +162,10 @@ def _linux(workload: Workload, binding: Binding) -> ecs.LinuxParameters:
         parameters.Capabilities = ecs.KernelCapabilities(Drop=["ALL"])
     if binding.tmpfs:
         parameters.Tmpfs = [_tmpfs(each) for each in sorted(binding.tmpfs, key=lambda each: each.path)]
-    if workload.spec.resources.gpu and not any(each.path == "/dev/shm" for each in binding.tmpfs):
-        # Data loaders hand batches to the program through it, and Docker's 64 MiB are too few for any.
+    if workload.on_instances and not any(each.path == "/dev/shm" for each in binding.tmpfs):
+        # Data loaders hand batches to the program through it, and GPUs talk to each other: Docker's 64 MiB are
+        # too few for both (NVIDIA/nccl, issue 342). As much as Linux itself gives; on Fargate it cannot be set
+        # (Amazon ECS API reference, LinuxParameters).
         parameters.SharedMemorySize = workload.spec.resources.memory // 2
     return parameters
 

@@ -59,8 +59,8 @@ class ImageSpec(Item, Either):
 class RegistrySpec(Spec):
     """Rules for image repositories: one private repository for each image, with immutable tags."""
 
-    keep_images: Annotated[int, Field(ge=1, le=1000)] = 10
-    """How many images each repository keeps; older ones expire."""
+    keep_images: Annotated[int, Field(ge=3, le=1000)] = 10
+    """How many images each repository keeps; older ones expire, the one that runs too. Three at least: what runs, what comes, and what a rollback needs."""
 
     scan_on_push: bool = True
     """Scan each image for known vulnerabilities when it is pushed."""

@@ -26,8 +26,8 @@ LONGEST_WINDOW = 7 * 24
 # An hour because clocks are set forward and back, and one for a host to come up and the image to be pulled.
 _SLACK = 2
 
-# CloudWatch API reference, WarmUpConfiguration.
-_LONGEST_WARM_UP = 2 * 24 * 60
+_LONGEST_WARM_UP = 2 * 24
+"""Hours that an alarm can wait for its first data (CloudWatch API reference, WarmUpConfiguration)."""
 
 
 def declare_alarms(scope: Scope, job: Workload) -> Iterator[Declaration]:
@@ -126,7 +126,17 @@ def _at_once(alarm: Alarm) -> dict[str, Body]:
 
 
 def _silent(site: Site, job: Workload, window: int) -> cloudwatch.Alarm:
-    """No word in the log for longer than the schedules' longest pause."""
+    """No word in the log for longer than the schedules' longest pause.
+
+    A new alarm knows no run yet. It waits for the first one as long as it can, and where the pause is longer,
+    silence is no breach but missing data: of a change to INSUFFICIENT_DATA people hear from any other state
+    alone, and a new alarm begins in this one (CloudWatch API reference, PutMetricAlarm).
+    """
+    waits = window <= _LONGEST_WARM_UP
+    silence: dict[str, Body] = {"TreatMissingData": "missing", "InsufficientDataActions": [TOPIC_ARN]}
+    if waits:
+        warm_up = cloudwatch.WarmUpConfiguration(WarmUpPeriodDurationInMinutes=window * 60)
+        silence = {"TreatMissingData": "breaching", "WarmUpConfiguration": warm_up}
     return cloudwatch.Alarm(
         "MissingAlarm",
         AlarmDescription=f"Job {job.name} of {site.prefix} has not run for {window} hours.",
@@ -139,10 +149,7 @@ def _silent(site: Site, job: Workload, window: int) -> cloudwatch.Alarm:
         DatapointsToAlarm=window,
         Threshold=1,
         ComparisonOperator="LessThanThreshold",
-        TreatMissingData="breaching",
-        WarmUpConfiguration=cloudwatch.WarmUpConfiguration(
-            WarmUpPeriodDurationInMinutes=min(window * 60, _LONGEST_WARM_UP)
-        ),
         AlarmActions=[TOPIC_ARN],
         OKActions=[TOPIC_ARN],
+        **silence,
     )

@@ -20,6 +20,9 @@ from mlopsgen.parts.roles import Role, declare_role, trust_service
 
 STACK = "network"
 
+SMALLEST_PUBLIC = 27
+"""The prefix of a public subnet with the fewest addresses."""
+
 ZONES = 4
 """Room is kept for as many zones as the language allows, so that adding one moves no subnet."""
 
@@ -53,12 +56,15 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
 def subnets(cidr: str) -> tuple[tuple[str, str], ...]:
     """(public, private) ranges per zone. A public subnet takes 1/64 of the VPC, a private one 1/8.
 
-    The private ranges are the first four eighths and the public ones lie in the fifth, whatever the number
-    of zones, so no range moves when a zone is added; the rest stays free.
+    The private ranges are the first four eighths and the public ones follow them, whatever the number of
+    zones, so no range moves when a zone is added; the rest stays free. A public subnet is a /27 at least, as
+    load balancers want it (Elastic Load Balancing, user guide of Application Load Balancers, "Subnets for
+    your load balancer").
     """
     whole = IPv4Network(cidr)
     eighths = tuple(whole.subnets(prefixlen_diff=3))
-    publics = tuple(eighths[ZONES].subnets(new_prefix=min(whole.prefixlen + 6, 28)))
+    size = min(whole.prefixlen + 6, SMALLEST_PUBLIC)
+    publics = tuple(each for rest in eighths[ZONES:] for each in rest.subnets(new_prefix=size))
     return tuple((str(publics[zone]), str(eighths[zone])) for zone in range(min(ZONES, len(publics))))
 
 

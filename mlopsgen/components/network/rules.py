@@ -23,8 +23,8 @@ from mlopsgen.rules.registry import Scene, rule
 ZONES = {"us-west-1": 2, "ap-northeast-2": 4, "us-west-2": 4, "us-east-1": 6}
 
 # A VPC is a /16 to a /28 (Amazon VPC user guide, "VPC CIDR blocks"); each of four zones takes an eighth of it
-# for tasks, and what remains must hold four public subnets of at least a /28.
-VPC_PREFIXES = range(16, 24)
+# for tasks, and what remains must hold four public subnets of at least a /27.
+VPC_PREFIXES = range(16, 25)
 
 # AWS keeps the first four addresses of a subnet and the last (Amazon VPC user guide, "Subnet sizing").
 KEPT = 5
@@ -116,9 +116,9 @@ def _own(scene: Scene) -> IPv4Network | None:
 @rule(
     "E322",
     "no range of addresses, or one that a VPC cannot have",
-    """A range such as `10.20.0.0/16` starts with its first address. A VPC is a /16 to a /23 here: it is
-    divided into private and public subnets for four zones, each of a /28 at least. An existing one has ranges of
-    /16 to /28.""",
+    """A range such as `10.20.0.0/16` starts with its first address. A VPC is a /16 to a /24 here: it is
+    divided into private and public subnets for four zones, each of a /27 at least, as load balancers need it. An
+    existing one has ranges of /16 to /28.""",
     "spec: {network: {vpc: {cidr: 10.20.0.0/26}}}",
     "spec: {network: {vpc: {cidr: 10.20.0.0/20}}}",
 )
@@ -136,7 +136,7 @@ def ranges_of_addresses(scene: Scene) -> Iterable[Finding]:
             _CIDR,
             f"a VPC of /{network.prefixlen} is {'too large' if network.prefixlen < 16 else 'too small'}",
             f"take a /{VPC_PREFIXES[0]} to /{VPC_PREFIXES[-1]}, such as "
-            f"`{network.network_address}/{min(max(network.prefixlen, 16), 23)}`",
+            f"`{network.network_address}/{min(max(network.prefixlen, VPC_PREFIXES[0]), VPC_PREFIXES[-1])}`",
         )
     for taken in _FORBIDDEN:
         if network.overlaps(taken):

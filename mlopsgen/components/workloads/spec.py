@@ -159,7 +159,7 @@ class EmptyDirSpec(Spec):
     """An empty folder that lives as long as the task."""
 
     medium: Literal["disk", "Memory"] = "disk"
-    """`Memory` is a tmpfs, also on Fargate; at `/dev/shm` it is the shared memory, which Fargate does not set. With `gpu` above 0, half of the memory is there by itself."""
+    """`Memory` is a tmpfs, also on Fargate; at `/dev/shm` it is the shared memory, of which tasks on instances have half of their `memory` by themselves, and tasks on Fargate 64 MiB."""
 
     size_limit: Size | None = None
     """How much it may hold. Required with `Memory`."""

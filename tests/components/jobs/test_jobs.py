@@ -289,7 +289,25 @@ def test_a_missing_run_is_noticed_as_soon_as_cloudwatch_can(cron: str, hours: in
         alarm = properties(missed, STACK, "MissingAlarm")
         assert alarm["Period"] * alarm["EvaluationPeriods"] == hours * 3600 <= 7 * 86400
         assert alarm["DatapointsToAlarm"] == alarm["EvaluationPeriods"]
+        assert alarm["ComparisonOperator"] == "LessThanThreshold"
+
+
+@pytest.mark.parametrize("cron", ["0 3 * * *", "0 3 * * 1-5", "0 3 * * 0"])
+def test_a_new_alarm_waits_for_the_first_run_before_it_misses_one(cron: str):
+    """It can be told to wait two days; what runs more rarely is missed once it has run, and not before."""
+    alarm = properties(
+        plan(trainer(triggers=f'[{{name: t, schedule: {{cron: "{cron}"}}}}]')), STACK, "MissingAlarm"
+    )
+    minutes = alarm["Period"] * alarm["EvaluationPeriods"] // 60
+    if minutes <= 2 * 24 * 60:
+        assert alarm["WarmUpConfiguration"] == {"WarmUpPeriodDurationInMinutes": minutes}
         assert alarm["TreatMissingData"] == "breaching"
+        assert "InsufficientDataActions" not in alarm
+    else:
+        assert alarm["TreatMissingData"] == "missing"
+        assert alarm["InsufficientDataActions"] == alarm["AlarmActions"]
+        # An update would start the time anew, and leave the alarm without data in the meantime.
+        assert "WarmUpConfiguration" not in alarm
 
 
 def test_alarms_that_are_turned_off_leave_nothing_behind():

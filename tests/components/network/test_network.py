@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
+from itertools import combinations
+
 import pytest
 
 from mlopsgen.aws.instance_types import regions
@@ -88,6 +91,14 @@ def test_an_accepted_vpc_has_room_for_four_zones(length: int):
     except ValueError:
         found = False
     assert found == (length in VPC_PREFIXES)
+
+
+@pytest.mark.parametrize("length", VPC_PREFIXES)
+def test_load_balancers_find_room_in_every_subnet(length: int):
+    """They take subnets of a /27 and larger alone."""
+    every = [IPv4Network(each) for zone in subnets(f"10.0.0.0/{length}") for each in zone]
+    assert max(each.prefixlen for each in every) <= 27
+    assert not any(one.overlaps(other) for one, other in combinations(every, 2))
 
 
 def test_zones_are_those_of_moto():

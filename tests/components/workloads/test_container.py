@@ -83,3 +83,37 @@ def test_command_and_args_are_kubernetes(fields: str, entry: list[str] | None, c
 def test_ecs_runs_what_the_image_has(sections: str, expected: list[str] | None):
     """A command that is given, or Python where it is there for certain; else only load balancers ask."""
     assert container(sections).get("HealthCheck", {}).get("Command") == expected
+
+
+POOL = "  capacity: [{name: steady, ec2: {instanceTypes: [m5.2xlarge], max: 4}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("resources", "more", "expected"),
+    [
+        ("{}", "", {"THREADS": "1", "OMP_NUM_THREADS": "1"}),
+        ('{cpu: "4", memory: 8Gi}', "", {"THREADS": "4", "OMP_NUM_THREADS": "4"}),
+        ('{cpu: "4", memory: 8Gi}', ", env: {OMP_NUM_THREADS: '2'}", {"THREADS": "4", "OMP_NUM_THREADS": "2"}),
+        ("{}", ", secrets: {THREADS: {parameter: /threads}}", {"OMP_NUM_THREADS": "1"}),
+    ],
+    ids=["part of a core", "cores", "the workload's own", "a secret"],
+)
+def test_a_program_starts_as_many_threads_as_its_task_has_cores(
+    resources: str, more: str, expected: dict[str, str]
+):
+    """On an instance it sees all cores; what the workload says itself stands."""
+    found = container(service(resources=f"{resources}{more}"))
+    variables = {each["Name"]: each["Value"] for each in found["Environment"]}
+    assert {name: variables[name] for name in variables if name.endswith("THREADS")} == expected
+
+
+def test_a_task_on_instances_has_half_of_its_memory_for_shared_memory():
+    """Docker gives 64 MiB; Fargate refuses the setting."""
+    asked = 'resources: {cpu: "1", memory: 4Gi}'
+    steady = container(POOL, OUTSIDE % f", capacity: steady, {asked}")
+    assert steady["LinuxParameters"]["SharedMemorySize"] == 2048
+    assert "SharedMemorySize" not in container(OUTSIDE % f", {asked}")["LinuxParameters"]
+    shared = ", volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 1Gi}}]"
+    mounted = f"{shared}, volumeMounts: [{{name: shm, mountPath: /dev/shm}}]"
+    own = container(POOL, OUTSIDE % f", capacity: steady, {asked}{mounted}")
+    assert "SharedMemorySize" not in own["LinuxParameters"]
