@@ -18,6 +18,15 @@ SOURCE = "EC2's instance types, as in "
 """How the table's first line begins; versions follow."""
 
 
+WITHOUT_DRIVER = {"dl1": "Habana's", "g2": "too old", "g4ad": "AMD's", "p2": "too old"}
+"""Families whose GPUs the newest ECS image has no driver for, and what they are.
+
+The image has NVIDIA's driver 580 (aws/amazon-ecs-ami, releases of 2026), in the open form, and for the Maxwell
+and Volta GPUs of g3 and p3 in the older one (there, scripts/al2023/gpu/nvidia-kmod-load.sh). The Kepler GPUs
+of g2 and p2 had their last driver with 470 (NVIDIA, "Data Center Driver 470 release notes").
+"""
+
+
 class InstanceType(NamedTuple):
     """One type: CPU units (1024 to a vCPU), MiB of memory, GPUs, network interfaces, processor, regions."""
 
@@ -77,6 +86,13 @@ def find(name: str) -> InstanceType | None:
     bits = _offered_in(line)
     there = frozenset(each for place, each in enumerate(places) if bits >> place & 1)
     return InstanceType(int(cpus) * 1024, int(memory), int(gpus), int(interfaces), architecture, there)
+
+
+def has_driven_gpus(name: str) -> bool:
+    """Whether the type has GPUs, and ECS an image with a driver for them: for arm64 it has none."""
+    kind = find(name)
+    usable = kind is not None and kind.gpus > 0 and kind.architecture == "x86_64"
+    return usable and name.partition(".")[0] not in WITHOUT_DRIVER
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from troposphere import Base64, GetAtt, Ref, autoscaling, ec2, ecs, iam
 
+from mlopsgen.aws.instance_types import has_driven_gpus
 from mlopsgen.components.capacity.spec import Ec2Spec
 from mlopsgen.components.capacity.user_data import user_data
 from mlopsgen.language.values import GIBIBYTE
@@ -30,7 +31,7 @@ _IMAGES = {
 
 
 def declare_instances(scope: Scope, pool: Pool) -> Iterator[Declaration]:
-    """Launch template, Auto Scaling group and capacity provider of a pool that some workload runs on."""
+    """Launch template, Auto Scaling group and capacity provider of a pool."""
     site, spec, name = scope.site, pool.spec.ec2, pool.logical_id
     assert spec is not None
     scope = scope._replace(origin=pool.origin).at("ec2")
@@ -55,7 +56,7 @@ def workloads_on(site: Site, pool: Pool) -> tuple[Workload, ...]:
 
 def _image(scope: Scope, pool: Pool, users: tuple[Workload, ...]) -> Parameter:
     architecture = pool_architecture(pool.spec) or "amd64"
-    name, folder, what = _IMAGES[architecture, any(each.spec.resources.gpu for each in users)]
+    name, folder, what = _IMAGES[architecture, _drives_gpus(pool, users)]
     return Parameter(
         scope.stack,
         name,
@@ -63,6 +64,16 @@ def _image(scope: Scope, pool: Pool, users: tuple[Workload, ...]) -> Parameter:
         f"The newest image of {what}",
         default=f"/aws/service/ecs/optimized-ami/amazon-linux-2023/{folder}recommended/image_id",
     )
+
+
+def _drives_gpus(pool: Pool, users: tuple[Workload, ...]) -> bool:
+    """Whether the instances start with a driver for GPUs: by their types, so that no workload changes it.
+
+    Instances that run stay as they are when the image changes, and would be full before new ones come. Types
+    of which little is known have what their workloads ask for.
+    """
+    types = pool.spec.ec2.instance_types if pool.spec.ec2 else ()
+    return all(map(has_driven_gpus, types)) or any(each.spec.resources.gpu for each in users)
 
 
 def _security_group(site: Site, pool: Pool) -> ec2.SecurityGroup:
@@ -148,7 +159,7 @@ def _launch_template(
             ),
             Monitoring=ec2.Monitoring(Enabled=True),
             BlockDeviceMappings=[ec2.LaunchTemplateBlockDeviceMapping(DeviceName="/dev/xvda", Ebs=volume)],
-            UserData=Base64(user_data(site.cluster, spec, users)),
+            UserData=Base64(user_data(site.cluster, spec, users, gpus=_drives_gpus(pool, users))),
         ),
     )
 
@@ -161,7 +172,8 @@ def _group(
     return autoscaling.AutoScalingGroup(
         f"{pool.logical_id}AutoScalingGroup",
         DependsOn=["Cluster"],
-        MinSize=str(spec.min),
+        # Instances stay for tasks: without one that could come, they would be paid for nothing.
+        MinSize=str(spec.min if users else 0),
         MaxSize=str(spec.max),
         VPCZoneIdentifier=private_subnets(site),
         # ECS protects instances that run tasks, and takes the protection away when they are empty.

@@ -16,14 +16,19 @@ STACK = "cluster"
 
 
 def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
-    """One cluster for all workloads, and the instances of each pool that some of them run on."""
+    """One cluster for all workloads, and the instances of each pool.
+
+    Also of a pool that nothing runs on: a capacity provider leaves its cluster only when no task is on it any
+    more (Amazon ECS API reference, PutClusterCapacityProviders), and this stack comes before those of workloads.
+    So a workload can leave its pool, and come back, without a change here.
+    """
     if not site.workloads:
         return
     yield StackDescription(STACK, "the ECS cluster and the instances that its tasks run on")
     scope = Scope(site, STACK, ("spec", "capacity"))
     insights = ecs.ClusterSetting(Name="containerInsights", Value=site.spec.monitoring.container_insights)
     yield scope.resource(ecs.Cluster("Cluster", ClusterName=site.cluster, ClusterSettings=[insights]))
-    pools = [each for each in site.pools if each.spec.ec2 and each.users]
+    pools = [each for each in site.pools if each.spec.ec2]
     for pool in pools:
         yield from declare_instances(scope, pool)
     yield scope.resource(_providers(pools))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
 from mlopsgen.aws import fargate
-from mlopsgen.aws.instance_types import InstanceType, find, named_in, offered, source
+from mlopsgen.aws.instance_types import WITHOUT_DRIVER, InstanceType, find, named_in, offered, source
 from mlopsgen.components.capacity import loads
 from mlopsgen.components.capacity.loads import Load, UsedPool
 from mlopsgen.components.capacity.room import demand, fits, hold, scarcest
@@ -93,7 +93,10 @@ def other_meaning(scene: Scene) -> Iterable[Finding]:
 @rule(
     "W207",
     "a pool that nobody uses",
-    "No service, worker or job runs on it, so nothing is made of it.",
+    """No service, worker or job runs on it. Fargate is there anyway; of a pool of instances its place is made, and
+    no instance starts, whatever `min` says. A pool stays until what ran on it has left: ECS takes none away that
+    a task is still on. So take it away in the deployment after that, when its instances have gone, which is a
+    quarter of an hour after the last task (Amazon ECS developer guide, "Amazon ECS cluster auto scaling").""",
     "spec: {capacity: [{name: gpu, ec2: {instanceTypes: [g4dn.xlarge]}}]}",
     """
     spec:
@@ -107,7 +110,11 @@ def unused_pool(scene: Scene) -> Iterable[Finding]:
     for path, pool in pools(scene):
         if pool.name not in used:
             message = f"nothing runs on the pool `{pool.name}`"
-            yield Finding((*path, "name"), message, "name it in `capacity`, or take it away")
+            if pool.ec2:
+                help_ = "name it in `capacity`; or take it away, once what ran on it has left"
+            else:
+                help_ = "name it in `capacity`, or take it away"
+            yield Finding((*path, "name"), message, help_)
 
 
 @rule(
@@ -310,14 +317,6 @@ def little_known(scene: Scene) -> Iterable[Finding]:
                 )
 
 
-_WITHOUT_DRIVER = {"dl1": "Habana's", "g2": "too old", "g4ad": "AMD's", "p2": "too old"}
-"""Families whose GPUs the newest ECS image has no driver for, and what they are.
-
-The image has NVIDIA's driver 535 or later, which knows Maxwell and newer GPUs (Amazon ECS developer guide,
-"Amazon ECS task definitions for GPU workloads"; NVIDIA Data Center Driver 535, "Hardware support").
-"""
-
-
 @rule(
     "E390",
     "instances that ECS has no image for",
@@ -343,10 +342,10 @@ def without_an_image(scene: Scene) -> Iterable[Finding]:
             family = word.partition(".")[0]
             if _letters(word) == "mac":
                 yield Finding(at, f"`{word}` runs macOS, and ECS Linux", "take a type of another family")
-            elif asks and family in _WITHOUT_DRIVER:
+            elif asks and family in WITHOUT_DRIVER:
                 yield Finding(
                     at,
-                    f"the GPUs of `{word}` are {_WITHOUT_DRIVER[family]}: ECS's image has no driver for them",
+                    f"the GPUs of `{word}` are {WITHOUT_DRIVER[family]}: ECS's image has no driver for them",
                     "take a type with a newer GPU of NVIDIA, such as `g4dn.xlarge`",
                     (((*asks, "resources", "gpu"), "asked for here"),),
                 )
@@ -635,11 +634,11 @@ PROVIDERS = 20
 )
 def too_many_providers(scene: Scene) -> Iterable[Finding]:
     """The cluster takes so many pools of instances."""
-    used = [place for place in _instances(scene) if place.users]
-    if len(used) > PROVIDERS - 2:
+    made = list(_instances(scene))
+    if len(made) > PROVIDERS - 2:
         yield Finding(
-            used[PROVIDERS - 2].path,
-            f"a cluster takes {PROVIDERS - 2} capacity providers besides Fargate's, and {len(used)} pools are of"
+            made[PROVIDERS - 2].path,
+            f"a cluster takes {PROVIDERS - 2} capacity providers besides Fargate's, and {len(made)} pools are of"
             " instances",
             "let workloads share pools, or split the pipeline in two",
         )

@@ -43,13 +43,16 @@ class FargateSpec(Spec):
 
 
 class Ec2Spec(Spec):
-    """Instances of the pipeline's own, which come and go with the tasks."""
+    """Instances of the pipeline's own, which come and go with the tasks.
+
+    To take a pool away, or to rename it, let its workloads leave it first: name another in their `capacity`, deploy, and take the old one away a quarter of an hour later, when its instances have gone.
+    """
 
     instance_types: Annotated[tuple[InstanceType, ...], Field(min_length=1)]
-    """In order of preference, of one architecture."""
+    """In order of preference, of one architecture. For the other one declare a second pool, and move over: old and new tasks do not fit on the same instances."""
 
     min: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Instances that stay."""
+    """Instances that stay, once something runs on the pool."""
 
     max: Annotated[int, Field(ge=1, le=1000)] = 1
     """The most instances at once."""

@@ -32,7 +32,7 @@ systemd-run --unit=watch-spot --collect /usr/local/sbin/watch-spot
 _NOTICE = 110
 
 
-def user_data(cluster: str, spec: Ec2Spec, users: Sequence[Workload]) -> str:
+def user_data(cluster: str, spec: Ec2Spec, users: Sequence[Workload], *, gpus: bool) -> str:
     """The script of an instance that `users` run on.
 
     Settings are the agent's (Amazon ECS developer guide, "Amazon ECS container agent configuration").
@@ -40,10 +40,10 @@ def user_data(cluster: str, spec: Ec2Spec, users: Sequence[Workload]) -> str:
     settings = {
         "ECS_AWSVPC_BLOCK_IMDS": "true",
         "ECS_CLUSTER": cluster,
-        "ECS_CONTAINER_STOP_TIMEOUT": f"{max(each.stop_timeout for each in users)}s",
+        "ECS_CONTAINER_STOP_TIMEOUT": f"{max((each.stop_timeout for each in users), default=30)}s",
         "ECS_ENABLE_SPOT_INSTANCE_DRAINING": "true",
     }
-    if any(each.spec.resources.gpu for each in users):
+    if gpus:
         settings["ECS_ENABLE_GPU_SUPPORT"] = "true"
     lines = "".join(f"{name}={value}\n" for name, value in sorted(settings.items()))
     jobs = [each for each in users if each.kind is JOB]

@@ -69,9 +69,25 @@ def test_all_workloads_of_an_environment_share_one_cluster(spot: Plan):
     assert {each.cluster for each in spot.tasks} == {"demo-default"}
 
 
-def test_a_pool_that_nobody_uses_is_not_made():
-    unused = plan(IMAGES, pool("instanceTypes: [g4dn.xlarge]"), "  services: [{name: api, image: app}]\n")
-    assert {each.logical_id for each in stack(unused, STACK).resources} == {"Cluster", "CapacityProviders"}
+ON_FARGATE = "  services: [{name: api, image: app, stopTimeout: 60s}]\n"
+
+
+def test_a_workload_leaves_its_pool_and_comes_back_without_a_change_to_the_cluster():
+    """ECS takes no capacity provider away that tasks are on, and the cluster's stack comes before theirs."""
+    types = pool("instanceTypes: [g4dn.xlarge], min: 1, max: 2")
+    before, after = plan(IMAGES, types, SERVICE % ""), plan(IMAGES, types, ON_FARGATE)
+    for name in ("CapacityProviders", "GpuProvider"):
+        assert properties(before, STACK, name) == properties(after, STACK, name)
+    assert {each.logical_id for each in stack(before, STACK).resources} == {
+        each.logical_id for each in stack(after, STACK).resources
+    }
+    assert image(before) == image(after)
+
+
+def test_a_pool_that_nobody_uses_costs_nothing():
+    types = pool("instanceTypes: [g4dn.xlarge], min: 1, max: 2")
+    assert properties(plan(IMAGES, types, ON_FARGATE), STACK, "GpuAutoScalingGroup")["MinSize"] == "0"
+    assert properties(plan(IMAGES, types, SERVICE % ""), STACK, "GpuAutoScalingGroup")["MinSize"] == "1"
 
 
 def test_an_instance_takes_the_longest_time_to_stop_of_its_users(spot: Plan):
@@ -166,6 +182,9 @@ def test_types_are_tried_in_order_of_preference_and_paid_as_the_pool_says(ec2: s
         ("m6g.large", "{cpu: 500m}", "amazon-linux-2023/arm64/recommended"),
         ("a1.large", "{cpu: 500m}", "amazon-linux-2023/arm64/recommended"),
         ("g4dn.xlarge", "{gpu: 1}", "amazon-linux-2023/gpu/recommended"),
+        ("g4dn.xlarge", "{cpu: 500m}", "amazon-linux-2023/gpu/recommended"),
+        ("g5g.xlarge", "{cpu: 500m}", "amazon-linux-2023/arm64/recommended"),
+        ("g4dn.xlarge, m5.large", "{cpu: 500m}", "amazon-linux-2023/recommended"),
     ],
 )
 def test_the_machine_image_fits_the_processor_and_the_gpus(types: str, resources: str, path: str):
