@@ -195,8 +195,13 @@ class Site:
         return Named("cluster", self.cluster)
 
     def repository(self, image: str) -> str:
-        """The ECR repository of an image."""
-        return f"{self.prefix}/{image}"
+        """The ECR repository of an image.
+
+        Encryption is for ever (Amazon ECR API reference, EncryptionConfiguration): with another, it is another
+        repository, which needs another name. No image's name has a dot.
+        """
+        name = f"{self.prefix}/{image}"
+        return name if self.owns_key else f"{name}.aes256"
 
     def family(self, workload: str) -> str:
         """The family of a workload's task definition; also the name of a pool's capacity provider."""

@@ -6,7 +6,8 @@ from troposphere import Sub
 
 from mlopsgen.model.plan import Grant
 from mlopsgen.model.site import Site
-from mlopsgen.model.values import Published
+from mlopsgen.model.values import Published, Value
+from mlopsgen.parts.policies import arn
 
 KEY_ARN = Published("foundation", "foundation/key-arn", "String", "The pipeline's key")
 
@@ -20,5 +21,23 @@ def use_key(site: Site, actions: tuple[str, ...], service: str, because: str) ->
     """The use of the key through one service alone, such as `s3`; nothing if AWS manages the keys."""
     if not site.owns_key:
         return ()
-    via = Sub(f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}")
-    return (Grant(actions, (KEY_ARN,), because, (("StringEquals", "kms:ViaService", via),)),)
+    return (Grant(actions, (KEY_ARN,), because, (_via(service),)),)
+
+
+def decrypt_what_is_stored(site: Site, because: str, service: str | None = None) -> Grant:
+    """Decrypt with every key that this environment has or had, through one service alone if it is named.
+
+    What was stored stays under the key that it was stored with, whatever `encryption` says today (Amazon S3
+    user guide, "Setting default server-side encryption behavior"). The keys are told by their tags, which one
+    that left its stack keeps (AWS KMS developer guide, "Use tags to control access to KMS keys").
+    """
+    tags = {"environment": site.environment, "pipeline": site.name}
+    own = tuple(
+        ("StringEquals", f"aws:ResourceTag/mlopsgen:{name}", value) for name, value in sorted(tags.items())
+    )
+    condition = (*own, _via(service)) if service else own
+    return Grant(("kms:Decrypt",), (arn("kms", "key/*"),), because, condition)
+
+
+def _via(service: str) -> tuple[str, str, Value]:
+    return "StringEquals", "kms:ViaService", Sub(f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}")

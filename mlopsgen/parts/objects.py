@@ -10,10 +10,10 @@ from troposphere import Sub
 from mlopsgen.components.models.spec import ModelSpec
 from mlopsgen.model.plan import Grant
 from mlopsgen.model.site import Site
-from mlopsgen.parts.key import use_key
+from mlopsgen.parts.key import decrypt_what_is_stored, use_key
 from mlopsgen.parts.policies import arn
 
-_KEY_USES = {"s3:GetObject": ("kms:Decrypt",), "s3:PutObject": ("kms:Decrypt", "kms:GenerateDataKey")}
+_DECRYPTS = frozenset(("s3:GetObject", "s3:PutObject"))
 
 
 class ObjectFolder(NamedTuple):
@@ -74,10 +74,15 @@ def write(each: ObjectFolder) -> tuple[Grant, ...]:
 
 
 def decrypt(site: Site, grants: Iterable[Grant]) -> tuple[Grant, ...]:
-    """The use of the key that `grants` on objects need, through S3 alone; nothing if AWS manages the keys."""
+    """The use of keys that `grants` on objects need, through S3 alone.
+
+    Also where AWS manages the keys: what a key of the pipeline's own encrypted before needs it to be read. An
+    upload in parts is read too (Amazon S3 API reference, CreateMultipartUpload, "Encryption").
+    """
     actions = {action for grant in grants for action in grant.actions}
-    needed = {use for action, uses in _KEY_USES.items() if action in actions for use in uses}
-    return use_key(site, tuple(sorted(needed)), "s3", "decrypt data through S3") if needed else ()
+    reads = (decrypt_what_is_stored(site, "decrypt data through S3", "s3"),) if actions & _DECRYPTS else ()
+    writes = "s3:PutObject" in actions
+    return (*reads, *(use_key(site, ("kms:GenerateDataKey",), "s3", "encrypt data through S3") if writes else ()))
 
 
 def _list(each: ObjectFolder) -> Grant:

@@ -9,7 +9,7 @@ from troposphere import iam
 from mlopsgen.model.binding import Bindings, contributed
 from mlopsgen.model.plan import Grant, Resource
 from mlopsgen.model.site import Site
-from mlopsgen.parts.key import key_arn
+from mlopsgen.parts.key import decrypt_what_is_stored, key_arn
 from mlopsgen.parts.policies import arn, policy
 from mlopsgen.parts.resource import Scope
 from mlopsgen.parts.roles import role_path
@@ -93,6 +93,7 @@ def _data(site: Site) -> Iterator[Grant]:
     if key := key_arn(site):
         actions = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*")
         yield Grant(actions, (key,), "key")
+    yield decrypt_what_is_stored(site, "what a key that was here before encrypted")
 
 
 def _containers(site: Site) -> Iterator[Grant]:

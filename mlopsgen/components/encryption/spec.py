@@ -8,7 +8,7 @@ from mlopsgen.language.base import Choice, Either, Empty, NotYet
 class EncryptionSpec(Either):
     """The key of everything that is stored: buckets, images, queues, topics, volumes, logs.
 
-    Image repositories, `volumes` and disks cannot change it: a changed key would replace them, empty.
+    It can be changed: what is stored stays under the key that it was stored with, and can be read as before; a key that is not used any more is kept. Image repositories are made anew under another name, and images pushed again. `volumes` cannot change it: a changed key would replace them, empty. Make another environment with the other encryption then, and copy the files.
     """
 
     own: Annotated[Empty | None, Choice(default=True)] = None

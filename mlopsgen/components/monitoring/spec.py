@@ -149,7 +149,7 @@ class JobAlarmsSpec(Spec):
     """A run that failed after its retries, or could not start."""
 
     missing: AlarmSpec = Field(default_factory=AlarmSpec)
-    """A scheduled run did not happen."""
+    """A scheduled run did not happen. Where two days and more lie between the runs, it is missed once there was a first one; a pause of more than seven days is not watched."""
 
     duration: NotYet = None
     """A run takes longer than that, off by default."""

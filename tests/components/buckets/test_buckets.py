@@ -10,7 +10,7 @@ from mlopsgen.components.buckets.rules import CLASSES
 from mlopsgen.components.buckets.spec import TransitionSpec
 from mlopsgen.model.plan import Plan
 from tests.components.pipelines import plan, trainer
-from tests.policies import may, properties, stack, statements
+from tests.policies import KEY, REGION, may, properties, stack, statements
 
 LAKE = """\
   buckets:
@@ -125,9 +125,23 @@ def test_without_a_key_s3_encrypts_with_its_own():
         {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     ]
     actions = str(statements(found, "training-trainer", "TaskRole"))
-    assert "kms:" not in actions
+    assert "kms:GenerateDataKey" not in actions
     policy = properties(found, "foundation", "DataBucketPolicy")["PolicyDocument"]["Statement"]
     assert [each["Sid"] for each in policy] == ["TlsOnly"]
+
+
+@pytest.mark.parametrize("encryption", ["", "  encryption: {awsManaged: {}}\n"], ids=["own", "AWS's"])
+def test_what_was_stored_under_another_key_can_still_be_read(encryption: str):
+    """A bucket's new encryption leaves its objects as they are; the key stays when it leaves the stack."""
+    role = statements(plan(encryption, trainer(reads="[raw]")), "training-trainer", "TaskRole")
+    old = KEY.replace("00000000-", "11111111-")
+    tags = {"aws:ResourceTag/mlopsgen:pipeline": "demo", "aws:ResourceTag/mlopsgen:environment": "default"}
+    s3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
+    assert may(role, "kms:Decrypt", old, tags | s3)
+    assert not may(role, "kms:Decrypt", old, tags | {"kms:ViaService": f"sqs.{REGION}.amazonaws.com"})
+    assert not may(role, "kms:Decrypt", old, s3)
+    assert not may(role, "kms:Decrypt", old, tags | s3 | {"aws:ResourceTag/mlopsgen:environment": "prod"})
+    assert not may(role, "kms:Encrypt", old, tags | s3)
 
 
 def test_every_storage_class_has_its_place():

@@ -97,6 +97,16 @@ spec:
     assert len([each for each in found.plan.stacks if each.name.startswith("registry-")]) == 300
 
 
+def test_a_repository_with_another_encryption_has_another_name():
+    """It cannot change the encryption of one that is there, nor make a second one of the same name."""
+    app = "  images: [{name: app}]\n  services: [{name: api, image: app}]\n"
+    names = {
+        properties(plan(encryption, app), "registry-app", "Repository")["RepositoryName"]
+        for encryption in ("", "  encryption: {awsManaged: {}}\n")
+    }
+    assert names == {"demo-default/app", "demo-default/app.aes256"}
+
+
 def findings(rule: SpecRule, folder: Path, images: str) -> list[str]:
     found = site(f"  images: [{images}]\n  services: [{{name: api, image: app}}]\n")
     return [each.message for each in rule(Scene(found, folder, (found,)))]

@@ -74,7 +74,8 @@ def model_trainer(usual: Plan) -> list[dict[str, Any]]:
 
 
 def test_an_analyst_reads_everything_and_writes_nothing(analyst: list[dict[str, Any]]):
-    through_s3 = {"kms:ViaService": "s3.ap-southeast-1.amazonaws.com"}
+    own = {"aws:ResourceTag/mlopsgen:pipeline": "demo", "aws:ResourceTag/mlopsgen:environment": "default"}
+    through_s3 = own | {"kms:ViaService": "s3.ap-southeast-1.amazonaws.com"}
     assert may(analyst, "s3:GetObject", f"{BUCKET}/raw/reviews.parquet")
     assert may(analyst, "s3:ListBucket", BUCKET, {"s3:prefix": "raw/"})
     assert may(analyst, "kms:Decrypt", KEY, through_s3)
