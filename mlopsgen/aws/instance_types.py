@@ -21,9 +21,9 @@ SOURCE = "EC2's instance types, as in "
 WITHOUT_DRIVER = {"dl1": "Habana's", "g2": "too old", "g4ad": "AMD's", "p2": "too old"}
 """Families whose GPUs the newest ECS image has no driver for, and what they are.
 
-The image has NVIDIA's driver 580 (aws/amazon-ecs-ami, releases of 2026), in the open form, and for the Maxwell
-and Volta GPUs of g3 and p3 in the older one (there, scripts/al2023/gpu/nvidia-kmod-load.sh). The Kepler GPUs
-of g2 and p2 had their last driver with 470 (NVIDIA, "Data Center Driver 470 release notes").
+The image has NVIDIA's driver 580 (aws/amazon-ecs-ami, releases of 2026), in the open form, and for the
+Maxwell and Volta GPUs of g3 and p3 in the older one (there, scripts/al2023/gpu/nvidia-kmod-load.sh). The
+Kepler GPUs of g2 and p2 had their last driver with 470 (aws-samples/aws-efa-nccl-baseami-pipeline, README).
 """
 
 

@@ -197,8 +197,8 @@ class Site:
     def repository(self, image: str) -> str:
         """The ECR repository of an image.
 
-        Encryption is for ever (Amazon ECR API reference, EncryptionConfiguration): with another, it is another
-        repository, which needs another name. No image's name has a dot.
+        Its encryption cannot change (Amazon ECR API reference, EncryptionConfiguration): with another, it is
+        another repository, which needs another name. No image's name has a dot.
         """
         name = f"{self.prefix}/{image}"
         return name if self.owns_key else f"{name}.aes256"

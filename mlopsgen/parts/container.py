@@ -75,8 +75,9 @@ def _container(
     # On Fargate ECS gives the region too, on instances it does not; boto3 reads AWS_DEFAULT_REGION alone.
     region = dict.fromkeys(("AWS_DEFAULT_REGION", "AWS_REGION"), site.region)
     spec = workload.spec
-    defaults = {name: value for name, value in _threads(workload).items() if name not in dict(binding.secrets)}
-    variables = {**region, **defaults, **dict(binding.environment), **environment, **spec.env}
+    secret = dict(binding.secrets)
+    threads = {name: count for name, count in _threads(workload).items() if name not in secret}
+    variables = {**region, **threads, **dict(binding.environment), **environment, **spec.env}
     return ecs.ContainerDefinition(
         Name=workload.name,
         Image=image_uri(site, workload),
@@ -163,9 +164,9 @@ def _linux(workload: Workload, binding: Binding) -> ecs.LinuxParameters:
     if binding.tmpfs:
         parameters.Tmpfs = [_tmpfs(each) for each in sorted(binding.tmpfs, key=lambda each: each.path)]
     if workload.on_instances and not any(each.path == "/dev/shm" for each in binding.tmpfs):
-        # Data loaders hand batches to the program through it, and GPUs talk to each other: Docker's 64 MiB are
-        # too few for both (NVIDIA/nccl, issue 342). As much as Linux itself gives; on Fargate it cannot be set
-        # (Amazon ECS API reference, LinuxParameters).
+        # Data loaders hand batches to the program through it, and GPUs talk to each other: Docker's 64 MiB
+        # are too few for both (NVIDIA/nccl, issue 342). As much as Linux itself gives; on Fargate it cannot
+        # be set (Amazon ECS API reference, LinuxParameters).
         parameters.SharedMemorySize = workload.spec.resources.memory // 2
     return parameters
 

@@ -80,9 +80,12 @@ def decrypt(site: Site, grants: Iterable[Grant]) -> tuple[Grant, ...]:
     upload in parts is read too (Amazon S3 API reference, CreateMultipartUpload, "Encryption").
     """
     actions = {action for grant in grants for action in grant.actions}
-    reads = (decrypt_what_is_stored(site, "decrypt data through S3", "s3"),) if actions & _DECRYPTS else ()
-    writes = "s3:PutObject" in actions
-    return (*reads, *(use_key(site, ("kms:GenerateDataKey",), "s3", "encrypt data through S3") if writes else ()))
+    found: list[Grant] = []
+    if actions & _DECRYPTS:
+        found.append(decrypt_what_is_stored(site, "decrypt data through S3", "s3"))
+    if "s3:PutObject" in actions:
+        found += use_key(site, ("kms:GenerateDataKey",), "s3", "encrypt data through S3")
+    return tuple(found)
 
 
 def _list(each: ObjectFolder) -> Grant:

@@ -19,8 +19,8 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
     """One cluster for all workloads, and the instances of each pool.
 
     Also of a pool that nothing runs on: a capacity provider leaves its cluster only when no task is on it any
-    more (Amazon ECS API reference, PutClusterCapacityProviders), and this stack comes before those of workloads.
-    So a workload can leave its pool, and come back, without a change here.
+    more (Amazon ECS API reference, PutClusterCapacityProviders), and this stack comes before those of
+    workloads. So a workload can leave its pool, and come back, without a change here.
     """
     if not site.workloads:
         return

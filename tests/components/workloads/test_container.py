@@ -85,6 +85,7 @@ def test_ecs_runs_what_the_image_has(sections: str, expected: list[str] | None):
     assert container(sections).get("HealthCheck", {}).get("Command") == expected
 
 
+FOUR = '{cpu: "4", memory: 8Gi}'
 POOL = "  capacity: [{name: steady, ec2: {instanceTypes: [m5.2xlarge], max: 4}}]\n"
 
 
@@ -92,8 +93,8 @@ POOL = "  capacity: [{name: steady, ec2: {instanceTypes: [m5.2xlarge], max: 4}}]
     ("resources", "more", "expected"),
     [
         ("{}", "", {"THREADS": "1", "OMP_NUM_THREADS": "1"}),
-        ('{cpu: "4", memory: 8Gi}', "", {"THREADS": "4", "OMP_NUM_THREADS": "4"}),
-        ('{cpu: "4", memory: 8Gi}', ", env: {OMP_NUM_THREADS: '2'}", {"THREADS": "4", "OMP_NUM_THREADS": "2"}),
+        (FOUR, "", {"THREADS": "4", "OMP_NUM_THREADS": "4"}),
+        (FOUR, ", env: {OMP_NUM_THREADS: '2'}", {"THREADS": "4", "OMP_NUM_THREADS": "2"}),
         ("{}", ", secrets: {THREADS: {parameter: /threads}}", {"OMP_NUM_THREADS": "1"}),
     ],
     ids=["part of a core", "cores", "the workload's own", "a secret"],
