@@ -38,6 +38,21 @@ class Irregular(OSError):
         return str(self.strerror).removeprefix("it is ").removesuffix(", and no file")
 
 
+TEXT = 4 * 1024 * 1024
+"""Bytes of a text that somebody wrote: what comes after them is not looked at."""
+
+
+def text(path: str | os.PathLike[str], most: int = TEXT) -> str:
+    """The beginning of a regular file in UTF-8, to its last whole line if there is more.
+
+    Raises OSError, `Irregular` among them, and ValueError if it is no UTF-8.
+    """
+    content, _ = read(path, most + 1)
+    if len(content) > most:
+        content = content[:most].rpartition(b"\n")[0]
+    return content.decode("utf-8")
+
+
 def read(path: str | os.PathLike[str], most: int = MOST) -> tuple[bytes, os.stat_result]:
     """The first `most` bytes of a regular file, and what the system says of it.
 

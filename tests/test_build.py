@@ -137,7 +137,8 @@ def test_what_is_no_longer_built_goes_unless_somebody_edited_it(project: Path):
     assert run.stderr == left
     there = [path for path in generated.rglob("*") if path.is_file() and "live" not in path.parts]
     assert sorted(path.name for path in there) == [
-        "Dockerfile", "Dockerfile.dockerignore", "NOTES.md", "README.md", "manifest.json", "serving-api.yaml",
+        ".gitattributes", "Dockerfile", "Dockerfile.dockerignore", "NOTES.md", "README.md", "manifest.json",
+        "serving-api.yaml",
     ]  # fmt: skip
 
 

@@ -44,6 +44,41 @@ def test_a_file_that_is_too_large_is_not_read_to_its_end(
     assert max(asked) == MAX_BYTES + 1
 
 
+@pytest.mark.parametrize("name", ["requirements.txt", "Dockerfile"])
+def test_what_the_pipeline_names_is_not_read_to_its_end_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    """A file of dependencies, or a Dockerfile, as large as a disk is looked at from its beginning alone."""
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__main__.py").touch()
+    with (tmp_path / "app" / name).open("wb") as file:
+        file.write(b"FROM alpine:3\n" if name == "Dockerfile" else b"numpy==2.0.0\n")
+        file.truncate(1 << 33)
+    way = "dockerfile: {}" if name == "Dockerfile" else "python: {}"
+    job = "jobs: [{name: trainer, image: app, command: [x]}]"
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(f"{HEAD}  images: [{{name: app, {way}}}]\n  {job}\n")
+    asked = []
+
+    def read(path: Any, most: int = regular.MOST) -> tuple[bytes, os.stat_result]:
+        content, found = real(path, most)
+        asked.append(len(content))
+        return content, found
+
+    real = regular.read
+    monkeypatch.setattr(regular, "read", read)
+    assert main(["validate", str(path)]) == 0
+    assert max(asked) == regular.TEXT + 1
+
+
+def test_a_file_that_is_cut_is_cut_at_a_line(tmp_path: Path):
+    """No half a line is taken for a whole one, nor half a character for a fault."""
+    path = tmp_path / "requirements.txt"
+    path.write_text("numpy==2.0.0\nünicode==1.0\n", "utf-8")
+    assert regular.text(path) == "numpy==2.0.0\nünicode==1.0\n"
+    assert regular.text(path, 14) == "numpy==2.0.0"
+
+
 @pytest.mark.parametrize("command", ["validate", "build", "render"])
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/full", "/dev/null", "/dev/tty", "pipe", "socket"])
 def test_what_is_no_file_is_named_at_once(tmp_path: Path, command: str, device: str):

@@ -225,10 +225,10 @@ def file_of(arguments: argparse.Namespace) -> str:
     named = {name for name in given if name is not None}
     if len(named) > 1:
         raise UserFault(f"two files are named: {' and '.join(sorted(named))}; give one")
-    return named.pop() if named else _nearest_pipeline()
+    return named.pop() if named else nearest_pipeline()
 
 
-def _nearest_pipeline() -> str:
+def nearest_pipeline() -> str:
     """The pipeline of this folder, or of the nearest one above in the same repository."""
     name = PIPELINE
     for _ in range(DEEPEST):

@@ -10,7 +10,11 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from mlopsgen.cli import COMMANDS, GOOD, parser
+from mlopsgen.cli import COMMANDS, GOOD, nearest_pipeline, parser
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlopsgen.source.node import Node
 
 SHELLS = ("bash", "fish", "zsh")
 
@@ -222,31 +226,76 @@ def _values(action: argparse.Action, line: _Line, current: str) -> Iterator[Cand
     elif action.choices:
         yield from (Candidate(str(each)) for each in action.choices)
     elif "--env" in action.option_strings:
-        yield from _environments(line.files[-1] if line.files else "pipeline.yaml")
+        yield from _environments(_pipeline(line))
+    elif " local " in line.parser.prog and (sections := _LOCAL.get(line.parser.prog.split()[-1])):
+        yield from _named(_pipeline(line), sections)
+        if line.parser.prog.endswith(" logs"):
+            yield from _ASIDE
     elif action.metavar in ("FILE", "FOLDER"):
         yield Candidate(FILES if action.metavar == "FILE" else FOLDERS)
     elif line.parser.prog.endswith(" explain"):
         yield from _reference(current)
 
 
+def _pipeline(line: _Line) -> str:
+    """The pipeline that is named, or the nearest."""
+    return line.files[-1] if line.files else nearest_pipeline()
+
+
+_LOCAL = {
+    "env": ("jobs", "services", "workers"),
+    "logs": ("jobs", "services", "workers"),
+    "restart": ("services", "workers"),
+    "train": ("jobs",),
+}
+"""The sections of the spec whose things an action of `mlopsgen local` takes the name of."""
+
+_ASIDE = (
+    Candidate("deploy", "the deployment to the embedded AWS"),
+    Candidate("embedded-aws", "the embedded AWS"),
+    Candidate("load-balancer", "each request"),
+)
+"""Logs of what is no workload."""
+
+
+def _named(file: str, sections: Sequence[str]) -> Iterator[Candidate]:
+    """What the pipeline in `file` calls the things of these sections, as far as it can be read."""
+    from mlopsgen.source.node import Mapping, Scalar
+    from mlopsgen.source.node import Sequence as ListNode
+
+    for section in sections:
+        items = _read_at(file, ("spec", section))
+        for item in items.items if isinstance(items, ListNode) else ():
+            name = item.get("name") if isinstance(item, Mapping) else None
+            if isinstance(name, Scalar):
+                yield Candidate(name.text, f"one of `{section}`")
+
+
 def _environments(file: str) -> Iterator[Candidate]:
     """The environments of the pipeline in `file`, as far as it can be read."""
+    from mlopsgen.source.node import Mapping
+
+    found = _read_at(file, ("spec", "environments"))
+    if isinstance(found, Mapping):
+        yield from (Candidate(key.text, f"{key.span}") for key, _ in found.items)
+    elif found is not None:
+        yield Candidate("default")
+
+
+def _read_at(file: str, path: tuple[str, ...]) -> Node | None:
+    """What stands there in the pipeline, nothing if nothing does; None if it cannot be read."""
     from pathlib import Path
 
     from mlopsgen.diagnostics.diagnostic import Rejected
-    from mlopsgen.source.node import Mapping, find
+    from mlopsgen.source.node import Scalar, find
     from mlopsgen.source.parse import parse
     from mlopsgen.source.read import read
 
-    path = ("spec", "environments")
     try:
         node, _, taken = find(parse(read(Path(file), file), file), path)
     except Rejected:
-        return
-    if taken == len(path) and isinstance(node, Mapping):
-        yield from (Candidate(key.text, f"{key.span}") for key, _ in node.items)
-    else:
-        yield Candidate("default")
+        return None
+    return node if taken == len(path) else Scalar(None, node.span, "")
 
 
 def _reference(current: str) -> Iterator[Candidate]:

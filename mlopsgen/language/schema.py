@@ -82,6 +82,8 @@ def _foreign(root: type[BaseModel]) -> dict[str, dict[str, str]]:
     return found
 
 
+_FOREIGN = "A word of another tool."
+
 _NOTHING = MappingNode((), Span("", 0, 0, 0, 0))
 """What the author may have written: hints that would repeat it say `..`."""
 
@@ -138,11 +140,14 @@ def _map(model: type[BaseModel], view: _View, words: _Words) -> Schema:
         else:
             value = _property(model, name, field, text, view, words)
             properties[word] = _nullable(value) if _may_go(field, view) else value
-    # An environment says again what the base says already: there they would make the schema a third longer.
-    for word, hint in words.foreign.get(model.__name__, {}).items() if not view.partial else ():
-        properties.setdefault(
-            word, _refused("A word of another tool.", f"There is no `{word}` here: {hint}.")
-        )
+    for word, hint in words.foreign.get(model.__name__, {}).items():
+        if word not in properties:
+            # In an environment the same, said once: twice would make the schema a third longer.
+            properties[word] = (
+                {"description": _FOREIGN, "$ref": f"{_REF}{model.__name__}/properties/{word}"}
+                if view.partial
+                else _refused(_FOREIGN, f"There is no `{word}` here: {hint}.")
+            )
     return {
         "title": f"{model.__name__.removesuffix('Spec')} map",
         "description": " ".join((model.__doc__ or "").split()),
@@ -373,7 +378,7 @@ def _references(value: Any) -> Iterator[str]:
     match value:
         case dict():
             if isinstance(ref := value.get("$ref"), str):
-                yield ref.removeprefix(_REF)
+                yield ref.removeprefix(_REF).partition("/")[0]
             for each in value.values():
                 yield from _references(each)
         case list():

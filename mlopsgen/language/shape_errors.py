@@ -15,7 +15,7 @@ from mlopsgen.language.meant import meant
 from mlopsgen.language.reference import describe, form
 from mlopsgen.language.value_hints import hint_for_value
 from mlopsgen.language.walk import Field, below, field_at, root_field
-from mlopsgen.language.wording import called, error, flow, last_key, quoted, short
+from mlopsgen.language.wording import called, error, flow, last_key, one_of, quoted, short
 from mlopsgen.source.node import Mapping, Node, Scalar, Sequence, find, named, place
 
 if TYPE_CHECKING:
@@ -78,8 +78,12 @@ def _explained(
     match detail["type"]:
         case "missing":
             return "E102", f"`{name}` is missing in {called(root, path[:-1])}", f"add `{name}:`"
+        case "literal_error" if isinstance(node, Mapping | Sequence):
+            words = _words(field_at(field, path), context)
+            message = f"`{name}` should be a string, not {_found(node)}"
+            return "E103", message, hint or f"write {one_of(words) if len(words) > 1 else f'`{words[0]}`'}"
         case "literal_error":
-            words = (found.words if (found := field_at(field, path)) else ()) or _expected_words(context)
+            words = _words(field_at(field, path), context)
             word = node.text if isinstance(node, Scalar) else str(detail["input"])
             close = closest(word, words)
             help_ = hint or (f"did you mean `{close}`?" if close else _unfilled(field, path, node))
@@ -120,7 +124,10 @@ def _explained(
             return "E103", f"{what} should be {_expected(kind)}, not {_found(node)}", help_
 
 
-def _expected_words(context: dict[str, Any]) -> tuple[str, ...]:
+def _words(field: Field | None, context: dict[str, Any]) -> tuple[str, ...]:
+    """The words of which one has to stand there."""
+    if field and field.words:
+        return field.words
     return tuple(word.strip("'") for word in str(context["expected"]).replace(" or ", ", ").split(", "))
 
 

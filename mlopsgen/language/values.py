@@ -144,6 +144,9 @@ def parse_image(value: object) -> str:
             f"`{value}` is neither the name of an image nor a reference: one of `spec.images` goes by its "
             "`name`, one from elsewhere by its tag or digest, such as public.ecr.aws/docker/library/redis:7"
         )
+    port = re.match(r"[^/@]+:([0-9]+)/", value)
+    if port and not 0 < int(port[1]) < 65536:
+        raise ValueError(f"a registry's port is 1 to 65535, not {port[1]}")
     return value
 
 

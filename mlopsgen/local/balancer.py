@@ -25,7 +25,11 @@ from mlopsgen.local.http import HOP_BY_HOP, Headers, MalformedMessage, Peer, Ser
 State = Literal["initial", "healthy", "unhealthy", "draining"]
 
 IDLE_TIMEOUT = 60.0
-"""Seconds for which a target may be silent."""
+"""Seconds for which a target may be silent, where the load balancer says nothing else."""
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds in which a target has to take a connection ("HTTP 504: Gateway timeout", Elastic Load Balancing
+user guide, "Troubleshoot your Application Load Balancers"). One that is suspended takes some, and no more."""
 
 REUSE = 1.0
 """Seconds for which an idle connection to a target is used again: less than any server keeps it."""
@@ -164,8 +168,13 @@ class ReverseProxy:
     """A load balancer: its listener, its rules, its target groups."""
 
     def __init__(
-        self, rules: Iterable[LocalListenerRule], groups: Mapping[str, Group], note: Callable[[str], None]
+        self,
+        rules: Iterable[LocalListenerRule],
+        groups: Mapping[str, Group],
+        note: Callable[[str], None],
+        idle_timeout: float = IDLE_TIMEOUT,
     ) -> None:
+        self._idle_timeout = idle_timeout
         self._rules = sorted(rules, key=lambda each: each.priority)
         self._groups = groups
         self._note = note
@@ -220,7 +229,11 @@ class ReverseProxy:
     async def _forward(self, client: Peer, request: h11.Request, target: Target) -> int:
         """Pass one request on and its answer back; the status that the client got."""
         try:
-            server = await self._connection(target)
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                server = await self._connection(target)
+        except TimeoutError:
+            await reply(client, 504, b"504 Gateway Timeout: the target takes no connection\n")
+            return 504
         except OSError:
             target.listens = False
             await reply(client, 502, b"502 Bad Gateway: the target does not listen\n")
@@ -229,10 +242,10 @@ class ReverseProxy:
         begun = False
         status = 502
         try:
-            async with asyncio.timeout(IDLE_TIMEOUT) as limit:
+            async with asyncio.timeout(self._idle_timeout) as limit:
                 while True:
                     event = await server.receive()
-                    limit.reschedule(asyncio.get_running_loop().time() + IDLE_TIMEOUT)
+                    limit.reschedule(asyncio.get_running_loop().time() + self._idle_timeout)
                     if isinstance(event, h11.Response):
                         status, begun = event.status_code, True
                         headers = _passed_on(event.headers)

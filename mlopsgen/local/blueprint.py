@@ -188,6 +188,8 @@ class Blueprint:
     rules: tuple[LocalListenerRule, ...]
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of each model, `current` or the version that it is pinned to."""
+    idle_timeouts: Mapping[str, int] = field(default_factory=dict)
+    """Of each load balancer, the seconds for which a target may be silent."""
     folder: Path = Path()
     """The pipeline's."""
     declared: Mapping[str, Any] = field(default_factory=dict)
@@ -273,6 +275,7 @@ def blueprint(compilation: Compilation, folder: Path) -> Blueprint:
         balancers=balancers,
         rules=tuple(sorted(rules, key=lambda each: (balancers.index(each.balancer), each.priority))),
         versions={each.name: each.version for each in site.models},
+        idle_timeouts={each.name: each.spec.idle_timeout for each in ranked},
         folder=folder,
         declared=compilation.pipeline.spec.model_dump(mode="json", by_alias=True),
         absent=tuple(absent(site)),

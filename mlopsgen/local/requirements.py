@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from mlopsgen import regular
 from mlopsgen.diagnostics.fault import UserFault
 from mlopsgen.local.blueprint import LocalTask
 from mlopsgen.local.tasks import words_of
@@ -108,7 +109,7 @@ def _required(file: Path, seen: set[Path]) -> Iterator[Requirement]:
         return
     seen.add(file)
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = regular.text(file).splitlines()
     except (OSError, ValueError):
         return
     for line in map(str.strip, lines):
@@ -165,7 +166,7 @@ def _files(folder: Path, name: str, *, starts: bool = False) -> Iterator[Path]:
 def _imported(file: Path, folder: Path) -> Iterator[str]:
     """The full names of the modules that a file imports at its top level."""
     try:
-        body = ast.parse(file.read_bytes()).body
+        body = ast.parse(regular.read(file)[0]).body
     except (OSError, SyntaxError, ValueError):
         return
     package = file.relative_to(folder).parent.parts

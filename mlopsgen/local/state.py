@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from mlopsgen import regular
 from mlopsgen.diagnostics.fault import UserFault
 
 MARK = "MLOPSGEN_LOCAL"
@@ -79,8 +80,19 @@ class RunFolder:
         """A copy of what the run's bucket must not lose."""
         return self.root / "store"
 
+    def refuse_others(self) -> None:
+        """Raises `UserFault` if what is in the folder's place is not ours to clear: a file, or a link."""
+        for path, what in ((self.root.parent, "the folder of runs"), (self.root, "the folder of a run")):
+            link = path == self.root and path.is_symlink()
+            if link or (os.path.lexists(path) and not path.is_dir()):
+                raise UserFault(f"{path} is a {'link' if link else 'file'}, and not {what}: take it away")
+
     def take(self) -> Run:
-        """Make the folder this run's own, cleared of what an earlier one left. Raises `Busy`, `OSError`."""
+        """Make the folder this run's own, cleared of what an earlier one left.
+
+        Raises `Busy`, `UserFault`, `OSError`.
+        """
+        self.refuse_others()
         self.root.mkdir(parents=True, exist_ok=True)
         (self.root.parent / ".gitignore").write_text("*\n")
         lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -109,10 +121,13 @@ class RunFolder:
     def read(self) -> Run | None:
         """What the last run wrote down, whether it is still under way or not."""
         try:
-            found = json.loads((self.root / "run.json").read_text())
-            return Run(**{each.name: found[each.name] for each in fields(Run)})
-        except (OSError, ValueError, KeyError, TypeError):
+            found = json.loads(regular.text(self.root / "run.json"))
+            given = {each.name: found[each.name] for each in fields(Run)}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
+        # Somebody else may have written it: a number that is no process would end another one.
+        right = all(type(given[each.name]).__name__ == each.type for each in fields(Run))
+        return Run(**given) if right and given["run"] and given["pid"] > 1 else None
 
     def busy(self) -> bool:
         """Whether a run is under way. The lock tells, which ends with its holder however that ends."""

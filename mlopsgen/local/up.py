@@ -306,7 +306,8 @@ class Local:
         groups = {name: group for each in self._services.values() for name, group in each.groups.items()}
         for name in self.blueprint.balancers:
             rules = [rule for rule in self.blueprint.rules if rule.balancer == name]
-            balancer = ReverseProxy(rules, groups, self._access)
+            idle = self.blueprint.idle_timeouts[name]
+            balancer = ReverseProxy(rules, groups, self._access, idle)
             await self._listen(balancer, main=name == self.blueprint.balancers[0])
             self._balancers[name] = balancer
 

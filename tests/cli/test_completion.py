@@ -157,6 +157,21 @@ def test_environments_are_those_of_the_named_file(project: Path, monkeypatch: py
     assert offered("build", "--env", "") == []
 
 
+def test_a_run_s_things_are_those_of_the_nearest_pipeline(project: Path, monkeypatch: pytest.MonkeyPatch):
+    """`local logs` and the like are offered what the pipeline calls its workloads, from folders below too."""
+    (project / "pipeline.yaml").write_text(
+        "spec: {jobs: [{name: trainer}], services: [{name: api}, x], workers: [{name: queue}]}"
+    )
+    (project / "below").mkdir()
+    monkeypatch.chdir(project / "below")
+    assert offered("local", "train", "") == ["trainer"]
+    assert offered("local", "restart", "") == ["api", "queue"]
+    assert offered("local", "env", "t") == ["trainer"]
+    aside = ["deploy", "embedded-aws", "load-balancer"]
+    assert offered("local", "logs", "") == ["trainer", "api", "queue", *aside]
+    assert offered("local", "logs", "-f", "missing.yaml", "") == aside
+
+
 def test_without_environments_there_is_one(project: Path, monkeypatch: pytest.MonkeyPatch):
     """A pipeline that declares none has the environment `default`."""
     monkeypatch.chdir(project)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from jsonschema import ValidationError as SchemaFault
 from pydantic import ValidationError
 
 from mlopsgen.diagnostics.span import SpecPath
@@ -83,6 +84,23 @@ MAPS = [path for path in places(EXAMPLE) if isinstance(at(EXAMPLE, path), dict) 
 def test_rejects_unknown_keys(path: SpecPath):
     """A key that the language does not know is refused in every map, those of environments too."""
     assert not validator().is_valid(changed((*path, "nosuch"), 1))
+
+
+def test_words_of_other_tools_are_answered_in_environments_too():
+    """An editor says there what it says in the base: what the word is called here."""
+    base = changed(("spec", "services", 0, "livenessProbe"), {})
+    part = changed(("spec", "environments", "dev"), {"services": [{"name": "api", "livenessProbe": {}}]})
+    for document in (base, part):
+        said = [text for fault in validator().iter_errors(document) for text in messages(fault)]
+        assert [text for text in said if "There is no `livenessProbe` here: write `healthCheck`" in text]
+
+
+def messages(fault: SchemaFault) -> Iterator[str]:
+    """What an editor shows of it."""
+    if isinstance(fault.schema, dict) and "errorMessage" in fault.schema:
+        yield fault.schema["errorMessage"]
+    for each in fault.context or ():
+        yield from messages(each)
 
 
 VALUES = (True, 0, "x", [], {})

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mlopsgen.local import balancer as balancing
 from mlopsgen.local.balancer import Group, ReverseProxy, Target
 from mlopsgen.local.blueprint import LocalListenerRule, TargetGroup
 from mlopsgen.local.http import Peer, Server, body_of, reply
@@ -91,6 +92,47 @@ async def site(settings: TargetGroup = QUICK, *rules: LocalListenerRule) -> Asyn
             await group.forget(target)
         for server in made.servers:
             await server.close()
+
+
+def test_a_target_that_says_nothing_is_answered_for_in_time() -> None:
+    """A task that is suspended takes connections and no more: its caller gets 504 after the idle timeout."""
+    never = asyncio.Event()
+
+    async def steps() -> None:
+        group, notes = Group(QUICK), []
+        made = Site(ReverseProxy((EVERYTHING,), {"api": group}, notes.append, 0.2), group, notes)
+        await made.balancer.open(0)
+        target = await made.add(slow(never))
+        await becomes(target, "healthy")
+        status, _, body = await made.ask("/slow")
+        assert (status, body) == (504, b"504 Gateway Timeout\n")
+        never.set()
+        await made.balancer.close()
+        await group.forget(target)
+        for server in made.servers:
+            await server.close()
+
+    asyncio.run(steps())
+
+
+def test_a_target_that_takes_no_connection_is_answered_for_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was suspended for long has no room for another connection: nobody waits for it for ever."""
+    monkeypatch.setattr(balancing, "CONNECT_TIMEOUT", 0.2)
+
+    async def steps() -> None:
+        async with site() as made:
+            target = await made.add()
+            await becomes(target, "healthy")
+
+            async def stuck(host: str, port: int) -> Peer:
+                await asyncio.Event().wait()
+                raise AssertionError
+
+            monkeypatch.setattr(balancing, "connect", stuck)
+            status, _, body = await made.ask("/")
+            assert (status, body) == (504, b"504 Gateway Timeout: the target takes no connection\n")
+
+    asyncio.run(steps())
 
 
 def test_only_healthy_targets_get_requests() -> None:

@@ -18,6 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     from mlopsgen.local.state import RunFolder, sweep
 
     folder = RunFolder(Path(file_of(arguments)))
+    folder.refuse_others()
     found = folder.read()
     if not folder.root.exists():
         print("nothing runs here")

@@ -308,6 +308,49 @@ def archives_that_are_read(scene: Scene) -> Iterable[Finding]:
                 )
 
 
+@rule(
+    "W208",
+    "archived objects that people are to read",
+    """A role for people may get objects of the prefix, but S3 gives none out of GLACIER and DEEP_ARCHIVE before
+    somebody has restored it for some days (`aws s3api restore-object`), for which the role has no right.""",
+    """
+    spec:
+      buckets:
+        - name: data
+          prefixes: [{name: raw, transitions: [{after: 90d, storageClass: GLACIER}]}]
+      people: {roles: [{name: auditor, principals: ["arn:aws:iam::123456789012:root"], reads: [raw]}]}
+    """,
+    """
+    spec:
+      buckets:
+        - name: data
+          prefixes: [{name: raw, transitions: [{after: 90d, storageClass: GLACIER_IR}]}]
+      people: {roles: [{name: auditor, principals: ["arn:aws:iam::123456789012:root"], reads: [raw]}]}
+    """,
+)
+def archives_that_people_read(scene: Scene) -> Iterable[Finding]:
+    """Who is told by name to read a prefix cannot once its objects are archived (Amazon S3 user guide,
+    "Working with archived objects").
+    """
+    archived = {
+        prefix.name: (move.storage_class, (*at, "storageClass"))
+        for path, prefix in prefixes(scene)
+        for at, move in each((*path, "transitions"), prefix.transitions)
+        if move.storage_class in ARCHIVES
+    }
+    for path, role in each(("spec", "people", "roles"), scene.site.spec.people.roles):
+        for at, name in each((*path, "reads"), role.reads or ()):
+            if name in archived:
+                storage_class, where = archived[name]
+                yield Finding(
+                    at,
+                    f"`{role.name}` cannot read what is in {storage_class} before somebody restores it",
+                    "take `GLACIER_IR`, which is read like any other, or let an administrator restore what is "
+                    "asked for",
+                    ((where, "archived here"),),
+                )
+
+
 def _readers(scene: Scene) -> dict[str, tuple[str, SpecPath]]:
     """Somebody who reads each prefix: (name, place), the first in the order of the file."""
     stores = {model.name: model.store for model in scene.site.spec.models}

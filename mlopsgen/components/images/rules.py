@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
+from mlopsgen import regular
 from mlopsgen.components.images.spec import ImageSpec, PythonSpec
 from mlopsgen.diagnostics.closest import closest
 from mlopsgen.diagnostics.finding import Finding
@@ -305,7 +306,7 @@ def _required(scene: Scene, image: ImageSpec) -> frozenset[str]:
     if _escapes(image.python.requirements) or _outside(file, scene.folder) or not _is_file(file):
         return frozenset()
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = regular.text(file).splitlines()
     except (OSError, ValueError):
         return frozenset()
     found = (re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line) for line in lines)

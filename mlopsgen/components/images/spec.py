@@ -18,7 +18,7 @@ class PythonSpec(Spec):
     """The locked dependencies: a path from the context."""
 
     system_packages: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*[a-z0-9+]$")], ...] = ()
-    """Debian packages that the program needs when it runs. To `apt-get` a name with `-` at its end is one to take away."""
+    """Debian packages that the program needs when it runs, each by its name. To `apt-get` one with `-` at its end is one to take away."""
 
     command: Annotated[tuple[str, ...], Field(min_length=1)] = ()
     """The image's CMD, by default `[python, -m, CONTEXT]`. Required when the context is `.` or no package name."""

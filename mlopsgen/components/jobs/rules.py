@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from mlopsgen import regular
 from mlopsgen.aws import cron
 from mlopsgen.components.jobs.spec import JobSpec
 from mlopsgen.diagnostics.closest import closest
@@ -251,7 +252,7 @@ def _last_base(folder: Path | None, dockerfile: str | None) -> str | None:
     if folder is None or dockerfile is None:
         return None
     try:
-        text = (folder / dockerfile).read_text(encoding="utf-8")
+        text = regular.text(folder / dockerfile)
     except (OSError, ValueError):
         return None
     stages = re.findall(r"(?im)^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", text)

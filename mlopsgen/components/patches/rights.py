@@ -131,8 +131,9 @@ def _beyond(plan: Plan, role: Resource, earlier: tuple[_Right, ...], now: Iterab
                 role.logical_id,
                 ("Policies",),
                 f"its boundary does not have `{right.action}`{_on(right)}, so that it has no such right",
-                "`reads`, `writes`, `loads` and `secrets` give rights with their line in the boundary; "
-                "`permissions`, for everything else, is not built yet",
+                "`reads`, `writes`, `loads` and `secrets` give rights with their line in the boundary; for "
+                "everything else let a second patch say the boundary's whole `PolicyDocument`, with a "
+                f"statement for `{right.action}` among the others: stack `access`, resource `Boundary`",
             )
 
 

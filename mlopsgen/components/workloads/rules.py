@@ -247,6 +247,13 @@ def startable(scene: Scene) -> Iterable[Finding]:
         if len(command) == 1 and len(command[0].split()) > 1:
             message = f"`{command[0]}` is a whole line, and the name of no program"
             yield Finding((*path, 0), message, as_words(command[0]))
+    for path, workload in workloads(scene):
+        check = getattr(workload, "health_check", None)
+        if check is not None and check.command and check.command[0].startswith("-"):
+            help_ = "begin with the program: ECS starts it beside the image's own, and adds nothing"
+            yield Finding(
+                (*path, "healthCheck", "command", 0), f"`{check.command[0]}` cannot be started", help_
+            )
     for path, image in each(("spec", "images"), scene.site.spec.images):
         words = image.python.command if image.python else ()
         if words and words[0].startswith("-"):
