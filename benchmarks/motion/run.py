@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/motion/run.py [ROUNDS]
 
-What is timed is what a forecast does after compiling: the old set is put into an empty account, the new one is
-deployed to it. Reading both sets from the texts of `generated/` is timed apart. CPU time of this process; the
-median of all rounds, and the least.
+What is timed is what a forecast does after compiling: the old set is put into an empty account, the new one
+is deployed to it. Reading both sets from the texts of `generated/` is timed apart. CPU time of this process;
+the median of all rounds, and the least.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class TemplateSet(NamedTuple):
     stacks: tuple[StackTemplate, ...]
     """In the order of deployment."""
     tags: tuple[tuple[str, str], ...] = ()
-    """The stacks' tags, sorted; the two of mlopsgen say to which pipeline and environment a stack belongs."""
+    """The stacks' tags, sorted; those of mlopsgen say to which pipeline and environment a stack belongs."""
 
     def stack_name(self, name: str) -> str:
         """The stack's name in AWS."""
@@ -47,8 +47,8 @@ class TemplateSet(NamedTuple):
 Prunes: TypeAlias = Literal["never", "first", "around"]
 """When stacks are deleted that a set no longer has.
 
-`first`: before anything is deployed. `around`: those that no other stack uses first, so that shared stacks can
-let go of what these used; and those that others use once all is deployed, when nobody does any more.
+`first`: before anything is deployed. `around`: those that no other stack uses first, so that shared stacks
+can let go of what these used; and those that others use once all is deployed, when nobody does any more.
 """
 
 

@@ -1,4 +1,4 @@
-"""Lives of an account: what is made, changed, changed back, removed and made again, deployment by deployment."""
+"""Lives of an account: what is made, changed, changed back, removed and made again."""
 
 from __future__ import annotations
 

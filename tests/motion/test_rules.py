@@ -137,6 +137,46 @@ def bucket(**more: Any) -> dict[str, Any]:
     return resource("S3::Bucket", BucketName="shop-data", **more)
 
 
+def pool(instances: int, gpus: int, variable: str = "one") -> TemplateSet:
+    """A service of up to three tasks on instances with one GPU each."""
+    asked: Json = [{"Type": "GPU", "Value": str(gpus)}]
+    container: Json = {"Name": "a", "Image": "a:1", "Command": [variable], "ResourceRequirements": asked}
+    return one(
+        Template=template("ami-1", "g4dn.xlarge"),
+        Group=resource(
+            "AutoScaling::AutoScalingGroup",
+            MaxSize=str(instances),
+            LaunchTemplate={"LaunchTemplateId": ref("Template")},
+        ),
+        Pool=resource(
+            "ECS::CapacityProvider",
+            Name="gpu",
+            AutoScalingGroupProvider={"AutoScalingGroupArn": ref("Group")},
+        ),
+        Task=resource("ECS::TaskDefinition", Family="a", ContainerDefinitions=[container]),
+        Service=service(
+            TaskDefinition=ref("Task"),
+            CapacityProviderStrategy=[{"CapacityProvider": ref("Pool")}],
+            DeploymentConfiguration={"MinimumHealthyPercent": 100},
+        ),
+        Target=resource(
+            "ApplicationAutoScaling::ScalableTarget",
+            ResourceId="service/shop-prod/api",
+            ScalableDimension="ecs:service:DesiredCount",
+            ServiceNamespace="ecs",
+            MaxCapacity=3,
+            _DependsOn="Service",
+        ),
+    )
+
+
+def deployed_by(*actions: str) -> TemplateSet:
+    """A queue, and a role for CloudFormation."""
+    trust = trusting("cloudformation.amazonaws.com")
+    deployer = role(allow([*actions]), AssumeRolePolicyDocument=trust)
+    return stacks(access={"Role": deployer}, web={"Queue": resource("SQS::Queue", QueueName="work")})
+
+
 def kms(key: str) -> Json:
     default: Json = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key} if key else {"SSEAlgorithm": "AES256"}
     return {"ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": default}]}
@@ -411,6 +451,9 @@ CASES = {
         one(Service=service(DeploymentConfiguration={"MinimumHealthyPercent": 0}, TaskDefinition="api:2")),
         one(Service=service(DeploymentConfiguration={"MinimumHealthyPercent": 100}, TaskDefinition="api:2")),
     ),
+    "A4: a full pool, where nothing may stop": Case(
+        "no-room", "fails", pool(3, 1), pool(3, 1, "two"), pool(4, 1, "two"), certain=False
+    ),
     "B1: weights of a rule": Case(
         "weights-reset",
         "interrupts",
@@ -473,6 +516,14 @@ CASES = {
         None,
         one(Role=role(AssumeRolePolicyDocument=trusting("ecs.amazonaws.com", condition=SOURCE))),
         one(Role=role(AssumeRolePolicyDocument=trusting("ecs.amazonaws.com"))),
+        certain=False,
+    ),
+    "B: CloudFormation's role may not make what there is": Case(
+        "deployer-lacks-right",
+        "fails",
+        None,
+        deployed_by("sqs:CreateQueue", "sqs:GetQueueAttributes"),
+        deployed_by("sqs:*"),
         certain=False,
     ),
     "C2: a priority that another stack still has": Case(

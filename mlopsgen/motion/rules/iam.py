@@ -46,6 +46,8 @@ def _in_use(event: Event) -> Iterator[Said]:
 )
 def _never(event: Event) -> Iterator[Said]:
     """A condition on a key that the request does not carry is false: the statement allows nothing."""
+    if event.trigger == "update" and not event.changed("Policies", "PolicyDocument"):
+        return
     for statement in statements(event.new):
         if statement.get("Effect") != "Allow":
             continue
@@ -54,13 +56,16 @@ def _never(event: Event) -> Iterator[Said]:
             for action in words(statement.get("Action")):
                 name = action.partition(":")[2].lower()
                 fact = known.actions.get(name) if known and action.startswith(f"{known.name}:") else None
-                keys = None if fact is None or fact.keys is None else {each.lower() for each in fact.keys}
-                if (
-                    keys is not None
-                    and key.lower() not in keys
-                    and key.partition("/")[0].lower() not in {each.partition("/")[0] for each in keys}
-                ):
+                if fact and fact.keys is not None and not any(_is(key, each) for each in fact.keys):
                     yield Said(f"{action} carries no {key}: the statement never allows it")
+
+
+def _is(key: str, known: str) -> bool:
+    """Whether a key is one of AWS's, whose own parts may be a name of the user's: `ecs:tag/${TagKey}`."""
+    fixed, variable, _ = known.lower().partition("${")
+    if variable:
+        return key.lower().startswith(fixed)
+    return key.lower() == fixed or ("/" in fixed and key.lower().startswith(fixed.partition("/")[0] + "/"))
 
 
 @on(
@@ -73,6 +78,8 @@ def _never(event: Event) -> Iterator[Said]:
 )
 def _trust(event: Event) -> Iterator[Said]:
     """ECS is not known to send whom it works for when it assumes an infrastructure role."""
+    if event.trigger == "update" and not event.changed("AssumeRolePolicyDocument"):
+        return
     trust = event.new.at("AssumeRolePolicyDocument", "Statement")
     for each in trust if isinstance(trust, list) else ():
         condition = str(each.get("Condition")) if isinstance(each, dict) else ""

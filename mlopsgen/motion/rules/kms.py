@@ -34,6 +34,8 @@ def _deleted(event: Event) -> Iterator[Said]:
 )
 def _events(event: Event) -> Iterator[Said]:
     """EventBridge reaches an encrypted topic only by a key that does not ask whom it works for."""
+    if event.trigger == "update" and not event.changed("KeyPolicy"):
+        return
     document = event.new.at("KeyPolicy", "Statement")
     asks, free = events_allowed(document)
     if any("aws:Source" in each for each in asks) and not free:

@@ -42,7 +42,9 @@ def _sooner(event: Event) -> Iterator[Said]:
             earlier = _expiries(old).get(what)
             if earlier is None or days < earlier:
                 where = _prefix(rule) or "the whole bucket"
-                yield Said(f"{what} of {where} go after {days} days", event.changed("LifecycleConfiguration"))
+                change = event.changed("LifecycleConfiguration")
+                reason = f"{what} of {where} go after {days} days"
+                yield Said(reason, change, assumption=None if old else f"there are {what} of {where}")
 
 
 @closing(

@@ -34,6 +34,8 @@ def _confirm(event: Event) -> Iterator[Said]:
 )
 def _events(event: Event) -> Iterator[Said]:
     """EventBridge publishes only where the topic's policy has no condition for it."""
+    if event.trigger == "update" and not event.changed("PolicyDocument"):
+        return
     document = event.new.at("PolicyDocument", "Statement")
     asks, _ = events_allowed(document)
     if asks:
