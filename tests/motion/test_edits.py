@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -11,13 +10,14 @@ from mlopsgen.motion.live import Account
 from mlopsgen.motion.outcome import Action
 from mlopsgen.motion.replay import Forecast, deploy, settled
 from mlopsgen.motion.stacks import Delivery, TemplateSet
+from tests.cases import ROOT
 from tests.motion.known import Edit, base, bases, changed, compiled, edits, pairs
 
 DELIVERIES = {
     "pruned": Delivery(prunes="around", imports=True),
     "left": Delivery(prunes="never", imports=True),
 }
-STEPS = Path(__file__).with_name("steps.txt")
+STEPS = ROOT / "tests" / "golden" / "steps.txt"
 HEAD = """\
 # What each edit of edits.yaml does, by stack: + create, ~ update, / replace, - delete, = retain, i import.
 # Not alarms, dashboards, values in SSM, rules of events and of security groups, which follow the rest.
@@ -100,7 +100,7 @@ def test_there_and_back(title: str):
 
 
 def test_steps(bless: bool):
-    """Each edit changes what `steps.txt` says, and nothing else."""
+    """Each edit changes what `tests/golden/steps.txt` says, and nothing else."""
     told = "".join(
         f"{title}\n{steps(life(title, 'pruned')[0])}"
         for title, each in EDITS.items()
