@@ -58,7 +58,7 @@ def parse_size(value: object) -> int:
     text = _quantity(value)
     if not isinstance(value, str) or not re.fullmatch(SIZE_PATTERN, text):
         if _NUMBER.fullmatch(text):
-            raise ValueError(f"`{text}` has no unit: write {_each(text, 'Mi', 'Gi')}")
+            raise ValueError(f"`{text}` has no unit: {_with_unit(text, 'a size', 'Mi', 'Gi')}")
         if others := re.fullmatch(r"([1-9][0-9]{0,6}) ?([MGTmgt])(i?[Bb]|i)?", text):
             raise ValueError(f"a size is in Mi, Gi or Ti: write {others[1]}{others[2].upper()}i for `{text}`")
         if part := re.fullmatch(r"([0-9]+\.[0-9]+) ?([GT])i", text):
@@ -74,7 +74,7 @@ def parse_duration(value: object) -> int:
     text = _quantity(value)
     if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, text):
         if _NUMBER.fullmatch(text):
-            raise ValueError(f"`{text}` has no unit: write {_each(text, 's', 'm', 'h', 'd')}")
+            raise ValueError(f"`{text}` has no unit: {_with_unit(text, 'a duration', 's', 'm', 'h', 'd')}")
         if (seconds := _seconds_meant(text)) and re.fullmatch(DURATION_PATTERN, write_duration(seconds)):
             raise ValueError(
                 f"a duration is one number and s, m, h or d: write {write_duration(seconds)} for `{text}`"
@@ -88,7 +88,9 @@ def parse_latency(value: object) -> int:
     text = _quantity(value)
     if not isinstance(value, str) or not re.fullmatch(LATENCY_PATTERN, text):
         if _NUMBER.fullmatch(text):
-            raise ValueError(f"`{text}` has no unit: write {_each(text, 'ms', 's')}")
+            raise ValueError(f"`{text}` has no unit: {_with_unit(text, 'a latency', 'ms', 's')}")
+        if (meant := _milliseconds_meant(text)) and re.fullmatch(LATENCY_PATTERN, f"{meant}ms"):
+            raise ValueError(f"a latency is a whole number and ms or s: write {meant}ms for `{text}`")
         raise ValueError(_unlike("a latency", value, "250ms", "2s"))
     return int(text[:-2]) if text.endswith("ms") else int(text[:-1]) * 1000
 
@@ -195,10 +197,22 @@ def _unlike(what: str, value: object, *examples: str) -> str:
     return f"expected {what} such as {', '.join(others)} or {last}{said}"
 
 
-def _each(number: str, *units: str) -> str:
-    """`90s, 90m, 90h or 90d`; only the author knows which."""
-    *others, last = (f"{number}{unit}" for unit in units)
-    return f"{', '.join(others)} or {last}"
+def _with_unit(number: str, what: str, *units: str) -> str:
+    """`write 90s, 90m, 90h or 90d`; only the author knows which. Of what is not whole none can be written."""
+    if number.isdecimal():
+        *others, last = (f"{number}{unit}" for unit in units)
+        return f"write {', '.join(others)} or {last}"
+    if units == ("ms", "s") and (meant := _milliseconds_meant(f"{number}s")):
+        return f"write {meant}ms, if these are seconds"
+    return f"{what} is a whole number and one of {', '.join(units)}"
+
+
+def _milliseconds_meant(text: str) -> int | None:
+    """Of `1.5s`, `1s500ms` and `0.25 s`; None for all else."""
+    found = re.fullmatch(r"(?:([0-9]+(?:\.[0-9]{1,3})?) ?s)?(?:([0-9]+) ?ms)?", text)
+    if not found or not text:
+        return None
+    return round(float(found[1] or 0) * 1000) + int(found[2] or 0)
 
 
 def _cpu_meant(text: str) -> str | None:

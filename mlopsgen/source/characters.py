@@ -45,6 +45,12 @@ def odd(line: str, start: Span) -> Diagnostic | None:
     return odd_space(found[0], _within(start, found.start())) if found else None
 
 
+def hidden_in(line: str, file: str, number: int) -> Diagnostic | None:
+    """The first character of a line that shows nothing."""
+    found = UNSEEN.search(_SPELT.sub(lambda spelt: "x" * len(spelt[0]), line))
+    return hidden(found[0], _within(Span(file, number, 1, number, 1), found.start())) if found else None
+
+
 def odd_space(char: str, span: Span) -> Diagnostic:
     """White space that only looks like a space."""
     return Diagnostic("E011", "error", f"{_called(char)} is no space", (Label(span),), "write a plain space")

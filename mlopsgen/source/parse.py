@@ -74,8 +74,15 @@ def _grammar(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagnostic:
         return _fault("E003", _too_deep(line, at), f"nested more than {MAX_DEPTH} deep")
     # What is wrong in a line is often noticed in the next.
     for number in range(max(at.line - 2, 1), at.line + 1):
-        if number <= len(lines) and (odd := characters.odd(lines[number - 1], Span(file, number, 1, 0, 0))):
+        if number > len(lines):
+            continue
+        if odd := characters.odd(lines[number - 1], Span(file, number, 1, 0, 0)):
             return odd
+        # What cannot begin a value is seen by itself.
+        if "cannot start any token" not in problem and (
+            unseen := characters.hidden_in(lines[number - 1], file, number)
+        ):
+            return unseen
     message, help_ = " ".join(part for part in (context, problem) if part), None
     labels: tuple[Label, ...] = (Label(at),)
     if "cannot start any token" in problem or "tab character" in problem:

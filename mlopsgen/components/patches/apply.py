@@ -73,8 +73,10 @@ def _named(items: Iterable[T], name: str, what: str, key: Callable[[T], str]) ->
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
-    close = closest(name, known)
-    return f"did you mean `{close}`?" if close else f"there are: {', '.join(sorted(known))}"
+    close, names = closest(name, known), sorted(known)
+    if close:
+        return f"did you mean `{close}`?"
+    return f"there are: {', '.join(names)}" if names else "there is none: leave it out"
 
 
 def _change(properties: dict[str, Document], spec: PatchSpec) -> None:

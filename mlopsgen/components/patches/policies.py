@@ -240,8 +240,9 @@ def _resources(each: _Statement) -> Iterator[PropertyFault]:
 
 
 _WHOLE = frozenset(("cloudwatch:DescribeAlarms", "logs:GetQueryResults"))
-"""Composite alarms are told of with `*` alone (CloudWatch API reference, DescribeAlarms), and the results
-of a query belong to no log group.
+"""Composite alarms are told of with `*` alone (CloudWatch API reference, DescribeAlarms). Who asks for
+results names a query and no log group (CloudWatch Logs API reference, GetQueryResults), though the service
+authorization reference has log groups for it: where the two differ, nothing is said.
 """
 
 
@@ -327,25 +328,35 @@ _OPERATOR = re.compile(
     r"|Numeric(Less|Greater)Than(Equals)?|Date(Not)?Equals|Date(Less|Greater)Than(Equals)?|Bool|BinaryEquals"
     r"|(Not)?IpAddress|Arn(Not)?(Equals|Like))(IfExists)?|Null"
 )
-"""IAM user guide, "IAM JSON policy elements: Condition operators"."""
+"""IAM user guide, "IAM JSON policy elements: Condition operators", with `IfExists` and the set operators.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+"""
 
 _GLOBAL = frozenset((
-    "aws:assumedroot", "aws:calledvia", "aws:calledviafirst", "aws:calledvialast", "aws:chatbotsourcearn",
+    "aws:assumedroot", "aws:calledvia", "aws:calledviaawsmcp", "aws:calledviafirst", "aws:calledvialast",
+    "aws:chatbotsourcearn",
     "aws:currenttime", "aws:ec2instancesourceprivateipv4", "aws:ec2instancesourcevpc", "aws:epochtime",
     "aws:federatedprovider", "aws:ismcpserviceaction", "aws:multifactorauthage",
     "aws:multifactorauthpresent", "aws:principalaccount", "aws:principalarn", "aws:principalisawsservice",
     "aws:principalorgid", "aws:principalorgpaths", "aws:principalservicename",
     "aws:principalservicenameslist", "aws:principaltype", "aws:referer", "aws:requestedregion",
     "aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths", "aws:securetransport",
-    "aws:sourceaccount", "aws:sourcearn", "aws:sourceidentity", "aws:sourceip", "aws:sourceorgid",
-    "aws:sourceorgpaths", "aws:sourcevpc", "aws:sourcevpcarn", "aws:sourcevpce", "aws:tagkeys",
-    "aws:tokenissuetime", "aws:useragent", "aws:userid", "aws:username", "aws:viaawsservice",
+    "aws:signinsessionarn", "aws:sourceaccount", "aws:sourcearn", "aws:sourceidentity", "aws:sourceip",
+    "aws:sourceorgid", "aws:sourceorgpaths", "aws:sourcevpc", "aws:sourcevpcarn", "aws:sourcevpce",
+    "aws:tagkeys", "aws:tokenissuetime", "aws:useragent", "aws:userid", "aws:username",
+    "aws:viaawsmcpservice", "aws:viaawsservice",
     "aws:vpceaccount", "aws:vpceorgid", "aws:vpceorgpaths", "aws:vpcsourceip",
 ))  # fmt: skip
-"""IAM user guide, "AWS global condition context keys"; those of tags end with the tag's name."""
+"""IAM user guide, "AWS global condition context keys", the table at its beginning; those of tags end with the
+tag's name. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+"""
 _TAGS = ("aws:principaltag/", "aws:requesttag/", "aws:resourcetag/")
-_OF_CREDENTIALS = frozenset(("ec2:roledelivery", "ec2:sourceinstancearn", "ssm:sourceinstancearn"))
-"""Keys of a service that every request of its credentials carries, to whatever service (the same page)."""
+_OF_CREDENTIALS = frozenset((
+    "codebuild:buildarn", "codebuild:projectarn", "ec2:roledelivery", "ec2:sourceinstancearn",
+    "glue:credentialissuingservice", "glue:roleassumedby", "identitystore:userid", "lambda:sourcefunctionarn",
+    "ssm:sourceinstancearn",
+))  # fmt: skip
+"""Keys of a service that every request of its credentials carries, to whatever service (the same table)."""
 
 
 def _conditions(each: _Statement) -> Iterator[PropertyFault]:
