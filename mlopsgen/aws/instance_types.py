@@ -52,7 +52,8 @@ class InstanceType(NamedTuple):
 
         ECS registers what the system reports as its memory, which is less than the type's nominal size
         (Amazon ECS developer guide, "Reserving Amazon ECS Linux container instance memory"): about 6% less of
-        8 GiB and 4% of 16 GiB. Less than 92.5% is not known of any type.
+        8 GiB and 4% of 16 GiB. Less than 92.5% is not known of any type; so much is what Karpenter counts
+        with, too (its documentation, "Settings", `vm-memory-overhead-percent`).
         """
         return self.memory - min(int(self.memory * 0.075), 512 + int(self.memory * 0.03))
 

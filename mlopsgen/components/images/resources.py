@@ -22,8 +22,9 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
     for name in sorted({each.image.name for each in site.workloads if each.image}):
         stack = f"registry-{name}"
         yield StackDescription(stack, f"repository of image {name}")
-        yield Scope(site, stack, ("spec", "images", name)).resource(_repository(site, name))
-        uri = GetAtt("Repository", "RepositoryUri")
+        repository = _repository(site, name)
+        yield Scope(site, stack, ("spec", "images", name)).resource(repository)
+        uri = GetAtt(repository.title, "RepositoryUri")
         yield output(stack, "RepositoryUri", uri, f"Where image {name} is pushed")
         yield FlowNode(f"image:{name}", name, "image")
 
@@ -33,7 +34,9 @@ def _repository(site: Site, name: str) -> ecr.Repository:
     key = key_arn(site)
     own = {"EncryptionType": "KMS", "KmsKey": key} if key else {"EncryptionType": "AES256"}
     return ecr.Repository(
-        "Repository",
+        # Another one for each encryption: CloudFormation takes a repository that was kept back only where it
+        # makes a new resource (AWS CloudFormation API reference, CreateChangeSet, ImportExistingResources).
+        "Repository" if key else "Aes256Repository",
         RepositoryName=site.repository(name),
         ImageTagMutability="IMMUTABLE",
         ImageScanningConfiguration=ecr.ImageScanningConfiguration(ScanOnPush=spec.scan_on_push),

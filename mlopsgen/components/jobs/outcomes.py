@@ -18,8 +18,11 @@ _LOST_CODES = ["InfrastructureHealth", "SpotInterruption", "TerminationNotice"]
 _LOST_HOST = "Host EC2 (instance "
 
 # Why a task that waited for instances was given up (Amazon ECS developer guide, "Amazon ECS API failure
-# reasons"): none came, or those that are there were taken. On Fargate the start itself fails and is repeated.
-_NO_CAPACITY = ["*EMPTY CAPACITY PROVIDER*", "*NO ACTIVE INSTANCES*", "*RESOURCE:*"]
+# reasons"): none came, or those that are there were taken; and what Fargate says where it has none (AWS
+# re:Post, knowledge-center/ecs-fargate-runtask-capacity), if it has not refused the start itself, which is
+# repeated anyway.
+_ON_INSTANCES = ["*EMPTY CAPACITY PROVIDER*", "*NO ACTIVE INSTANCES*", "*RESOURCE:*"]
+_ON_FARGATE = ["*apacity is unavailable*"]
 
 
 def attempt_group(site: Site, job: Workload, attempt: int, trigger: str | None) -> str:
@@ -47,9 +50,10 @@ def failed(site: Site, job: Workload) -> dict[str, Body]:
         "stopCode": ["EssentialContainerExited"],
         "containers": {"name": [job.name], "exitCode": [{"anything-but": [0, INTERRUPTED]}]},
     }
-    never_started: dict[str, Body] = {"stopCode": ["TaskFailedToStart"]}
-    if job.on_instances:
-        never_started["stoppedReason"] = [{"anything-but": {"wildcard": _NO_CAPACITY}}]
+    never_started: dict[str, Body] = {
+        "stopCode": ["TaskFailedToStart"],
+        "stoppedReason": [{"anything-but": {"wildcard": _no_capacity(job)}}],
+    }
     last = _last_groups(site, job) or every
     return _stopped(
         site,
@@ -79,10 +83,13 @@ def _lost(job: Workload) -> list[dict[str, Body]]:
         {"stopCode": ["EssentialContainerExited"], "containers": interrupted},
         {"stoppedReason": [{"prefix": _LOST_HOST}]},
     ]
-    if job.on_instances:
-        reasons = [{"wildcard": each} for each in _NO_CAPACITY]
-        ways.append({"stopCode": ["TaskFailedToStart"], "stoppedReason": reasons})
+    reasons = [{"wildcard": each} for each in _no_capacity(job)]
+    ways.append({"stopCode": ["TaskFailedToStart"], "stoppedReason": reasons})
     return ways
+
+
+def _no_capacity(job: Workload) -> list[str]:
+    return _ON_INSTANCES if job.on_instances else _ON_FARGATE
 
 
 def _stopped(site: Site, ways: list[dict[str, Body]], **more: Body) -> dict[str, Body]:

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 
 from troposphere import GetAtt, GetAZs, Join, Ref, Select, Sub, ec2, logs
 
+from mlopsgen.aws.partitions import endpoint_prefix
 from mlopsgen.components.network.endpoints import interface_services
 from mlopsgen.components.network.spec import FlowLogsSpec, VpcSpec
 from mlopsgen.language.values import DAY
@@ -175,7 +176,7 @@ def _endpoints(scope: Scope, spec: VpcSpec, services: tuple[str, ...]) -> Iterat
         endpoint = ec2.VPCEndpoint(
             f"{name}Endpoint",
             VpcId=Ref("Vpc"),
-            ServiceName=Sub(f"com.amazonaws.${{AWS::Region}}.{service}"),
+            ServiceName=Sub(f"{endpoint_prefix(scope.site.region, service)}.${{AWS::Region}}.{service}"),
             VpcEndpointType="Interface",
             PrivateDnsEnabled=True,
             SubnetIds=[Ref(f"PrivateSubnet{zone}") for zone in _zones(spec)],

@@ -25,13 +25,13 @@ class VpcSpec(Spec):
     """A new VPC: public subnets for load balancers, private ones for tasks."""
 
     cidr: Cidr = "10.0.0.0/16"
-    """The range of addresses. Cannot be changed; take another for each network that will ever be joined. More `availabilityZones` leave the ranges of the first ones as they are."""
+    """The range of addresses. Cannot be changed: all that is in the VPC would need another one, so make another environment. Take another for each network that will ever be joined. More `availabilityZones` leave the ranges of the first ones as they are."""
 
     availability_zones: Annotated[int, Field(ge=2, le=4)] = 2
-    """How many zones the subnets spread over."""
+    """How many zones the subnets spread over. It can be raised, and not lowered: what runs in the zone would lose its routes before it has left, and the subnets would stay behind."""
 
     nat_gateways: Literal["none", "single", "perZone"] = "single"
-    """How tasks in private subnets reach the internet. With `none` they reach AWS through endpoints alone."""
+    """How tasks in private subnets reach the internet. With `none` they reach AWS through endpoints alone. A change cuts the connections that tasks have to the outside, and gives them other public addresses."""
 
     flow_logs: FlowLogsSpec = Field(default_factory=FlowLogsSpec)
     """The record of traffic."""
@@ -57,7 +57,10 @@ class ExistingNetworkSpec(Spec):
 
 
 class NetworkSpec(Either):
-    """Where tasks and load balancers get their addresses."""
+    """Where tasks and load balancers get their addresses.
+
+    A pipeline that is deployed stays in its VPC: load balancers and file systems cannot move to another. Make another environment there, move the callers over, and take the first away.
+    """
 
     vpc: Annotated[VpcSpec | None, Choice(default=True)] = None
     """A new VPC."""

@@ -74,7 +74,7 @@ def test_without_a_key_repositories_are_encrypted_by_aws():
     found = plan(
         "  encryption: {awsManaged: {}}\n  images: [{name: app}]\n  services: [{name: api, image: app}]\n"
     )
-    assert properties(found, "registry-app", "Repository")["EncryptionConfiguration"] == {
+    assert properties(found, "registry-app", "Aes256Repository")["EncryptionConfiguration"] == {
         "EncryptionType": "AES256"
     }
 
@@ -100,11 +100,12 @@ spec:
 def test_a_repository_with_another_encryption_has_another_name():
     """It cannot change the encryption of one that is there, nor make a second one of the same name."""
     app = "  images: [{name: app}]\n  services: [{name: api, image: app}]\n"
-    names = {
-        properties(plan(encryption, app), "registry-app", "Repository")["RepositoryName"]
+    found = {
+        resource.logical_id: resource.properties["RepositoryName"]
         for encryption in ("", "  encryption: {awsManaged: {}}\n")
+        for resource in stack(plan(encryption, app), "registry-app").resources
     }
-    assert names == {"demo-default/app", "demo-default/app.aes256"}
+    assert found == {"Repository": "demo-default/app", "Aes256Repository": "demo-default/app.aes256"}
 
 
 def findings(rule: SpecRule, folder: Path, images: str) -> list[str]:

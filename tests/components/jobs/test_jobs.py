@@ -77,6 +77,16 @@ def test_a_run_that_lost_its_capacity_is_started_again_twice_and_then_reported(
     assert rules("retry-2-weekly") == ["FailedRule"]
 
 
+def test_a_run_that_finds_no_capacity_on_fargate_is_started_again_too():
+    spot = plan(trainer(capacity="fargate-spot"))
+    reason = "Capacity is unavailable at this time. Please try again later"
+    for group, rule in (("family", "RetryRule1"), ("retry-2", "FailedRule")):
+        event = stopped(f"{group}:demo-default-trainer", "TaskFailedToStart", None, reason)
+        assert heard(spot, event) == [rule]
+    pull = stopped("family:demo-default-trainer", "TaskFailedToStart", None, "CannotPullContainerError: no")
+    assert heard(spot, pull) == ["FailedRule"]
+
+
 def test_each_retry_carries_its_number_and_its_trigger(weekly: Plan):
     """A program that does different things by trigger does the same when it is started again."""
     for name, group in (("", "retry-%s"), ("Weekly", "retry-%s-weekly")):

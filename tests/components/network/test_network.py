@@ -77,6 +77,23 @@ def test_each_private_subnet_leaves_by_the_gateway_that_it_has(gateways: str, ma
     assert routes == [{"Ref": f"NatGateway{number}"} for number in made]
 
 
+@pytest.mark.parametrize(
+    ("region", "start"), [("eu-west-1", "com.amazonaws"), ("cn-north-1", "cn.com.amazonaws")]
+)
+def test_endpoints_are_called_as_in_their_part_of_aws(region: str, start: str):
+    """In China some services have names of their own, and others have not."""
+    aws = f"  aws: {{region: {region}}}\n"
+    found = plan("  network: {vpc: {natGateways: none}}\n", service(), aws=aws)
+    names = {
+        each.logical_id: each.properties["ServiceName"]
+        for each in stack(found, "network").resources
+        if each.type == "AWS::EC2::VPCEndpoint"
+    }
+    assert names["EcrApiEndpoint"] == {"Fn::Sub": f"{start}.${{AWS::Region}}.ecr.api"}
+    assert names["LogsEndpoint"] == {"Fn::Sub": "com.amazonaws.${AWS::Region}.logs"}
+    assert names["S3Endpoint"] == {"Fn::Sub": "com.amazonaws.${AWS::Region}.s3"}
+
+
 def test_flow_logs_that_are_off_leave_nothing_behind():
     """Neither a log group nor a role."""
     found = plan("  network: {vpc: {flowLogs: {enabled: false}}}\n")
