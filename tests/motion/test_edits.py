@@ -6,6 +6,8 @@ from functools import cache
 
 import pytest
 
+from mlopsgen.language.base import Later
+from mlopsgen.model.pipeline import PipelineSpec
 from mlopsgen.motion.live import Account
 from mlopsgen.motion.outcome import Action
 from mlopsgen.motion.replay import Forecast, deploy, settled
@@ -60,9 +62,18 @@ def stopping(found: Forecast) -> list[str]:
 
 
 def test_there_are_enough():
-    """Each pipeline has edits, and all together they are more than 150."""
+    """Each pipeline has edits, more than 150 all together, and each section of the language is in some."""
     assert len(EDITS) >= 150
     assert {each.base for each in edits()} == set(bases())
+    words = [each.words for each in edits()]
+    paths = [path for each in words for key in ("add", "drop", "rename", "set") for path in each.get(key, ())]
+    sections = {path.partition(".")[0] for path in paths}
+    built = {
+        str(each.alias)
+        for each in PipelineSpec.model_fields.values()
+        if not any(isinstance(mark, Later) for mark in each.metadata)
+    }
+    assert built - {"environments"} <= sections
 
 
 @pytest.mark.parametrize("name", sorted(bases()))
