@@ -73,6 +73,9 @@ def template(text: str, path: str = "") -> Template:
         raise Unreadable(f"{path} is no YAML: {error}") from None
     if not isinstance(found, dict) or not isinstance(found.get("Resources"), dict):
         raise Unreadable(f"{path} is no template: it has no Resources")
+    for name, each in found["Resources"].items():
+        if not isinstance(each, dict) or not isinstance(each.get("Type"), str):
+            raise Unreadable(f"{path} is no template: {name} has no Type")
     return found
 
 

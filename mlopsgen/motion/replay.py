@@ -395,7 +395,10 @@ class _Stack:
             self.replay.goes(taken_back)
         self._check_exclusive(after, None)
         if taken_back:
-            self.replay.step("import", after)
+            changes = differences(taken_back.properties, after.properties)
+            if changes and self.replay.checks:
+                self.replay.says(cloudformation.TAKEN_AS_IT_IS, cloudformation.as_it_is(changes), after)
+            self.replay.step("import", after, changes)
         else:
             stops, _ = self._look("create", None, after)
             self.failed |= stops

@@ -140,6 +140,18 @@ def counted(words: list[str]) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("name", sorted(bases()))
+def test_taken_down_and_brought_back(name: str):
+    """An environment can be taken down, and what was kept of it does not stand in the way of the next."""
+    nothing = base(name)._replace(stacks=())
+    down = deploy(first(name), nothing, Delivery(prunes="first"), base(name))
+    assert down.failures == ()
+    assert down.account.stacks == {}
+    again = deploy(down.account, base(name), Delivery(imports=True))
+    # The identity provider is kept, and no template gives its whole ARN, by which it would be imported.
+    assert {(each.rule, each.type) for each in again.failures} <= {("name-taken", "AWS::IAM::OIDCProvider")}
+
+
 def touch(one: Edit, other: Edit) -> bool:
     """Whether two edits change something of the same stack, each being good alone."""
     if not all(isinstance(each.compiled, TemplateSet) and good(each) for each in (one, other)):

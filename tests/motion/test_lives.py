@@ -101,6 +101,39 @@ def test_what_was_kept_is_taken_back():
     assert back.account.kept == ()
 
 
+def test_what_is_taken_back_stays_as_it_was():
+    """An import changes nothing: what the template says otherwise is told, and does not come true."""
+    gone = deploy(settled(Account(), stacks(a={**BUCKET, **logs(RetentionInDays="7")})), stacks(a=BUCKET))
+    back = deploy(gone.account, stacks(a={**BUCKET, **logs(RetentionInDays="30")}), Delivery(imports=True))
+    assert said(back) == [("taken-as-it-is", "a", "Logs")]
+    assert back.findings[0].change == Change("RetentionInDays", "7", "30")
+
+
+def test_foreign_templates_are_read_too():
+    """Types, functions and references that nobody knows are no fault of the model's."""
+    strange = {
+        "Custom": {"Type": "Custom::Thing", "Properties": {"Service": {"Fn::ImportValue": "x"}}},
+        "Here": {
+            "Type": "AWS::SQS::Queue",
+            "DependsOn": ["There"],
+            "Properties": {"QueueName": ref("There")},
+        },
+        "There": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Fn::GetAtt": "Here.Arn"}}},
+        "Lost": {
+            "Type": "AWS::SNS::Topic",
+            "DependsOn": "Nobody",
+            "Properties": {"TopicName": ref("Nobody")},
+        },
+        "Made": {
+            "Type": "AWS::SNS::Topic",
+            "Properties": {"Fn::Transform": {"Name": "Macro", "Parameters": {}}},
+        },
+    }
+    found = forecast(stacks(a=BUCKET), stacks(a={**BUCKET, **strange}))
+    assert [each.logical_id for each in found.steps] == ["Custom", "There", "Here", "Lost", "Made"]
+    assert found.stopped_at is None
+
+
 def test_what_is_deleted_leaves_its_name():
     """A log group that is not kept is made again without a word of its name."""
     with_logs = stacks(a={**BUCKET, **logs(_DeletionPolicy="Delete")})

@@ -90,6 +90,7 @@ def test_functions_have_their_long_form():
         ({"deploy.sh": SCRIPT, "stacks/web.yaml": WEB}, "deploys network, of which there is no template"),
         (FILES | {"stacks/web.yaml": "a: [b"}, "stacks/web.yaml is no YAML"),
         (FILES | {"stacks/web.yaml": "a: b"}, "stacks/web.yaml is no template"),
+        (FILES | {"stacks/web.yaml": "Resources: {A: {}}"}, "A has no Type"),
         (FILES | {"stacks/web.yaml": "!!python/object/apply:os.system [id]"}, "stacks/web.yaml is no YAML"),
     ],
 )

@@ -170,6 +170,10 @@ def pool(instances: int, gpus: int, variable: str = "one") -> TemplateSet:
     )
 
 
+def kept_logs(days: int) -> dict[str, Any]:
+    return resource("Logs::LogGroup", LogGroupName="/shop/api", RetentionInDays=days, **KEPT)
+
+
 def deployed_by(*actions: str) -> TemplateSet:
     """A queue, and a role for CloudFormation."""
     trust = trusting("cloudformation.amazonaws.com")
@@ -725,6 +729,14 @@ CASES = {
                 "ECS::CapacityProvider", Name="gpu2", AutoScalingGroupProvider={"AutoScalingGroupArn": "two"}
             )
         ),
+    ),
+    "what is imported is not as it is written": Case(
+        "taken-as-it-is",
+        "silent",
+        stacks(a={"Bucket": bucket(), "Logs": kept_logs(7)}, b={"Queue": resource("SQS::Queue")}),
+        stacks(b={"Queue": resource("SQS::Queue")}, c={"Logs": kept_logs(30)}),
+        stacks(b={"Queue": resource("SQS::Queue")}, c={"Logs": kept_logs(7)}),
+        delivery=Delivery(prunes="first", imports=True),
     ),
     "logs are deleted": Case(
         "data-deleted",

@@ -41,6 +41,15 @@ PATH_GONE = Rule(
     "CloudFormation-supplied parameter "
     'types": the value is fetched whenever a stack is created or updated',
 )
+TAKEN_AS_IT_IS = Rule(
+    "taken-as-it-is",
+    "silent",
+    "detect drift after the import, and change the resource by hand or with a deployment that "
+    "changes the property",
+    'CloudFormation user guide, "Import AWS resources into a CloudFormation stack": that the '
+    "template matches what "
+    "is imported is not checked",
+)
 ORPHAN = Rule(
     "orphan-stack",
     "left-over",
@@ -64,6 +73,11 @@ def refused(change: Change) -> Said:
 def ignored(name: str, change: Change) -> Said:
     """That a new default does not count."""
     return Said(f"parameter `{name}` keeps the value `{change.before}`: a new default does not count", change)
+
+
+def as_it_is(changes: tuple[Change, ...]) -> Said:
+    """That what is imported is not as the template says."""
+    return Said(f"it is imported as it is, where `{changes[0].path}` is another", changes[0])
 
 
 def gone(name: str, path: str) -> Said:
