@@ -52,6 +52,20 @@ def test_there_and_back_is_another_resource():
     assert back.steps[-1].changes[0].after == "${shop-prod-maker/Task#3}"
 
 
+def test_a_finding_says_where_it_comes_from():
+    """It names stack, resource, property and both values, and the path of the pipeline that the template gives."""
+    origin = {"mlopsgen": {"from": "spec.monitoring.logs"}}
+    before, after = (
+        stacks(a={"Logs": resource("Logs::LogGroup", RetentionInDays=days, _Metadata=origin)})
+        for days in (30, 7)
+    )
+    (found,) = forecast(before, after).findings
+    assert (found.rule, found.kind, found.stack, found.logical_id, found.type) == (
+        "logs-expire-sooner", "loses", "a", "Logs", "AWS::Logs::LogGroup",
+    )  # fmt: skip
+    assert (found.change, found.origin) == (Change("RetentionInDays", "30", "7"), "spec.monitoring.logs")
+
+
 def test_no_change_is_no_step():
     """The same set again, or only other comments and metadata, changes nothing."""
     noted = both("one")
