@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from mlopsgen.aws import verdicts
-from mlopsgen.aws.verdicts import holds_data, may_replace, refuses, renames, replaces
+from mlopsgen.aws.verdicts import (
+    holds_data,
+    may_replace,
+    named_everywhere,
+    names_within,
+    refuses,
+    renames,
+    replaces,
+    replaces_after_all,
+)
 
 PROVIDER = "AWS::ECS::CapacityProvider"
 
@@ -72,6 +81,25 @@ def test_what_replaces_in_some_cases_is_kept_apart():
     old, new = {"VPCZoneIdentifier": ["a"], "MinSize": "0"}, {"VPCZoneIdentifier": ["b"], "MinSize": "1"}
     assert replaces("AWS::AutoScaling::AutoScalingGroup", old, new) == frozenset()
     assert may_replace("AWS::AutoScaling::AutoScalingGroup", old, new) == {"VPCZoneIdentifier"}
+
+
+def test_a_group_of_instances_is_replaced_only_if_it_is_told_to_be():
+    old, new = {"VPCZoneIdentifier": ["a"]}, {"VPCZoneIdentifier": ["b"]}
+    told = {"AutoScalingReplacingUpdate": {"WillReplace": True}}
+    group = "AWS::AutoScaling::AutoScalingGroup"
+    assert replaces_after_all(group, old, new, {}) == frozenset()
+    assert replaces_after_all(group, old, new, told) == {"VPCZoneIdentifier"}
+
+
+def test_what_may_replace_does_where_nothing_says_when():
+    record = "AWS::Route53::RecordSet"
+    assert replaces_after_all(record, {"Name": "a.example"}, {"Name": "b.example"}, {}) == {"Name"}
+
+
+def test_names_are_unique_within_something():
+    assert names_within("AWS::ECS::Service") == ("Cluster",)
+    assert names_within("AWS::Logs::LogGroup") == ()
+    assert (named_everywhere("AWS::S3::Bucket"), named_everywhere("AWS::SQS::Queue")) == (True, False)
 
 
 def test_another_record_name_may_be_another_record():

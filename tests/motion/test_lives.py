@@ -53,7 +53,7 @@ def test_there_and_back_is_another_resource():
 
 
 def test_a_finding_says_where_it_comes_from():
-    """It names stack, resource, property and both values, and the path of the pipeline that the template gives."""
+    """It names stack, resource, property and both values, and the path that the template says it is from."""
     origin = {"mlopsgen": {"from": "spec.monitoring.logs"}}
     before, after = (
         stacks(a={"Logs": resource("Logs::LogGroup", RetentionInDays=days, _Metadata=origin)})
