@@ -84,3 +84,15 @@ def _policy(site: Site) -> Iterator[dict[str, object]]:
         "Resource": "*",
         "Condition": {"StringEquals": {"aws:SourceAccount": Ref("AWS::AccountId")}},
     }
+    # Source conditions are not supported for EventBridge and encrypted topics (Amazon SNS developer guide,
+    # "Key management", the same section). The topic's ARN is the context of what it encrypts (there,
+    # "Encrypting messages"); it stands here by its pattern, since the topic itself waits for the key.
+    topic = "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-Topic-*"
+    yield {
+        "Sid": "EventsToTheTopic",
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+        "Resource": "*",
+        "Condition": {"StringLike": {"kms:EncryptionContext:aws:sns:topicArn": Sub(topic)}},
+    }

@@ -103,7 +103,7 @@ def _not_started(site: Site, job: Workload, alarm: Alarm) -> cloudwatch.Alarm:
         "NotStartedAlarm",
         AlarmDescription=(
             f"A schedule of job {job.name} of {site.prefix} could not start it."
-            f" The queue {site.prefix}-training-dead-letters says why."
+            f" The queue DeadLetters of the stack {site.prefix}-training says why."
         ),
         Namespace="AWS/Scheduler",
         MetricName="InvocationDroppedCount",

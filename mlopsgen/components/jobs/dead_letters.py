@@ -33,12 +33,11 @@ def declare_dead_letters(site: Site) -> Iterator[Declaration]:
         return
     yield StackDescription(STACK, "the queue of runs that could not be started")
     scope = Scope(site, STACK, ("spec", "jobs"))
-    name = f"{site.prefix}-training-dead-letters"
     queue = sqs.Queue(
         "DeadLetters",
-        QueueName=name,
         MessageRetentionPeriod=_RETENTION,
-        # Kept, it would be in the way of the next queue of this name; its messages live two weeks anyway.
+        # Nobody would find it again; its messages live two weeks anyway. CloudFormation names it: for a
+        # minute nothing can be called like a queue that has gone (Amazon SQS API reference, DeleteQueue).
         DeletionPolicy="Delete",
         UpdateReplacePolicy="Delete",
         **_encryption(site),
@@ -49,8 +48,9 @@ def declare_dead_letters(site: Site) -> Iterator[Declaration]:
     yield publish(DEAD_LETTERS_ARN, GetAtt("DeadLetters", "Arn"), scope.origin)
     yield scope.resource(_alarm(site))
     url = (
-        f'"$(aws sqs get-queue-url --region {site.region} --queue-name {name}'
-        ' --query QueueUrl --output text)"'
+        f'"$(aws cloudformation describe-stack-resource --region {site.region}'
+        f" --stack-name {site.prefix}-{STACK} --logical-resource-id DeadLetters"
+        ' --query StackResourceDetail.PhysicalResourceId --output text)"'
     )
     yield Command(
         "Jobs",

@@ -40,12 +40,21 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
 def _policy() -> sns.TopicPolicy:
     statements = [
         {
-            "Sid": "AlarmsAndEvents",
+            "Sid": "Alarms",
             "Effect": "Allow",
-            "Principal": {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]},
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
             "Action": "sns:Publish",
             "Resource": Ref("Topic"),
             "Condition": {"StringEquals": {"aws:SourceAccount": Ref("AWS::AccountId")}},
+        },
+        # Topic policies for EventBridge may have no condition (Amazon EventBridge user guide, "Using
+        # resource-based policies for Amazon EventBridge").
+        {
+            "Sid": "Events",
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": Ref("Topic"),
         },
         {
             "Sid": "TlsOnly",

@@ -285,6 +285,13 @@ def test_rules_of_this_pipeline_alone_reach_its_dead_letters(weekly: Plan):
     assert name.startswith("demo-default-")
 
 
+def test_the_queue_can_come_back_as_soon_as_it_has_gone(weekly: Plan):
+    """SQS keeps the name of a deleted queue for a minute; one that CloudFormation names has a new one."""
+    assert "QueueName" not in properties(weekly, "training", "DeadLetters")
+    (command,) = (each for each in weekly.commands if "could not be started" in each.title)
+    assert "--stack-name demo-default-training --logical-resource-id DeadLetters" in " ".join(command.lines)
+
+
 @pytest.mark.parametrize(
     ("cron", "hours"),
     [("0 3 * * *", 26), ("0 * * * *", 3), ("0 3 * * 1-5", 74), ("0 3 * * 0", 168), ("0 3 1 * *", None)],

@@ -6,6 +6,8 @@ from mlopsgen.components.monitoring.rules import RETENTION
 from tests.components.pipelines import plan
 from tests.policies import properties, stack
 
+EVENTS = {"Service": "events.amazonaws.com"}
+
 
 def test_a_receiver_keeps_its_subscription_when_others_come_and_go():
     """A subscription is called after its receiver: who was confirmed need not confirm again."""
@@ -29,6 +31,21 @@ def test_the_topic_has_the_pipelines_key_or_none():
     managed = plan("  encryption: {awsManaged: {}}\n")
     assert "KmsMasterKeyId" not in properties(managed, "foundation", "Topic")
     assert "Key" not in {each.logical_id for each in stack(managed, "foundation").resources}
+
+
+def test_rules_of_eventbridge_reach_the_topic():
+    """They say nothing of their source, so neither the topic's policy nor the key's may ask for it."""
+    found = plan()
+    topic = properties(found, "foundation", "TopicPolicy")["PolicyDocument"]["Statement"]
+    (events,) = (each for each in topic if each.get("Principal") == EVENTS)
+    assert (events["Effect"], events["Action"], "Condition" in events) == ("Allow", "sns:Publish", False)
+    key = properties(found, "foundation", "Key")["KeyPolicy"]["Statement"]
+    (uses,) = (each for each in key if each.get("Principal") == EVENTS)
+    assert uses["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+    (pattern,) = uses["Condition"]["StringLike"].values()
+    assert pattern.endswith("-Topic-*")
+    assert list(uses["Condition"]["StringLike"]) == ["kms:EncryptionContext:aws:sns:topicArn"]
+    assert list(uses["Condition"]) == ["StringLike"]
 
 
 def test_retentions_are_those_of_cloudwatch():
