@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Body, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Discriminator, Tag
 from starlette.exceptions import HTTPException
 
@@ -178,8 +179,11 @@ def build() -> FastAPI:
         description="Says which label a text gets, how sure the model is, and which words mattered.",
         docs_url=None,
         redoc_url=None,
+        # Behind a load balancer a redirect would lead from HTTPS to HTTP, and a text be sent again in clear.
+        redirect_slashes=False,
     )
     _add_routes(app)
+    _add_heads(app)
     _add_page(app)
     _add_errors(app)
     return app
@@ -223,6 +227,13 @@ def _add_routes(app: FastAPI) -> None:
             raise Refused(503, "overloaded", "other explanations are under way; try again in 1 s", 1)
         async with service.explanations:
             return await _explain(service, model, question.text)
+
+
+def _add_heads(app: FastAPI) -> None:
+    """HEAD wherever there is GET, as RFC 9110 asks (section 9.1); uvicorn leaves the body out."""
+    for route in list(app.routes):
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
+            app.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
 
 
 def json_response(content: BaseModel) -> Response:

@@ -74,6 +74,20 @@ def test_unknown_paths_and_methods(shared: Running) -> None:
     assert wrong.json()["error"]["code"] == "method_not_allowed"
 
 
+@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/model", "/metrics"])
+def test_head_is_get_without_a_body(shared: Running, path: str) -> None:
+    """Probes and `curl -I` ask so."""
+    head, get = shared.client.head(path), shared.client.get(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+def test_no_text_is_sent_on_to_another_address(shared: Running) -> None:
+    """A slash too many is answered with 404: behind a load balancer a redirect would leave HTTPS."""
+    wrong = shared.client.post("/predict/", json={"text": "good"}, follow_redirects=False)
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (404, "not_found")
+
+
 def test_endless_body(shared: Running) -> None:
     """A body without an announced length is cut off at the limit."""
     sent = 0

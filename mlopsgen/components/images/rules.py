@@ -297,20 +297,59 @@ def context_as_library(scene: Scene) -> Iterable[Finding]:
             yield Finding(_at_context(path, image), message, "give the folder another name")
 
 
+@rule(
+    "W209",
+    "a library without a version",
+    """An image is built from what its requirements name. Of a library without `==` each build may take another
+    version than the one that was tested, and so may each library that it brings.""",
+    "spec: {images: [{name: app, python: {requirements: loose.txt}}]}",
+    "spec: {images: [{name: app, python: {requirements: requirements.txt}}]}",
+)
+def unlocked_library(scene: Scene) -> Iterable[Finding]:
+    """Each library has the version that was tested."""
+    for path, image in _images(scene):
+        for name in _unlocked(_lines(scene, image)):
+            python = image.python or PythonSpec()
+            written = "requirements" in python.model_fields_set
+            yield Finding(
+                (*path, "python", "requirements") if written else _at_context(path, image),
+                f"`{name}` has no version in `{PurePosixPath(context_of(image), python.requirements)}`",
+                "lock what is tested: `uv pip compile` or `pip-compile` writes every version",
+            )
+            break
+
+
+def _unlocked(lines: Iterable[str]) -> Iterator[str]:
+    """The libraries of a requirements file that have no version ("Requirement Specifiers", pip's documentation)."""
+    for line in lines:
+        found = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*(.*)", line)
+        if (
+            found
+            and "==" not in (rest := found[3].partition("#")[0])
+            and not rest.startswith(("@", "/", ":"))
+        ):
+            yield found[1]
+
+
 def _required(scene: Scene, image: ImageSpec) -> frozenset[str]:
     """The packages that its dependencies name, in lowercase and with hyphens; none if they cannot be read."""
-    context = context_of(image)
-    if scene.folder is None or image.python is None or _escapes(context):
-        return frozenset()
-    file = scene.folder / context / image.python.requirements
-    if _escapes(image.python.requirements) or _outside(file, scene.folder) or not _is_file(file):
-        return frozenset()
-    try:
-        lines = regular.text(file).splitlines()
-    except (OSError, ValueError):
-        return frozenset()
-    found = (re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line) for line in lines)
+    found = (re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line) for line in _lines(scene, image))
     return frozenset(re.sub(r"[._-]+", "-", match[0]).lower() for match in found if match)
+
+
+def _lines(scene: Scene, image: ImageSpec) -> tuple[str, ...]:
+    """The lines of its dependencies' file; none if there is none or it cannot be read."""
+    context = context_of(image)
+    if scene.folder is None or image.dockerfile is not None or _escapes(context):
+        return ()
+    requirements = (image.python or PythonSpec()).requirements
+    file = scene.folder / context / requirements
+    if _escapes(requirements) or _outside(file, scene.folder) or not _is_file(file):
+        return ()
+    try:
+        return tuple(regular.text(file).splitlines())
+    except (OSError, ValueError):
+        return ()
 
 
 # The images that Docker Hub's official `python` repository has on Debian bookworm.

@@ -47,7 +47,7 @@ class ImageSpec(Item, Either):
     """
 
     context: File | None = None
-    """The folder that is built, by default the name; `.` is the repository's root."""
+    """The folder that is built, by default the name; `.` is the repository's root. What begins with a dot, keys (`*.pem`, `*.key`) and pickles never get into the image."""
 
     python: Annotated[PythonSpec | None, Choice(default=True)] = None
     """The generated Dockerfile."""

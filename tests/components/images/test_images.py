@@ -134,6 +134,31 @@ def test_a_package_has_something_to_start(folder: Path):
     assert findings(rules.missing_file, folder, "{name: app}") == []
 
 
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("flask", True),
+        ("flask >= 3, < 4", True),
+        ("flask[async]", True),
+        ("flask  # ==3.0", True),
+        ("flask==3.0.0", False),
+        ("flask[async] == 3.0.0 ; python_version < '3.12'", False),
+        ("flask @ https://example.com/flask-3.0.0.whl", False),
+        ("https://example.com/flask-3.0.0.whl", False),
+        ("./vendored/flask", False),
+        ("-r base.txt", False),
+        ("    --hash=sha256:00", False),
+        ("# flask", False),
+        ("", False),
+    ],
+)
+def test_a_library_without_a_version_is_told(folder: Path, line: str, named: bool):
+    """What is locked by its version or its address is the same in each build."""
+    (folder / "app" / "requirements.txt").write_text(f"numpy==2.0.0\n{line}\n")
+    said = ["`flask` has no version in `app/requirements.txt`"] if named else []
+    assert findings(rules.unlocked_library, folder, "{name: app}") == said
+
+
 def test_the_root_of_the_repository_can_be_the_context(folder: Path):
     """With `context: .` the command says what to start, and the Dockerfile is the repository's own."""
     own = "python: {requirements: app/requirements.txt, command: [python, -m, app]}"
