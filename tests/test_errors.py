@@ -158,9 +158,8 @@ def project(tmp_path: Path) -> Path:
         (tmp_path / name).mkdir()
         (tmp_path / name / "__main__.py").touch()
         (tmp_path / name / "requirements.txt").write_text("numpy==2.0.0\n")
-    (tmp_path / "app" / "loose.txt").write_text(
-        "numpy==2.0.0 --hash=sha256:00\n-r other.txt\nflask[async]>=3\n"
-    )
+    loose = "numpy==2.0.0 --hash=sha256:00\n-r other.txt\nflask[async]>=3\n"
+    (tmp_path / "app" / "unpinned").write_text(loose)
     return tmp_path
 
 

@@ -302,7 +302,7 @@ def context_as_library(scene: Scene) -> Iterable[Finding]:
     "a library without a version",
     """An image is built from what its requirements name. Of a library without `==` each build may take another
     version than the one that was tested, and so may each library that it brings.""",
-    "spec: {images: [{name: app, python: {requirements: loose.txt}}]}",
+    "spec: {images: [{name: app, python: {requirements: unpinned}}]}",
     "spec: {images: [{name: app, python: {requirements: requirements.txt}}]}",
 )
 def unlocked_library(scene: Scene) -> Iterable[Finding]:

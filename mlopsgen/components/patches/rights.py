@@ -15,6 +15,7 @@ from mlopsgen.model.plan import Plan, Resource
 BEYOND = "E255"
 NEEDED = "E256"
 DROPPED = "W256"
+CLOSED = "W210"
 
 _ROLE = "AWS::IAM::Role"
 
@@ -50,6 +51,51 @@ def changed_rights(
                 yield from _beyond(plan, role, earlier, now)
             yield from _unbounded(before[name], role)
         yield from _undenied(before[name], role)
+        if _opened(role) and not _opened(before[name]):
+            yield from _closed(role, after)
+
+
+# What the agent in a task does to open a shell; and it writes to the container's root file system (Amazon ECS
+# developer guide, "Monitor Amazon ECS containers with ECS Exec").
+_SHELL = (
+    "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+)  # fmt: skip
+
+
+def _opened(service: Resource) -> bool:
+    asked = service.properties.get("EnableExecuteCommand")
+    return service.type == "AWS::ECS::Service" and asked in (True, "true")
+
+
+def _closed(service: Resource, after: Mapping[str, Resource]) -> Iterator[Told]:
+    """A shell in a task opens for nobody without its role's rights, nor where nothing can be written."""
+    rights = _allowed(after, "TaskRole") if "TaskRole" in after else ()
+    lacking = [each for each in _SHELL if not any(_covers(right.action, each) for right in rights)]
+    definition = after.get("TaskDefinition")
+    containers = definition.properties.get("ContainerDefinitions") if definition else None
+    closed = [
+        each.get("Name")
+        for each in (containers if isinstance(containers, list) else ())
+        if isinstance(each, dict) and each.get("ReadonlyRootFilesystem") in (True, "true")
+    ]
+    if lacking:
+        why = f"its role does not have `{lacking[0]}`" + (
+            f" and {len(lacking) - 1} more" if lacking[1:] else ""
+        )
+    elif closed:
+        why = f"`{closed[0]}` cannot write to its root file system"
+    else:
+        return
+    yield Told(
+        CLOSED,
+        service.stack,
+        service.logical_id,
+        ("EnableExecuteCommand",),
+        f"no shell opens: {why}",
+        "ECS Exec takes the four actions of `ssmmessages` in the task's role, and a root file system that can "
+        "be written to: `securityContext: {readOnlyRootFilesystem: false, reason: …}`",
+    )
 
 
 def _stacks(resources: Iterable[Resource]) -> set[str]:

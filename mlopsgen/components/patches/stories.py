@@ -174,6 +174,31 @@ STORIES: dict[str, Story] = {
               reason: As it was before
         """,
     ),
+    "W210": story(
+        "a shell that does not open",
+        """ECS Exec starts an agent in each task. It needs four actions of `ssmmessages` in the task's role, and
+        writes to the container's root file system: without them the service is deployed, and no shell opens.""",
+        """
+        spec:
+          patches:
+            - name: shell
+              stack: serving-api
+              resource: Service
+              path: EnableExecuteCommand
+              value: true
+              reason: To look into a task
+        """,
+        """
+        spec:
+          patches:
+            - name: shell
+              stack: serving-api
+              resource: Service
+              path: EnableExecuteCommand
+              value: false
+              reason: To look into a task
+        """,
+    ),
     "W256": story(
         "a patch takes a right, or a denial, away",
         """A list is replaced as a whole. What a workload reads, writes and loads needs the statements that were
