@@ -93,8 +93,8 @@ def _closed(service: Resource, after: Mapping[str, Resource]) -> Iterator[Told]:
         service.logical_id,
         ("EnableExecuteCommand",),
         f"no shell opens: {why}",
-        "ECS Exec takes the four actions of `ssmmessages` in the task's role, and a root file system that can "
-        "be written to: `securityContext: {readOnlyRootFilesystem: false, reason: …}`",
+        "ECS Exec takes the four actions of `ssmmessages` in the task's role, and a root file system that "
+        "can be written to: `securityContext: {readOnlyRootFilesystem: false, reason: …}`",
     )
 
 
