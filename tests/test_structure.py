@@ -371,7 +371,12 @@ LONGEST = {
     ("AWS::Scheduler::ScheduleGroup", "Name"): 64,
 }
 
-UNNAMED = {"AWS::AutoScaling::AutoScalingGroup", "AWS::SNS::Topic", "AWS::Scheduler::Schedule"}
+UNNAMED = {
+    "AWS::AutoScaling::AutoScalingGroup",
+    "AWS::SNS::Topic",
+    "AWS::SQS::Queue",
+    "AWS::Scheduler::Schedule",
+}
 """What CloudFormation names by itself, so that it can be replaced."""
 
 TIMES = 'cron: "0 3 * * *"'

@@ -186,6 +186,17 @@ def test_what_a_plan_does_not_have_its_role_cannot_touch():
     assert not may(queue, "iam:PassRole", f"{ROLES}/serving/x", {"iam:PassedToService": "ec2.amazonaws.com"})
 
 
+def test_a_queue_that_cloudformation_names_is_in_reach():
+    """CloudFormation begins the name with the stack's:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html"""
+    resources = list(deployed("imdb-sentiment", "prod"))
+    assert [body for name, body in resources if name == "AWS::SQS::Queue" and "QueueName" in body] == []
+    role = policy(*resources, reach=StackReach("imdb-sentiment", "prod", BOUNDARY))
+    named = "imdb-sentiment-prod-training-DeadLetters-1A2B3C4D5E6F"
+    assert may(role, "sqs:CreateQueue", f"arn:aws:sqs:{HERE}:{named}")
+    assert may(role, "sqs:DeleteQueue", f"arn:aws:sqs:{HERE}:{named}")
+
+
 def test_every_named_resource_of_a_generated_environment_is_in_reach():
     resources = list(deployed("imdb-sentiment", "prod"))
     role = policy(*resources, reach=StackReach("imdb-sentiment", "prod", BOUNDARY))
@@ -213,7 +224,6 @@ NAMED = {
     "AWS::KMS::Alias": [("AliasName", "kms:CreateAlias", "kms:HERE:%s")],
     "AWS::Logs::LogGroup": [("LogGroupName", "logs:CreateLogGroup", "logs:HERE:log-group:%s")],
     "AWS::S3::Bucket": [("BucketName", "s3:CreateBucket", "s3:::%s")],
-    "AWS::SQS::Queue": [("QueueName", "sqs:CreateQueue", "sqs:HERE:%s")],
     "AWS::SSM::Parameter": [("Name", "ssm:PutParameter", "ssm:HERE:parameter%s")],
     "AWS::Scheduler::ScheduleGroup": [
         ("Name", "scheduler:CreateScheduleGroup", "scheduler:HERE:schedule-group/%s"),
