@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.model.plan import Image, Plan
+from mlopsgen.parts.container import ask_health
 from mlopsgen.text.templates import render
 
 
@@ -20,8 +21,8 @@ def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
             continue
         # A folder is a package below /srv; the repository's root is /srv itself.
         target = "/srv/" if image.context == "." else f"/srv/{PurePosixPath(image.context).name}/"
-        ask = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{image.port}{image.health_path}')"
-        text = render("Dockerfile.j2", image=image, target=target, folder=folder, health=ask)
+        health = ask_health(image.port, image.health_path) if image.port and image.health_path else None
+        text = render("Dockerfile.j2", image=image, target=target, folder=folder, health=health)
         yield Artifact(f"images/{image.name}/Dockerfile", text)
         # BuildKit reads the file of this name for a Dockerfile outside the context.
         ignored = render("dockerignore.j2", image=image, folder=folder)

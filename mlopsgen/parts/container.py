@@ -210,8 +210,22 @@ def health_command(workload: Workload) -> list[str]:
         return list(health.command)
     if not (workload.built_with_python and port and path):
         return []
-    ask = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{port.port}{path}')"
-    return ["python", "-c", ask]
+    return ask_health(port.port, path)
+
+
+def ask_health(port: int, path: str) -> list[str]:
+    """A command that ends well if the program answers with 2xx or 3xx, by the Python of images built here.
+
+    With a socket alone: `urllib` takes a third of a second of CPU in an official Python image, which comes
+    without compiled modules, and the whole time limit on a busy task of a quarter of a CPU.
+    """
+    script = (
+        f"import socket; at = '127.0.0.1:{port}'; path = {path!r}; "
+        "to = socket.create_connection(at.split(':')); "
+        r"to.sendall(f'GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n'.encode()); "
+        "raise SystemExit(to.makefile('rb').readline()[9:10] not in (b'2', b'3'))"
+    )
+    return ["python", "-I", "-S", "-c", script]
 
 
 def _health_check(workload: Workload) -> ecs.HealthCheck | None:

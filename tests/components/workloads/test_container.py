@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
 
+from mlopsgen.parts.container import ask_health
 from tests.components.pipelines import held, plan, service
 
 OUTSIDE = "  services: [{name: api, image: 'public.ecr.aws/docker/library/redis:7'%s}]\n"
@@ -68,7 +74,7 @@ def test_command_and_args_are_kubernetes(fields: str, entry: list[str] | None, c
     [
         (
             service(),
-            ["CMD", "python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/health')"],
+            ["CMD", *ask_health(8080, "/health")],
         ),
         (service(healthCheck="{command: [check]}"), ["CMD", "check"]),
         (service(healthCheck="{enabled: false}"), None),
@@ -118,3 +124,36 @@ def test_a_task_on_instances_has_half_of_its_memory_for_shared_memory():
     mounted = f"{shared}, volumeMounts: [{{name: shm, mountPath: /dev/shm}}]"
     own = container(POOL, OUTSIDE % f", capacity: steady, {asked}{mounted}")
     assert "SharedMemorySize" not in own["LinuxParameters"]
+
+
+@pytest.mark.parametrize(
+    ("status", "healthy"), [(200, True), (204, True), (302, True), (404, False), (503, False)]
+)
+def test_the_check_of_images_built_here(status: int, healthy: bool):
+    """It ends well for 2xx and 3xx alone, and asks the path that the spec says, whatever is in it."""
+    asked = []
+
+    class Program(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append((self.path, self.headers["Host"]))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *words: object):
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Program) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        _, *words = ask_health(server.server_port, "/it's/{up}?a=b")
+        done = subprocess.run([sys.executable, *words])
+        server.shutdown()
+    assert asked == [("/it's/{up}?a=b", f"127.0.0.1:{server.server_port}")]
+    assert (done.returncode == 0) == healthy
+
+
+def test_nobody_there_is_not_healthy():
+    """A program that does not listen yet fails the check."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        _, *words = ask_health(taken.getsockname()[1], "/")
+        assert subprocess.run([sys.executable, *words], stderr=subprocess.DEVNULL).returncode != 0
