@@ -21,6 +21,7 @@ from mlopsgen.model.plan import (
     Output,
     Parameter,
     Plan,
+    Pointer,
     Principal,
     Publication,
     Resource,
@@ -73,6 +74,8 @@ def lower(site: Site) -> Plan:
         edges=tuple(dict.fromkeys(declared(FlowEdge, declarations))),
         commands=declared(Command, declarations),
         workflow=next(iter(declared(DeliveryWorkflow, declarations)), None),
+        pointers=declared(Pointer, declarations),
+        protected=site.spec.protection.stacks,
     )
 
 

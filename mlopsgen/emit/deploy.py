@@ -1,9 +1,9 @@
-"""`deploy.sh`: the `aws cloudformation deploy` commands in order."""
+"""`deploy.sh`: change sets of all stacks, made, looked at, executed and waited for, in order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import NamedTuple
 
 from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.model.plan import Phase, Plan, Stack, Task
@@ -23,9 +23,14 @@ def _script(plan: Plan) -> str:
         "deploy.sh.j2",
         plan=plan,
         stacks=stacks,
-        images=sorted({stack["image"] for stack in stacks if stack["image"]}),
+        tags=[{"Key": key, "Value": value} for key, value in plan.tags],
+        names=[each.name for each in plan.stacks],
+        images=sorted({each.image for each in stacks if each.image}),
         last_before_images=last_before_images(plan),
         first_after_images=first_after_images(plan),
+        models=_models(plan),
+        stays=[each.name for each in staying(plan)],
+        kept=_kept(plan),
     )
 
 
@@ -40,6 +45,11 @@ def first_after_images(plan: Plan) -> str | None:
     return next((stack.name for stack in plan.stacks if stack.phase > Phase.BEFORE_IMAGES), None)
 
 
+def first_models(plan: Plan) -> tuple[str, ...]:
+    """The models without a version of which some stack cannot be deployed."""
+    return tuple(dict.fromkeys(name for each in plan.tasks for name in each.follows))
+
+
 def capability(stack: Stack) -> str | None:
     """What CloudFormation wants to hear before it makes roles."""
     if stack.names_iam:
@@ -47,13 +57,102 @@ def capability(stack: Stack) -> str | None:
     return "CAPABILITY_IAM" if stack.needs_iam else None
 
 
-def _stack(plan: Plan, stack: Stack, task: Task | None) -> dict[str, Any]:
+class _StackFacts(NamedTuple):
+    """What the script knows of a stack."""
+
+    name: str
+    parameters: tuple[tuple[str, str], ...]
+    """Names, and the SSM parameters that give their values."""
+    capability: str | None
+    image: str | None
+    repository: str | None
+    protected: tuple[str, ...]
+    models: tuple[str, ...]
+    """Those without which its tasks cannot start."""
+
+
+class _ModelFacts(NamedTuple):
+    """What the script knows of a model that some stack follows."""
+
+    name: str
+    pointer: str
+    """With the shell's `$account` in place of the account."""
+    start: tuple[str, ...]
+    """What starts a job that trains it."""
+
+
+def _stack(plan: Plan, stack: Stack, task: Task | None) -> _StackFacts:
     names = {each.name for each in stack.parameters}
     image = task.image if task and "ImageDigest" in names else None
-    repository = next((each.repository for each in plan.images if each.name == image), None)
-    return {
-        "name": stack.name,
-        "capability": capability(stack),
-        "image": image,
-        "repository": repository,
-    }
+    return _StackFacts(
+        stack.name,
+        tuple((each.name, each.default) for each in stack.parameters if each.default is not None),
+        capability(stack),
+        image,
+        next((each.repository for each in plan.images if each.name == image), None),
+        _protected(stack),
+        task.follows if task else (),
+    )
+
+
+def _models(plan: Plan) -> list[_ModelFacts]:
+    followed = first_models(plan)
+    starts = {each.produces: each.start for each in reversed(plan.tasks) if each.produces}
+    return [
+        _ModelFacts(each.model, each.uri.replace("${AWS::AccountId}", "$account"), starts.get(each.model, ()))
+        for each in plan.pointers
+        if each.model in followed
+    ]
+
+
+# Everything stands in them.
+_NETWORKS = frozenset({"AWS::EC2::Subnet", "AWS::EC2::VPC"})
+_KEPT = {
+    "AWS::ECR::Repository": "images, which cost their storage",
+    "AWS::EFS::FileSystem": "file systems, which cost their storage",
+    "AWS::KMS::Key": "keys, which AWS charges for by the month",
+    "AWS::Logs::LogGroup": "logs, which cost their storage until they expire",
+    "AWS::S3::Bucket": "buckets, which cost their storage",
+}
+"""Types that stay when their stack goes, and what stays with them."""
+
+
+def _protected(stack: Stack) -> tuple[str, ...]:
+    """The types that a stack policy keeps from being replaced or deleted: networks, and what holds data.
+
+    A policy denies all that it does not allow, and holds until another is set (CloudFormation user guide,
+    "Prevent updates to stack resources").
+    """
+    types = {each.type for each in stack.resources}
+    return tuple(sorted(types & (_NETWORKS | _KEPT.keys() - {"AWS::Logs::LogGroup"})))
+
+
+def staying(plan: Plan) -> tuple[Stack, ...]:
+    """The stacks that taking an environment down leaves: what they keep could not be taken back by its name.
+
+    A key and a file system get new ids with a new stack, and what was encrypted or stored with the old ones
+    is out of its programs' reach. What such a stack stands on stays with it. Buckets, repositories and log
+    groups have names, by which CreateChangeSet takes them back (CloudFormation API, ImportExistingResources).
+    """
+    names = {each.name for each in plan.stacks if each.keeps & {"AWS::EFS::FileSystem", "AWS::KMS::Key"}}
+    while more := {
+        other for each in plan.stacks if each.name in names for other in each.requires if other not in names
+    }:
+        names |= more
+    return tuple(each for each in plan.stacks if each.name in names)
+
+
+def _kept(plan: Plan) -> str:
+    """What to say of what stays when an environment is taken down."""
+    stay = [each.name for each in staying(plan)]
+    kinds = {kind for each in plan.stacks for kind in each.keeps}
+    lines = ["Data stays: " + "; ".join(text for kind, text in _KEPT.items() if kind in kinds) + "."]
+    if stay:
+        those = ", ".join(f"{plan.prefix}-{name}" for name in stay)
+        lines.append(
+            f"With it stay the stacks {those}: what they hold could not be found again without them."
+        )
+    lines.append(
+        "deploy.sh takes all of it back when it deploys again. README.md says how to delete it for good."
+    )
+    return "\n".join(lines)

@@ -8,7 +8,7 @@ from typing import Any
 from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.aws.partitions import url_suffix
 from mlopsgen.emit.cloudformation import path_text
-from mlopsgen.emit.deploy import first_after_images, last_before_images
+from mlopsgen.emit.deploy import first_after_images, first_models, last_before_images, staying
 from mlopsgen.emit.dockerfile import images
 from mlopsgen.emit.load_test import serving
 from mlopsgen.emit.task_definition import placeholders
@@ -39,6 +39,9 @@ def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
         placeholders=placeholders(plans),
         last_before_images=last_before_images,
         first_after_images=first_after_images,
+        first_models=first_models,
+        staying=staying,
+        access=[plan for plan in plans if any(each.name == "access" for each in plan.stacks)],
         url_suffix=url_suffix,
     )
     yield Artifact("README.md", text)

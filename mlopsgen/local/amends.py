@@ -15,19 +15,31 @@ def amended(region: str) -> Iterator[None]:
 
     CloudFormation has each type's own form of tags; moto 5.2 hands them to an API that has another one. And
     `Fn::GetAZs: ""` means the stack's region ("Fn::GetAZs", AWS CloudFormation template reference), where
-    moto takes us-east-1 for every empty name.
+    moto takes us-east-1 for every empty name. Termination protection it takes for new stacks alone.
     """
     from unittest.mock import patch
 
     from moto.cloudformation import parsing
+    from moto.cloudformation.responses import CloudFormationResponse
     from moto.kms.models import Key
     from moto.ssm.models import Parameter
 
     with ExitStack() as stack:
         stack.enter_context(patch.object(parsing, "DEFAULT_REGION", region))
+        protect = "update_termination_protection"
+        stack.enter_context(patch.object(CloudFormationResponse, protect, _protect, create=True))
         stack.enter_context(_with_tags(Key, _as_kms_takes_them))
         stack.enter_context(_with_tags(Parameter, _as_list))
         yield
+
+
+def _protect(self: Any) -> Any:
+    """What UpdateTerminationProtection answers (AWS CloudFormation API reference)."""
+    from moto.core.responses import ActionResult
+
+    found = self.cloudformation_backend.get_stack(self._get_param("StackName"))
+    found.enable_termination_protection = self._get_bool_param("EnableTerminationProtection")
+    return ActionResult({"StackId": found.stack_id})
 
 
 def _as_kms_takes_them(tags: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -32,7 +32,8 @@ def deploy(aws: EmbeddedAws, environment: Path, facts: Mapping[str, Any], say: C
     for name in names:
         digest = push(aws, name)
         say(f"{name} ... pushed {digest[:19]}…")
-    _run(aws, environment, ["--from", after], {"IMAGE_TAG": TAG}, say)
+    # A rehearsal has no versions; `local up` trains one where a service waits for it.
+    _run(aws, environment, ["--from", after, "--models-are-there"], {"IMAGE_TAG": TAG}, say)
 
 
 TAG = "rehearsal"

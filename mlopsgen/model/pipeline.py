@@ -16,6 +16,7 @@ from mlopsgen.components.monitoring.spec import MonitoringSpec
 from mlopsgen.components.network.spec import NetworkSpec
 from mlopsgen.components.patches.spec import PatchSpec
 from mlopsgen.components.people.spec import PeopleSpec
+from mlopsgen.components.protection.spec import ProtectionSpec
 from mlopsgen.components.services.spec import ServiceSpec
 from mlopsgen.components.volumes.spec import VolumeSpec
 from mlopsgen.components.workers.spec import WorkerSpec
@@ -136,7 +137,7 @@ class PipelineSpec(Spec):
     delivery: Annotated[DeliverySpec | None, Same()] = None
     """How a change in Git reaches AWS."""
 
-    protection: NotYet = None
+    protection: ProtectionSpec = Field(default_factory=ProtectionSpec)
     """What cannot be deleted by mistake."""
 
     patches: tuple[PatchSpec, ...] = ()

@@ -167,6 +167,16 @@ class Task(NamedTuple):
     """Those of them that it loads by the pointer `current`: without a version it cannot start."""
     produces: str | None = None
     """The model that it trains."""
+    start: tuple[str, ...] = ()
+    """Lines of shell that start it by hand and print the task's ARN; of a job alone."""
+
+
+class Pointer(NamedTuple):
+    """Where the version of a model that its services follow is named."""
+
+    model: str
+    uri: str
+    """`s3://BUCKET/KEY`, for `Fn::Sub`."""
 
 
 class FlowEdge(NamedTuple):
@@ -215,7 +225,7 @@ class DeliveryWorkflow(NamedTuple):
 
 Declaration: TypeAlias = (
     Resource | Publication | Parameter | Output | StackDescription | Principal | Image | Task | FlowEdge
-    | FlowNode | Command | DeliveryWorkflow
+    | FlowNode | Command | DeliveryWorkflow | Pointer
 )  # fmt: skip
 """Whatever a component declares."""
 
@@ -231,6 +241,14 @@ class Stack(NamedTuple):
     outputs: tuple[Output, ...]
     requires: tuple[str, ...] = ()
     """The stacks that must be there before it, by name."""
+
+    @property
+    def keeps(self) -> frozenset[str]:
+        """The types of what stays when the stack is deleted."""
+        policies = ("Retain", "RetainExceptOnCreate")
+        return frozenset(
+            each.type for each in self.resources if each.document.get("DeletionPolicy") in policies
+        )
 
     @property
     def needs_iam(self) -> bool:
@@ -272,6 +290,9 @@ class Plan(NamedTuple):
     edges: tuple[FlowEdge, ...] = ()
     commands: tuple[Command, ...] = ()
     workflow: DeliveryWorkflow | None = None
+    pointers: tuple[Pointer, ...] = ()
+    protected: bool = True
+    """Whether changes may replace or delete what holds data, or be asked to delete its stack."""
 
     @property
     def prefix(self) -> str:

@@ -35,11 +35,12 @@ def declare_task(
     *,
     entry_point: Sequence[str] = (),
     environment: Iterable[tuple[str, Value]] = (),
+    start: tuple[str, ...] = (),
 ) -> Iterator[Declaration]:
     """The task definition of `workload`, and all that it names.
 
     The container is called like the workload; `environment` is added to what the binding gives.
-    `entry_point` goes before the command, which then has to be known.
+    `entry_point` goes before the command, which then has to be known. `start` is how people start it.
     """
     scope = scope_of(site, workload)
     yield FlowNode(workload.name, workload.name, workload.kind.word)
@@ -62,6 +63,7 @@ def declare_task(
         tuple(sorted(workload.spec.loads)),
         _followed(site, workload),
         next(iter(workload.spec.produces), None) if isinstance(workload.spec, JobSpec) else None,
+        start,
     )
 
 

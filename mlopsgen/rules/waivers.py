@@ -45,6 +45,11 @@ def _at(value: Document | Properties, *path: str) -> Document | Properties:
     return value
 
 
+def _unprotected(properties: Properties) -> bool:
+    attributes = _maps(properties.get("LoadBalancerAttributes"))
+    return {"Key": "deletion_protection.enabled", "Value": "true"} not in attributes
+
+
 def _maps(value: Document | Properties) -> list[Mapping[str, Document]]:
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
@@ -99,7 +104,8 @@ WAIVERS = (
         "AWS::ElasticLoadBalancingV2::LoadBalancer",
         ".*",
         "CKV_AWS_150",
-        "Deletion protection would block a deployment that replaces or removes the load balancer",
+        "The pipeline turns deletion protection off; protection.loadBalancers is on by default",
+        _unprotected,
     ),
     Waiver(
         "AWS::ElasticLoadBalancingV2::Listener",

@@ -34,7 +34,7 @@ def _balancer(scope: Scope, balancer: Balancer) -> Iterator[Declaration]:
     yield scope.resource(_security_group(site, balancer, group))
     attributes = {
         "access_logs.s3.enabled": "false",
-        "deletion_protection.enabled": "false",
+        "deletion_protection.enabled": str(site.spec.protection.load_balancers).lower(),
         "idle_timeout.timeout_seconds": str(balancer.spec.idle_timeout),
         "routing.http.desync_mitigation_mode": "strictest",
         "routing.http.drop_invalid_header_fields.enabled": "true",

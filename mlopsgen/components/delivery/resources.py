@@ -146,15 +146,30 @@ def _delivery_grants(site: Site) -> Iterator[Grant]:
         (("StringEquals", "cloudformation:RoleArn", role),),
     )
     yield Grant(
+        ("cloudformation:DeleteStack",),
+        stacks,
+        "deletes stacks whose first creation failed, and those that the pipeline no longer has",
+        (("StringEquals", "cloudformation:RoleArn", role),),
+    )
+    yield Grant(
+        ("cloudformation:ListStacks",),
+        ("*",),
+        "looks for stacks that the pipeline no longer has",
+        reason="stacks are listed by account and region; AWS has no narrower resource",
+    )
+    yield Grant(
         (
             "cloudformation:DeleteChangeSet",
             "cloudformation:DescribeChangeSet",
+            "cloudformation:DescribeEvents",
             "cloudformation:DescribeStackEvents",
             "cloudformation:DescribeStackResources",
             "cloudformation:DescribeStacks",
             "cloudformation:ExecuteChangeSet",
             "cloudformation:GetTemplate",
             "cloudformation:ListStackResources",
+            "cloudformation:SetStackPolicy",
+            "cloudformation:UpdateTerminationProtection",
         ),
         stacks,
         "deploys stacks",

@@ -33,6 +33,7 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
             bindings[job.name],
             entry_point=entry_point(job),
             environment=(("PARAMETERS", _parameters(job)),),
+            start=_start(site, job),
         )
         scope = scope_of(site, job)
         yield from _network(scope, job)
@@ -81,25 +82,27 @@ def _network(scope: Scope, job: Workload) -> Iterator[Declaration]:
     yield publish(run_network(job.name), place, scope.origin, kept="people start the job with it")
 
 
-def _commands(site: Site, job: Workload) -> Iterator[Command]:
+def _start(site: Site, job: Workload) -> tuple[str, ...]:
+    """What starts it by hand, and prints the task's ARN."""
     region, name = site.region, job.name
     place = site.parameter(run_network(name).key)
     asked = f"aws ssm get-parameter --region {region} --name {place} --query Parameter.Value --output text"
     providers = " ".join(each.option for each in strategy(site, job.pool))
-    yield Command(
-        "Jobs",
-        f"Start {name} in {site.environment}",
-        (
-            "aws ecs run-task \\",
-            f"  --region {region} \\",
-            f"  --cluster {site.cluster} \\",
-            f"  --task-definition {site.family(name)} \\",
-            f"  --capacity-provider-strategy {providers} \\",
-            f'  --network-configuration "$({asked})" \\',
-            "  --enable-ecs-managed-tags --propagate-tags TASK_DEFINITION \\",
-            "  --query 'tasks[0].taskArn' --output text",
-        ),
+    return (
+        "aws ecs run-task \\",
+        f"  --region {region} \\",
+        f"  --cluster {site.cluster} \\",
+        f"  --task-definition {site.family(name)} \\",
+        f"  --capacity-provider-strategy {providers} \\",
+        f'  --network-configuration "$({asked})" \\',
+        "  --enable-ecs-managed-tags --propagate-tags TASK_DEFINITION \\",
+        "  --query 'tasks[0].taskArn' --output text",
     )
+
+
+def _commands(site: Site, job: Workload) -> Iterator[Command]:
+    region, name = site.region, job.name
+    yield Command("Jobs", f"Start {name} in {site.environment}", _start(site, job))
     yield Command(
         "Jobs",
         f"Follow what {name} logs in {site.environment}",

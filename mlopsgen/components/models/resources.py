@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mlopsgen.components.models.spec import ModelSpec
 from mlopsgen.model.binding import Bindings
-from mlopsgen.model.plan import Command, Declaration, FlowNode
+from mlopsgen.model.plan import Command, Declaration, FlowNode, Pointer
 from mlopsgen.model.site import Site
 from mlopsgen.parts.objects import versions
 
@@ -15,6 +15,8 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
     """A model is a folder of versions; jobs add to it, whoever loads it reads from it."""
     for model in site.models:
         yield FlowNode(f"model:{model.name}", versions(site, model).name, "model")
+        folder = versions(site, model)
+        yield Pointer(model.name, f"s3://{folder.bucket}/{folder.path}current.json")
         yield from _commands(site, model)
 
 

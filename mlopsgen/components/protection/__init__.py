@@ -1,0 +1,1 @@
+"""`spec.protection`: what cannot be deleted by mistake."""
