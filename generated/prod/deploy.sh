@@ -2,7 +2,7 @@
 # Deploys imdb-sentiment to prod, stack by stack. Compiled by mlopsgen. Edit the pipeline, not this file.
 #
 #   ./deploy.sh                       every stack, in order
-#   ./deploy.sh network registry      only these
+#   ./deploy.sh network cluster       only these
 #   ./deploy.sh --until training       the first ones, before images are pushed
 #   ./deploy.sh --from training-sentiment-trainer the others, once they are
 #   ./deploy.sh --dry-run             what would change, as tables; nothing is left behind
@@ -24,7 +24,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 PREFIX=imdb-sentiment-prod
 REGION=ap-southeast-1
-STACKS=(foundation access network cluster registry serving training training-sentiment-trainer serving-sentiment-api observability-sentiment-api)
+STACKS=(foundation access network cluster registry-sentiment-api registry-sentiment-trainer serving training training-sentiment-trainer serving-sentiment-api observability-sentiment-api)
 TAGS='[{"Key": "mlopsgen:environment", "Value": "prod"}, {"Key": "mlopsgen:pipeline", "Value": "imdb-sentiment"}, {"Key": "team", "Value": "time-series"}]'
 OURS=$'mlopsgen:environment\tprod\nmlopsgen:pipeline\timdb-sentiment'
 POLL_SECONDS=${POLL_SECONDS:-5}
@@ -57,7 +57,11 @@ facts() {
       reads EcsGpuImageId /aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id
       capability=CAPABILITY_IAM
       ;;
-    registry)
+    registry-sentiment-api)
+      reads FoundationKeyArn /imdb-sentiment-prod/foundation/key-arn
+      protected=AWS::ECR::Repository
+      ;;
+    registry-sentiment-trainer)
       reads FoundationKeyArn /imdb-sentiment-prod/foundation/key-arn
       protected=AWS::ECR::Repository
       ;;
@@ -224,6 +228,20 @@ image_parameter() {
   parameters+=("ParameterKey=ImageDigest,ParameterValue=$digest")
 }
 
+# A load balancer whose deletion protection is on would stay, and cost, when its stack lets go of it.
+balancers_may_go() {
+  local arn on
+  # shellcheck disable=SC2016 # the backticks are JMESPath's
+  for arn in $(cloudformation describe-change-set --change-set-name "$1" --output text --query \
+    'Changes[].ResourceChange | [?ResourceType==`AWS::ElasticLoadBalancingV2::LoadBalancer` && (Action==`Remove` || Replacement==`True`)].PhysicalResourceId'); do
+    [ "$arn" != None ] || continue
+    # shellcheck disable=SC2016 # the backticks are JMESPath's
+    on=$(aws elbv2 describe-load-balancer-attributes --region "$REGION" --load-balancer-arn "$arn" --output text \
+      --query 'Attributes[?Key==`deletion_protection.enabled`].Value') || return 1
+    [ "$on" != true ] || return 1
+  done
+}
+
 # What keeps data and network from being replaced or deleted by a change, and the stack from being deleted.
 protect() {
   local each types='' policy='{"Effect":"Allow","Action":"Update:*","Principal":"*","Resource":"*"}'
@@ -341,7 +359,14 @@ deploy() {
     [ "$kind" = UPDATE ] || tidy "$name"
     return
   fi
-  [ "$kind" = CREATE ] || protect "$name"
+  if [ "$kind" = UPDATE ]; then
+    if ! balancers_may_go "$change"; then
+      printf 'failed\n' >&2
+      cloudformation delete-change-set --change-set-name "$change" >/dev/null
+      fail "the pipeline no longer has a load balancer of $name as it is, and its deletion protection is on. First deploy the pipeline as it was with \`protection: {loadBalancers: false}\`, then this one"
+    fi
+    protect "$name"
+  fi
   cloudformation execute-change-set --change-set-name "$change" --client-request-token "$token"
   waiting=$name
   settled "$name"
@@ -481,8 +506,15 @@ remove() {
   done
 }
 
+# Whether a stack of the pipeline still takes something of one that it no longer has, as it is now.
+used() {
+  case ${1#"$PREFIX"-} in access | registry-*) return 0 ;; esac
+  [[ $taken == *"/$PREFIX/${1#"$PREFIX"-}/"* ]]
+}
+
+# Deletes what the pipeline no longer has and nobody uses; sets `later` to what others use until they are deployed.
 prune() {
-  local names=()
+  local names=() each taken=''
   if ! stray; then
     [ -z "$prune" ] || fail "stacks that the pipeline no longer has cannot be found: $(cat "$errors")"
     note "whether there are stacks that the pipeline no longer has cannot be seen"
@@ -498,14 +530,25 @@ prune() {
     return
   fi
   agreed "These stacks are no longer in the pipeline, and will be deleted: ${names[*]}"
-  remove "${names[@]}"
+  for each in "${STACKS[@]}"; do
+    taken+=$(cloudformation describe-stacks --stack-name "$PREFIX-$each" --output text \
+      --query 'Stacks[0].Parameters[].ParameterValue' 2>/dev/null) || continue
+    taken+=$'\n'
+  done
+  for each in "${names[@]}"; do
+    if used "$each"; then
+      later+=("$each")
+    else
+      remove "$each"
+    fi
+  done
 }
 
 destroy() {
   local names=() index
   [ -z "${CLOUDFORMATION_ROLE_ARN:-}" ] || fail "--destroy deletes the role that CLOUDFORMATION_ROLE_ARN names: an administrator runs it without"
   stray || fail "the stacks cannot be listed: $(cat "$errors")"
-  for ((index = 9; index >= 0; index--)); do
+  for ((index = 10; index >= 0; index--)); do
     case ${STACKS[index]} in
       foundation) continue ;;
     esac
@@ -529,7 +572,7 @@ KEPT
   remove "${names[@]}"
 }
 
-dry_run='' from='' until='' prune='' destroy='' yes='' train='' without_models='' unasked='' waiting='' token='' chosen=()
+dry_run='' from='' until='' prune='' destroy='' yes='' train='' without_models='' unasked='' waiting='' token='' chosen=() later=()
 while [ $# -gt 0 ]; do
   case $1 in
     --dry-run) dry_run=yes ;;
@@ -584,4 +627,11 @@ for stack in "${STACKS[@]}"; do
   [ -z "$run" ] || deploy "$stack"
   [ "$stack" = "$until" ] && active=''
 done
+if [ -n "${later[*]:-}" ]; then
+  if [ -n "$until" ]; then
+    note "${later[*]} are deleted by a run with --prune that deploys all stacks"
+  else
+    remove "${later[@]}"
+  fi
+fi
 exit 0

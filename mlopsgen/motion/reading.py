@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -35,12 +36,11 @@ def read(files: Mapping[str, str]) -> TemplateSet:
     missing = [name for name in order if name not in templates]
     if missing:
         raise Unreadable(f"{SCRIPT} deploys {', '.join(missing)}, of which there is no template")
-    tags = (each.partition("=") for each in _words(script, "TAGS"))
     return TemplateSet(
         _word(script, "PREFIX"),
         _word(script, "REGION"),
         tuple(StackTemplate(name, template(files[templates[name]], templates[name])) for name in order),
-        tuple(sorted((key, value) for key, _, value in tags)),
+        tuple(sorted(_tags(script))),
     )
 
 
@@ -48,7 +48,7 @@ def delivery(files: Mapping[str, str], *, prunes: Prunes = "never") -> Delivery:
     """How the folder's `deploy.sh` delivers, as far as its text shows. Whether it prunes is asked."""
     script = files.get(SCRIPT, "")
     parameters = (
-        f"{name}={each.get('Default')}"
+        (name, str(each.get("Default")))
         for path, text in files.items()
         if _STACK.fullmatch(path)
         for name, each in _parameters(template(text, path))
@@ -56,9 +56,10 @@ def delivery(files: Mapping[str, str], *, prunes: Prunes = "never") -> Delivery:
     )
     by_deploy = re.search(r"\baws cloudformation deploy\b", _code(script)) is not None
     return Delivery(
-        passes_parameters=all(each in script for each in parameters),
+        passes_parameters=_passed(script).issuperset(parameters),
         prunes=prunes,
         imports="--import-existing-resources" in _code(script),
+        releases="modify-load-balancer-attributes" in _code(script),
         # AWS CLI, awscli/customizations/cloudformation/deployer.py: 120 times 30 seconds.
         waits_minutes=60 if by_deploy else None,
     )
@@ -98,6 +99,25 @@ def _word(script: str, name: str) -> str:
     if not found:
         raise Unreadable(f"{SCRIPT} does not say its {name}")
     return shlex.split(found[1])[0]
+
+
+def _passed(script: str) -> set[tuple[str, str]]:
+    """Parameters and the values that they get: `reads NAME VALUE`, or `NAME=VALUE` of earlier scripts."""
+    lines = re.findall(rf"^\s*reads ({_WORD}) ({_WORD})$", script, re.M)
+    found = {(shlex.split(name)[0], shlex.split(value)[0]) for name, value in lines}
+    return found | {(name, value) for name, value in re.findall(r"\b(\w+)=(/[\w./-]+)", script)}
+
+
+def _tags(script: str) -> list[tuple[str, str]]:
+    """The tags, which are a list in JSON, or words `KEY=VALUE` in earlier scripts."""
+    found = re.search(rf"^(?:readonly )?TAGS=({_WORD})$", script, re.M)
+    if found is None:
+        words = (each.partition("=") for each in _words(script, "TAGS"))
+        return [(key, value) for key, _, value in words]
+    try:
+        return [(str(each["Key"]), str(each["Value"])) for each in json.loads(shlex.split(found[1])[0])]
+    except (ValueError, TypeError, KeyError):
+        raise Unreadable(f"{SCRIPT} does not say its TAGS") from None
 
 
 def _words(script: str, name: str) -> list[str]:

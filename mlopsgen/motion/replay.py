@@ -19,7 +19,7 @@ from mlopsgen.motion.live import Account, Live, LiveStack
 from mlopsgen.motion.outcome import Action, Change, Finding, Step
 from mlopsgen.motion.parameters import Given, given
 from mlopsgen.motion.rule import Ending, Event, Rule, Said, World, endings, holders, steps
-from mlopsgen.motion.rules import cloudformation
+from mlopsgen.motion.rules import cloudformation, elasticloadbalancing
 from mlopsgen.motion.stacks import Delivery, Json, StackTemplate, TemplateSet
 from mlopsgen.motion.values import Scope, holds, resolve
 
@@ -223,6 +223,10 @@ class _Replay:
                 continue
             failed = False
             for live in reversed([*stack.resources.values()]):
+                if self.delivery.releases and live.type == elasticloadbalancing.BALANCER:
+                    self.goes(live)
+                    live = elasticloadbalancing.released(live)
+                    self.appears(live)
                 failed |= self.removed(live, live.deletion, whole=True, staying=frozenset(), quietly=False)
             if failed:
                 return stack.short

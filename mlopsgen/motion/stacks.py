@@ -64,5 +64,7 @@ class Delivery(NamedTuple):
     """When stacks are deleted that the set no longer has."""
     imports: bool = False
     """Whether resources are taken back that were kept and whose names the template gives."""
+    releases: bool = False
+    """Whether the load balancers of a stack that is deleted lose their deletion protection before."""
     waits_minutes: int | None = None
     """How long it waits for one stack; None for as long as it takes."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import time
@@ -199,14 +198,14 @@ def test_a_dry_run_leaves_nothing(account: Account):
     account.change(
         "network", refused="Unable to fetch parameters [/x] from parameter store for this account."
     )
-    done = account.run("--dry-run", "foundation", "network", "registry")
+    done = account.run("--dry-run", "foundation", "network", "registry-sentiment-api")
     assert done.returncode == 0
     assert "foundation ... would change\n| Modify | True | Thing" in done.stdout
     assert "network ... new; it waits for what the stacks before it publish" in done.stdout
     assert account.deployed() == []
     assert account.state["stacks"] == {
         account.name("foundation"): ["CREATE_COMPLETE"],
-        account.name("registry"): [],
+        account.name("registry-sentiment-api"): [],
     }
 
 
@@ -307,6 +306,45 @@ def test_pruning_goes_first_and_asks(account: Account):
     )
 
 
+def test_what_is_still_used_is_pruned_last(account: Account):
+    """A stack that others read from goes once they are deployed and read from it no more."""
+    account.lists("volumes", "serving-old")
+    account.stands("volumes", "serving-old", "foundation", "serving-sentiment-api")
+    path = f"/{account.prefix}/volumes/cache-id"
+    account.state["taken"] = {account.name("serving-sentiment-api"): path}
+    done = account.run("--prune", "--yes", IMAGE_TAG="latest")
+    assert done.returncode == 0
+    operations = [(name, *words) for name, *words in account.state["calls"]]
+    gone = [at for at, (name, *_) in enumerate(operations) if name == "delete-stack"]
+    changed = [at for at, (name, *_) in enumerate(operations) if name == "execute-change-set"]
+    assert [operations[at][2] for at in gone] == [account.name("serving-old"), account.name("volumes")]
+    assert gone[0] < min(changed) and max(changed) < gone[1]
+
+
+def test_a_part_of_a_deployment_keeps_what_is_used(account: Account):
+    """It says which run deletes it."""
+    account.lists("volumes")
+    account.stands("volumes", "foundation", "serving-sentiment-api")
+    account.state["taken"] = {account.name("serving-sentiment-api"): f"/{account.prefix}/volumes/cache-id"}
+    done = account.run("--prune", "--yes", "--until", "foundation")
+    assert done.returncode == 0
+    assert f"{account.name('volumes')}: a run with --prune that deploys all stacks deletes" in done.stderr
+    assert account.asked("delete-stack") == []
+
+
+def test_a_protected_balancer_is_not_let_go(account: Account):
+    """It would stay without a stack, and cost: nothing is changed, and the two steps that work are said."""
+    account.stands("serving")
+    account.state["balancers"] = {"arn:balancer": "true"}
+    done = account.run("serving")
+    assert done.returncode == 1
+    assert "with `protection: {loadBalancers: false}`, then this one" in done.stderr
+    assert account.deployed() == []
+    account.state["balancers"] = {"arn:balancer": "false"}
+    assert account.run("serving").returncode == 0
+    assert account.deployed() == ["serving"]
+
+
 def test_an_environment_is_taken_down(account: Account):
     """In the reverse order, but for the stacks without which what is kept could not be found."""
     stacks = [line for line in account.script.read_text().splitlines() if line.startswith("STACKS=(")]
@@ -361,24 +399,3 @@ def test_a_digest_is_a_digest(account: Account):
     assert done.returncode == 1
     assert "`latest` is no digest" in done.stderr
     assert account.asked("create-change-set") == []
-
-
-NEWER = re.compile(
-    r"declare -[An]|local -n|mapfile|readarray|\$\{\w+(,,|\^\^|@)|&>>|\|&|coproc|\[\[ -v|printf '%\("
-    r"|\[-1\]|wait -n|;;&"
-)
-
-
-def test_bash_of_macos_runs_it(account: Account):
-    """macOS has bash 3.2: nothing of later ones is used (bash's CHANGES), and no empty list is expanded."""
-    text = account.script.read_text()
-    assert not NEWER.search(text)
-    lists = set(re.findall(r"(\w+)=\(\)", text))
-    for line in text.splitlines():
-        for name in re.findall(r'"\$\{(\w+)\[@\]\}"', line):
-            assert name not in lists or guarded(text, name), line
-
-
-def guarded(text: str, name: str) -> bool:
-    """Whether the script looks whether a list has something before it expands it."""
-    return f"${{{name}[*]:-}}" in text

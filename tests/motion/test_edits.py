@@ -16,8 +16,8 @@ from tests.cases import ROOT
 from tests.motion.known import Edit, base, bases, changed, compiled, edits, pairs
 
 DELIVERIES = {
-    "pruned": Delivery(prunes="around", imports=True),
-    "left": Delivery(prunes="never", imports=True),
+    "pruned": Delivery(prunes="around", imports=True, releases=True),
+    "left": Delivery(prunes="never", imports=True, releases=True),
 }
 STEPS = ROOT / "tests" / "golden" / "steps.txt"
 HEAD = """\
@@ -144,7 +144,7 @@ def counted(words: list[str]) -> list[str]:
 def test_taken_down_and_brought_back(name: str):
     """An environment can be taken down, and what was kept of it does not stand in the way of the next."""
     nothing = base(name)._replace(stacks=())
-    down = deploy(first(name), nothing, Delivery(prunes="first"), base(name))
+    down = deploy(first(name), nothing, Delivery(prunes="first", releases=True), base(name))
     assert down.failures == ()
     assert down.account.stacks == {}
     again = deploy(down.account, base(name), Delivery(imports=True))

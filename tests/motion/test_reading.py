@@ -65,6 +65,16 @@ def test_order_prefix_region_and_tags_are_the_scripts():
     assert found.owner == ("shop", "prod")
 
 
+def test_tags_are_a_list_in_json():
+    """The scripts of today pass them to the AWS CLI as they are."""
+    listed = """TAGS='[{"Key":"mlopsgen:pipeline","Value":"shop"},{"Key":"owner","Value":"the $(shop)"}]'"""
+    script = SCRIPT.replace(SCRIPT[SCRIPT.index("TAGS=") : SCRIPT.index("\naws")], listed)
+    found = read(FILES | {"deploy.sh": script})
+    assert found.tags == (("mlopsgen:pipeline", "shop"), ("owner", "the $(shop)"))
+    with pytest.raises(Unreadable, match="does not say its TAGS"):
+        read(FILES | {"deploy.sh": script.replace("Key", "Name")})
+
+
 def test_functions_have_their_long_form():
     """CloudFormation's tags become its functions, and a date stays a text."""
     resources = read(FILES).stacks[1].template["Resources"]
@@ -104,12 +114,19 @@ def test_what_is_no_set_is_said(files: dict[str, str], told: str):
 def test_how_it_is_delivered_is_in_the_script():
     """Whether parameters are passed, kept things taken back and stacks waited for, its text shows."""
     passing = SCRIPT.replace('"$@"', "--parameter-overrides VpcId=/shop/vpc")
-    own = passing.replace(
-        "cloudformation deploy", "cloudformation create-change-set --import-existing-resources"
+    own = SCRIPT.replace(
+        'cloudformation deploy "$@"',
+        """cloudformation create-change-set --import-existing-resources
+    case $1 in web)
+      reads VpcId /shop/vpc
+    esac
+    aws elbv2 modify-load-balancer-attributes --attributes Key=deletion_protection.enabled,Value=false""",
     )
     assert delivery(FILES) == Delivery(passes_parameters=False, waits_minutes=60)
     assert delivery(FILES | {"deploy.sh": passing}) == Delivery(waits_minutes=60)
-    assert delivery(FILES | {"deploy.sh": own}, prunes="around") == Delivery(prunes="around", imports=True)
+    assert delivery(FILES | {"deploy.sh": own}, prunes="around") == Delivery(
+        prunes="around", imports=True, releases=True
+    )
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])

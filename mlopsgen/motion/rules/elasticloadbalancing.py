@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mlopsgen.motion.live import Live
 from mlopsgen.motion.rule import Claim, Ending, Event, Said, World, closing, exclusive, on
 from mlopsgen.motion.stacks import Json
 
-_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 _LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
 _RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
 _GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
+_PROTECTED: Json = {"Key": "deletion_protection.enabled", "Value": "true"}
 
 
 @exclusive(
@@ -66,7 +68,7 @@ def _two_balancers(event: Event) -> Iterator[Said]:
     "rules-go-with-listener",
     "interrupts",
     ("delete",),
-    (_LISTENER, _BALANCER),
+    (_LISTENER, BALANCER),
     instead="let the load balancer go with the deployment after the one in which its services leave it",
     source="Elastic Load Balancing API reference, DeleteLoadBalancer and DeleteListener: a load "
     "balancer goes "
@@ -84,7 +86,7 @@ def _listener(event: Event) -> Iterator[Said]:
     "address-of-balancer-goes",
     "interrupts",
     ("replace", "delete"),
-    (_BALANCER,),
+    (BALANCER,),
     instead="add a second load balancer, move callers to its address, and take the first away",
     source="CloudFormation template reference, AWS::ElasticLoadBalancingV2::LoadBalancer: a new "
     "one has another "
@@ -102,15 +104,20 @@ def _address(event: Event) -> Iterator[Said]:
     "balancer-is-protected",
     "left-over",
     ("delete",),
-    (_BALANCER,),
+    (BALANCER,),
     instead="turn its deletion protection off first, with a deployment of its own",
     source="Elastic Load Balancing API reference, DeleteLoadBalancer: not if deletion protection is enabled",
 )
 def _protected(event: Event) -> Iterator[Said]:
     """A load balancer with deletion protection stays."""
-    on = {"Key": "deletion_protection.enabled", "Value": "true"}
-    if on in event.old.items("LoadBalancerAttributes"):
+    if _PROTECTED in event.old.items("LoadBalancerAttributes"):
         yield Said("its deletion protection is on")
+
+
+def released(live: Live) -> Live:
+    """The load balancer with its deletion protection off."""
+    left: list[Json] = [each for each in live.items("LoadBalancerAttributes") if each != _PROTECTED]
+    return replace(live, properties={**live.properties, "LoadBalancerAttributes": left})
 
 
 @on(
@@ -212,7 +219,7 @@ def _health(event: Event) -> Iterator[Said]:
     "balancer-in-another-vpc",
     "fails",
     ("update",),
-    (_BALANCER,),
+    (BALANCER,),
     instead="make a second environment with the other network, move callers there, and take this one down",
     source="Elastic Load Balancing API reference, SetSubnets: the subnets are of the load balancer's own VPC",
 )

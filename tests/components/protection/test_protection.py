@@ -13,7 +13,7 @@ OFF = "  protection: {stacks: false, loadBalancers: false}\n"
 @pytest.mark.parametrize(("more", "value"), [("", "true"), (OFF, "false")])
 def test_load_balancers(more: str, value: str):
     """They are protected from deletion unless the pipeline says otherwise, and checkov hears of that."""
-    found = plan(service(ingress="[{loadBalancer: public}]"), more)
+    found = plan(service(ingress="[{name: web, loadBalancer: public}]"), more)
     attributes = held(found, "serving", "PublicLoadBalancer")["LoadBalancerAttributes"]
     assert {"Key": "deletion_protection.enabled", "Value": value} in attributes
     (resource,) = (

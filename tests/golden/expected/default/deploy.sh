@@ -2,7 +2,7 @@
 # Deploys everything to default, stack by stack. Compiled by mlopsgen. Edit the pipeline, not this file.
 #
 #   ./deploy.sh                       every stack, in order
-#   ./deploy.sh network registry      only these
+#   ./deploy.sh network cluster       only these
 #   ./deploy.sh --until volumes        the first ones, before images are pushed
 #   ./deploy.sh --from training-trainer the others, once they are
 #   ./deploy.sh --dry-run             what would change, as tables; nothing is left behind
@@ -24,7 +24,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 PREFIX=everything-default
 REGION=eu-west-1
-STACKS=(foundation access network cluster registry serving training volumes training-trainer serving-api observability-api people)
+STACKS=(foundation access network cluster registry-app registry-train serving training volumes training-trainer serving-api observability-api people)
 TAGS='[{"Key": "cost-center", "Value": "4711"}, {"Key": "mlopsgen:environment", "Value": "default"}, {"Key": "mlopsgen:pipeline", "Value": "everything"}, {"Key": "team", "Value": "platform"}]'
 OURS=$'mlopsgen:environment\tdefault\nmlopsgen:pipeline\teverything'
 POLL_SECONDS=${POLL_SECONDS:-5}
@@ -57,7 +57,11 @@ facts() {
       reads EcsGpuImageId /aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id
       capability=CAPABILITY_IAM
       ;;
-    registry)
+    registry-app)
+      reads FoundationKeyArn /everything-default/foundation/key-arn
+      protected=AWS::ECR::Repository
+      ;;
+    registry-train)
       reads FoundationKeyArn /everything-default/foundation/key-arn
       protected=AWS::ECR::Repository
       ;;
@@ -114,7 +118,6 @@ facts() {
       reads ServingApiWebTargetGroup /everything-default/serving/api/web-target-group
       ;;
     people)
-      reads FoundationKeyArn /everything-default/foundation/key-arn
       capability=CAPABILITY_NAMED_IAM
       ;;
   esac
@@ -246,6 +249,20 @@ image_parameter() {
   parameters+=("ParameterKey=ImageDigest,ParameterValue=$digest")
 }
 
+# A load balancer whose deletion protection is on would stay, and cost, when its stack lets go of it.
+balancers_may_go() {
+  local arn on
+  # shellcheck disable=SC2016 # the backticks are JMESPath's
+  for arn in $(cloudformation describe-change-set --change-set-name "$1" --output text --query \
+    'Changes[].ResourceChange | [?ResourceType==`AWS::ElasticLoadBalancingV2::LoadBalancer` && (Action==`Remove` || Replacement==`True`)].PhysicalResourceId'); do
+    [ "$arn" != None ] || continue
+    # shellcheck disable=SC2016 # the backticks are JMESPath's
+    on=$(aws elbv2 describe-load-balancer-attributes --region "$REGION" --load-balancer-arn "$arn" --output text \
+      --query 'Attributes[?Key==`deletion_protection.enabled`].Value') || return 1
+    [ "$on" != true ] || return 1
+  done
+}
+
 # What keeps data and network from being replaced or deleted by a change, and the stack from being deleted.
 protect() {
   local each types='' policy='{"Effect":"Allow","Action":"Update:*","Principal":"*","Resource":"*"}'
@@ -363,7 +380,14 @@ deploy() {
     [ "$kind" = UPDATE ] || tidy "$name"
     return
   fi
-  [ "$kind" = CREATE ] || protect "$name"
+  if [ "$kind" = UPDATE ]; then
+    if ! balancers_may_go "$change"; then
+      printf 'failed\n' >&2
+      cloudformation delete-change-set --change-set-name "$change" >/dev/null
+      fail "the pipeline no longer has a load balancer of $name as it is, and its deletion protection is on. First deploy the pipeline as it was with \`protection: {loadBalancers: false}\`, then this one"
+    fi
+    protect "$name"
+  fi
   cloudformation execute-change-set --change-set-name "$change" --client-request-token "$token"
   waiting=$name
   settled "$name"
@@ -503,8 +527,15 @@ remove() {
   done
 }
 
+# Whether a stack of the pipeline still takes something of one that it no longer has, as it is now.
+used() {
+  case ${1#"$PREFIX"-} in access | registry-*) return 0 ;; esac
+  [[ $taken == *"/$PREFIX/${1#"$PREFIX"-}/"* ]]
+}
+
+# Deletes what the pipeline no longer has and nobody uses; sets `later` to what others use until they are deployed.
 prune() {
-  local names=()
+  local names=() each taken=''
   if ! stray; then
     [ -z "$prune" ] || fail "stacks that the pipeline no longer has cannot be found: $(cat "$errors")"
     note "whether there are stacks that the pipeline no longer has cannot be seen"
@@ -520,14 +551,25 @@ prune() {
     return
   fi
   agreed "These stacks are no longer in the pipeline, and will be deleted: ${names[*]}"
-  remove "${names[@]}"
+  for each in "${STACKS[@]}"; do
+    taken+=$(cloudformation describe-stacks --stack-name "$PREFIX-$each" --output text \
+      --query 'Stacks[0].Parameters[].ParameterValue' 2>/dev/null) || continue
+    taken+=$'\n'
+  done
+  for each in "${names[@]}"; do
+    if used "$each"; then
+      later+=("$each")
+    else
+      remove "$each"
+    fi
+  done
 }
 
 destroy() {
   local names=() index
   [ -z "${CLOUDFORMATION_ROLE_ARN:-}" ] || fail "--destroy deletes the role that CLOUDFORMATION_ROLE_ARN names: an administrator runs it without"
   stray || fail "the stacks cannot be listed: $(cat "$errors")"
-  for ((index = 11; index >= 0; index--)); do
+  for ((index = 12; index >= 0; index--)); do
     case ${STACKS[index]} in
       foundation | access | network | volumes) continue ;;
     esac
@@ -551,7 +593,7 @@ KEPT
   remove "${names[@]}"
 }
 
-dry_run='' from='' until='' prune='' destroy='' yes='' train='' without_models='' unasked='' waiting='' token='' chosen=()
+dry_run='' from='' until='' prune='' destroy='' yes='' train='' without_models='' unasked='' waiting='' token='' chosen=() later=()
 while [ $# -gt 0 ]; do
   case $1 in
     --dry-run) dry_run=yes ;;
@@ -607,4 +649,11 @@ for stack in "${STACKS[@]}"; do
   [ -z "$run" ] || deploy "$stack"
   [ "$stack" = "$until" ] && active=''
 done
+if [ -n "${later[*]:-}" ]; then
+  if [ -n "$until" ]; then
+    note "${later[*]} are deleted by a run with --prune that deploys all stacks"
+  else
+    remove "${later[@]}"
+  fi
+fi
 exit 0
