@@ -629,7 +629,7 @@ for stack in "${STACKS[@]}"; do
 done
 if [ -n "${later[*]:-}" ]; then
   if [ -n "$until" ]; then
-    note "${later[*]} are deleted by a run with --prune that deploys all stacks"
+    note "${later[*]}: a run with --prune that deploys all stacks deletes what others use now"
   else
     remove "${later[@]}"
   fi
