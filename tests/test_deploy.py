@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import boto3
 import pytest
 
-from mlopsgen.local.deploy import deploy
+from mlopsgen.artifacts import write
+from mlopsgen.compile import artifacts, compile_pipeline
+from mlopsgen.local.deploy import TAG, deploy
 from mlopsgen.local.embedded import EmbeddedAws, embedded_aws
 from mlopsgen.manifest import read_manifest
 from tests.cases import KNOWN, Case, case
@@ -134,3 +137,81 @@ def test_a_failing_stack_stops_the_rest(tmp_path: Path):
         names = [each["StackName"] for each in there("cloudformation").describe_stacks()["Stacks"]]
         assert "minimal-default-foundation" in names
         assert "minimal-default-registry-app" not in names
+
+
+LIFE = """\
+apiVersion: mlopsgen.io/v1
+kind: Pipeline
+metadata: {name: life}
+spec:
+  aws: {region: us-east-1}
+  encryption: {awsManaged: {}}
+  network:
+    existing:
+      vpcId: vpc-0123456789abcdef0
+      cidrs: [10.8.0.0/16]
+      publicSubnetIds: [subnet-0123456789abcdef1, subnet-0123456789abcdef2]
+      privateSubnetIds: [subnet-0123456789abcdef3, subnet-0123456789abcdef4]
+  buckets: [{name: data, prefixes: [{name: raw}]}]
+  loadBalancers: [{name: public, scheme: internet-facing}]
+  images: [{name: web, python: {command: [python, -m, web]}}]
+  services:
+    - name: front
+      image: web
+      ports: [{name: http, port: 8080}]
+      ingress: [{name: web, loadBalancer: public}]
+"""
+
+
+def script(there: Account, environment: Path, *words: str) -> str:
+    """What the script prints; it ends well."""
+    done = subprocess.run(
+        ["bash", environment / "deploy.sh", *words],
+        env=there.aws.environment | {"IMAGE_TAG": TAG, "POLL_SECONDS": "0"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def stacks(there: Account) -> set[str]:
+    found = there("cloudformation").describe_stacks()["Stacks"]
+    return {each["StackName"].removeprefix("life-default-") for each in found}
+
+
+def buckets(there: Account) -> set[str]:
+    return {each["Name"] for each in there("s3").list_buckets()["Buckets"]}
+
+
+def test_a_whole_life(tmp_path: Path):
+    """Delivered, left as it is, changed, pruned and taken down: what holds data stays."""
+    first, second = (built(tmp_path / name, text) for name, text in lives())
+    for there in account("us-east-1", first):
+        roll_out(there, first.parent, "default")
+        kept = buckets(there)
+        assert "serving-front" in stacks(there)
+        assert "done" not in script(there, first)
+        said = script(there, second, "--until", "foundation")
+        assert (
+            "the pipeline no longer has life-default-observability-front life-default-serving-front" in said
+        )
+        assert "serving-front" in stacks(there)
+        script(there, second, "--prune", "--yes")
+        assert "serving-front" not in stacks(there)
+        assert "serving-shop" in stacks(there)
+        assert "would be deleted" in script(there, second, "--destroy", "--dry-run")
+        script(there, second, "--destroy", "--yes")
+        assert (stacks(there), buckets(there)) == (set(), kept)
+
+
+def lives() -> Iterator[tuple[str, str]]:
+    yield "first", LIFE
+    yield "second", LIFE.replace("front", "shop")
+
+
+def built(folder: Path, text: str) -> Path:
+    """The environment's folder of what a pipeline becomes."""
+    write(artifacts(compile_pipeline(text, "pipeline.yaml"), {}), folder / "generated")
+    for path in folder.glob("generated/*/stacks/*.yaml"):
+        # moto 5.2 deletes what has the younger policy.
+        path.write_text(path.read_text().replace("RetainExceptOnCreate", "Retain"))
+    return folder / "generated" / "default"

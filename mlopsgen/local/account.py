@@ -263,7 +263,9 @@ class Account:
         script = self._folder.built / self.blueprint.environment / "deploy.sh"
         environment = dict(self.aws.environment) | {"IMAGE_TAG": TAG, MARK: f"{self._mark}/deploy"}
         log = self._logs.open("deploy", "sh", None, hear=tell)
-        code = await run(Program(("bash", str(script), *stacks), environment, script.parent, 5), log)
+        code = await run(
+            Program(("bash", str(script), "--models-are-there", *stacks), environment, script.parent, 5), log
+        )
         if code:
             self.check()
             raise Stop(f"deploy.sh {words(code)}{tail(log.last)}")
