@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from json.encoder import encode_basestring_ascii
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from troposphere import AWSHelperFn, Sub
 
 from mlopsgen.model.binding import Contribution
 from mlopsgen.model.plan import Grant
-from mlopsgen.model.values import Value
+from mlopsgen.model.values import Body, Value
+
+Statement: TypeAlias = dict[str, Body]
+"""A statement of a policy, as IAM's JSON has it."""
 
 VERSION = "2012-10-17"
 
@@ -38,7 +41,7 @@ def arn(service: str, resource: str) -> Sub:
     return Sub(f"arn:${{AWS::Partition}}:{service}:{place}:{resource}")
 
 
-def statements(grants: Iterable[Grant]) -> list[dict[str, Any]]:
+def statements(grants: Iterable[Grant]) -> list[Statement]:
     """The policy statements of `grants`, each with a Sid: few, and the same for any order of the grants.
 
     Grants that differ only in resources, in actions, or in the values of one condition become one statement,
@@ -54,7 +57,7 @@ def statements(grants: Iterable[Grant]) -> list[dict[str, Any]]:
     return result
 
 
-def service_statements(contributions: Iterable[Contribution]) -> list[dict[str, Any]]:
+def service_statements(contributions: Iterable[Contribution]) -> list[Statement]:
     """What workloads contribute to a resource's own policy: statements that name the service they are for."""
     return [
         {**statement, "Principal": {"Service": each.principal}}
@@ -63,17 +66,17 @@ def service_statements(contributions: Iterable[Contribution]) -> list[dict[str, 
     ]
 
 
-def policy(grants: Iterable[Grant]) -> dict[str, Any]:
+def policy(grants: Iterable[Grant]) -> dict[str, Body]:
     """The policy document of `grants`."""
     return {"Version": VERSION, "Statement": statements(grants)}
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: object) -> str:
     """A string that is equal for equal values, to sort and compare intrinsic functions by."""
     return value if isinstance(value, str) else _json(value)
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     """As `json.dumps` writes it, with intrinsic functions and sorted keys; it is asked thousands of times."""
     match value:
         case str():
@@ -92,9 +95,9 @@ def _json(value: Any) -> str:
             return json.dumps(value)
 
 
-def documents(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def documents(every: Sequence[Statement]) -> list[dict[str, Body]]:
     """The statements as one inline policy and as many managed ones as the rest takes."""
-    pages: list[list[dict[str, Any]]] = [[]]
+    pages: list[list[Statement]] = [[]]
     room = MAX_INLINE
     for piece, size in (piece for each in every for piece in _pieces(each)):
         if size > room:
@@ -105,7 +108,7 @@ def documents(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"Version": VERSION, "Statement": each} for each in pages]
 
 
-def _pieces(statement: dict[str, Any]) -> list[tuple[dict[str, Any], int]]:
+def _pieces(statement: Statement) -> list[tuple[Statement, int]]:
     """A statement, or several that together say the same: of fewer resources, or of fewer values each.
 
     With each goes its size.
@@ -113,29 +116,35 @@ def _pieces(statement: dict[str, Any]) -> list[tuple[dict[str, Any], int]]:
     size = _size(statement)
     if size <= MAX_MANAGED:
         return [(statement, size)]
-    resources = statement.get("Resource")
-    halves: list[dict[str, Any]]
-    if isinstance(resources, list):
-        halves = [{"Resource": each} for each in _halves(resources)]
-    else:
-        conditions = [
-            (operator, name, value)
-            for operator, names in statement.get("Condition", {}).items()
-            for name, value in names.items()
-        ]
-        if len(conditions) != 1 or conditions[0][0] not in _ANY_OF or not isinstance(conditions[0][2], list):
+    halves: list[Statement]
+    match statement:
+        case {"Resource": list(resources)}:
+            halves = [{"Resource": each} for each in _halves(resources)]
+        case {"Condition": dict(condition)} if several := _values(condition):
+            operator, name, values = several
+            halves = [{"Condition": {operator: {name: each}}} for each in _halves(values)]
+        case _:
             return [(statement, size)]
-        operator, name, values = conditions[0]
-        halves = [{"Condition": {operator: {name: each}}} for each in _halves(values)]
     first, second = halves
-    return [*_pieces(statement | first), *_pieces(statement | {"Sid": statement["Sid"] + "And"} | second)]
+    return [*_pieces(statement | first), *_pieces(statement | {"Sid": f"{statement['Sid']}And"} | second)]
 
 
-def _halves(values: list[Any]) -> tuple[list[Any], list[Any]]:
+def _values(condition: Mapping[str, Body]) -> tuple[str, str, list[Body]] | None:
+    """The operator, the key and the values of a condition that is one of them, any of which may hold."""
+    if len(condition) == 1:
+        [(operator, names)] = condition.items()
+        if operator in _ANY_OF and isinstance(names, dict) and len(names) == 1:
+            [(name, values)] = names.items()
+            if isinstance(values, list):
+                return operator, name, values
+    return None
+
+
+def _halves(values: list[T]) -> tuple[list[T], list[T]]:
     return values[: len(values) // 2], values[len(values) // 2 :]
 
 
-def _size(statement: dict[str, Any]) -> int:
+def _size(statement: Statement) -> int:
     """Its length in AWS at most: names of the account and region filled in, other values an ARN long."""
     text = canonical_json(statement).replace(" ", "").replace('{"Fn::Sub":', "")
     text = text.replace("${AWS::Partition}", "aws-us-gov").replace("${AWS::AccountId}", "123456789012")
@@ -147,7 +156,7 @@ def _merge(grants: Iterable[Grant]) -> list[Grant]:
     """As few grants as say the same, in a fixed order."""
     result = sorted((_tidy(grant) for grant in grants), key=_order)
     for part in (_by_actions, _by_resources, _by_values):
-        groups: dict[Any, list[_Tidy]] = {}
+        groups: dict[Hashable, list[_Tidy]] = {}
         for tidy in result:
             groups.setdefault(part(tidy), []).append(tidy)
         result = [_union(group) for group in groups.values()]
@@ -162,24 +171,24 @@ class _Tidy(NamedTuple):
     condition: str
 
 
-def _order(tidy: _Tidy) -> tuple[Any, ...]:
+def _order(tidy: _Tidy) -> tuple[str, str, tuple[str, ...], str, str]:
     """Allowances before denials, then by the words of the spec, by what is allowed, and on what."""
     grant = tidy.grant
     return grant.effect, grant.because, grant.actions, tidy.resources, tidy.condition
 
 
-def _by_actions(tidy: _Tidy) -> tuple[Any, ...]:
+def _by_actions(tidy: _Tidy) -> Hashable:
     grant = tidy.grant
     # Each confinement is a `Deny` on `NotResource`: merged, they would deny less.
     alone = tidy.resources if grant.effect == "Confine" else ""
     return grant.effect, alone, grant.actions, grant.reason, tidy.condition
 
 
-def _by_resources(tidy: _Tidy) -> tuple[Any, ...]:
+def _by_resources(tidy: _Tidy) -> Hashable:
     return tidy.grant.effect, tidy.resources, tidy.grant.reason, tidy.condition
 
 
-def _by_values(tidy: _Tidy) -> tuple[Any, ...]:
+def _by_values(tidy: _Tidy) -> Hashable:
     grant = tidy.grant
     if len(grant.condition) == 1 and grant.condition[0][0] in _ANY_OF:
         operator, name, _ = grant.condition[0]
@@ -232,22 +241,24 @@ def _many(value: Value | tuple[Value, ...]) -> tuple[Value, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
+def _distinct(values: Iterable[T]) -> tuple[T, ...]:
     """The values without repetition, sorted."""
     return _in_order(tuple(values))[0]
 
 
-def _statement(grant: Grant, sid: str) -> dict[str, Any]:
+def _statement(grant: Grant, sid: str) -> Statement:
     confines = grant.effect == "Confine"
-    statement: dict[str, Any] = {
+    statement: Statement = {
         "Sid": sid,
         "Effect": "Deny" if confines else grant.effect,
         "Action": _one_or_list(grant.actions),
         "NotResource" if confines else "Resource": _one_or_list(grant.resources),
     }
-    for operator, name, value in grant.condition:
-        by_name = statement.setdefault("Condition", {}).setdefault(operator, {})
-        by_name[name] = _one_or_list(_many(value))
+    if grant.condition:
+        conditions: dict[str, dict[str, Body]] = {}
+        for operator, name, value in grant.condition:
+            conditions.setdefault(operator, {})[name] = _one_or_list(_many(value))
+        statement["Condition"] = conditions
     return statement
 
 

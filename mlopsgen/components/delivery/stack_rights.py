@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from troposphere import Sub
 
@@ -16,9 +16,9 @@ from mlopsgen.aws import stack_scopes as scopes
 from mlopsgen.aws.resource_types import ResourceType, resource_type
 from mlopsgen.aws.stack_scopes import ActionScope, Hold, Where, Withheld
 from mlopsgen.model.plan import Grant
-from mlopsgen.model.values import Value
+from mlopsgen.model.values import Body, Value
 
-Properties: TypeAlias = Mapping[str, Any]
+Properties: TypeAlias = Mapping[str, Body]
 Condition: TypeAlias = tuple[tuple[str, str, Value | tuple[Value, ...]], ...]
 
 
@@ -205,7 +205,7 @@ def _tagged(operator: str, key: str, reach: StackReach) -> Condition:
     )
 
 
-def _parameters(by_type: Mapping[str, Any], reach: StackReach) -> Iterator[Grant]:
+def _parameters(by_type: Mapping[str, Sequence[Properties]], reach: StackReach) -> Iterator[Grant]:
     """CloudFormation reads a template's parameters from SSM with the role's rights, whatever it makes."""
     own = Sub(f"arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter/{reach.prefix}/*")
     yield Grant(("ssm:GetParameter", "ssm:GetParameters"), (own,), "passes values between stacks")
@@ -244,18 +244,15 @@ def _buckets(by_type: Mapping[str, Sequence[Properties]]) -> tuple[str, ...]:
 
 def _zones(by_type: Mapping[str, Sequence[Properties]]) -> tuple[str, ...]:
     """The ids of the hosted zones that records and certificates name; `*` if one names none in text."""
-    zones = [each.get("HostedZoneId") for each in by_type.get("AWS::Route53::RecordSet", ())]
-    zones += [
-        option["HostedZoneId"]
-        for each in by_type.get("AWS::CertificateManager::Certificate", ())
-        for option in each.get("DomainValidationOptions", ())
-        if "HostedZoneId" in option
-    ]
+    records = by_type.get("AWS::Route53::RecordSet", ())
+    certificates = by_type.get("AWS::CertificateManager::Certificate", ())
+    zones = [each.get("HostedZoneId") for each in records]
+    zones += [zone for each in certificates for key, zone in _walk(each) if key == "HostedZoneId"]
     named = {each for each in zones if isinstance(each, str)}
     return tuple(sorted(named)) if zones and all(isinstance(each, str) for each in zones) else ("*",)
 
 
-def _text(value: Any) -> str:
+def _text(value: Body) -> str:
     match value:
         case str():
             return value
@@ -287,7 +284,7 @@ def _have(resources: Iterable[Properties], names: Sequence[str]) -> bool:
     return bool(names) and any(key in names for each in resources for key, _ in _walk(each))
 
 
-def _walk(value: Any) -> Iterator[tuple[str, Any]]:
+def _walk(value: Body) -> Iterator[tuple[str, Body]]:
     if isinstance(value, Mapping):
         for key, each in value.items():
             yield key, each
