@@ -98,6 +98,7 @@ facts() {
       reads FoundationTopicArn /imdb-sentiment-dev/foundation/topic-arn
       reads ServingPublicLoadBalancerFullName /imdb-sentiment-dev/serving/public-load-balancer-full-name
       reads ServingSentimentApiWebTargetGroup /imdb-sentiment-dev/serving/sentiment-api/web-target-group
+      models=sentiment
       ;;
   esac
 }
@@ -508,8 +509,10 @@ remove() {
 
 # Whether a stack of the pipeline still takes something of one that it no longer has, as it is now.
 used() {
-  case ${1#"$PREFIX"-} in access | registry-*) return 0 ;; esac
-  [[ $taken == *"/$PREFIX/${1#"$PREFIX"-}/"* ]]
+  local short=${1#"$PREFIX"-}
+  case $short in access | registry-*) return 0 ;; esac
+  # What serving-api publishes lies below serving/api/.
+  [[ $taken == *"/$PREFIX/$short/"* || $taken == *"/$PREFIX/${short/-//}/"* ]]
 }
 
 # Deletes what the pipeline no longer has and nobody uses; sets `later` to what others use until they are deployed.

@@ -68,7 +68,7 @@ class _StackFacts(NamedTuple):
     repository: str | None
     protected: tuple[str, ...]
     models: tuple[str, ...]
-    """Those without which its tasks cannot start."""
+    """Those without a version of which it cannot be made."""
 
 
 class _ModelFacts(NamedTuple):
@@ -91,8 +91,18 @@ def _stack(plan: Plan, stack: Stack, task: Task | None) -> _StackFacts:
         image,
         next((each.repository for each in plan.images if each.name == image), None),
         _protected(stack),
-        task.follows if task else (),
+        _waits_for(plan, stack),
     )
+
+
+def _waits_for(plan: Plan, stack: Stack) -> tuple[str, ...]:
+    """The models without a version of which a stack cannot be made, nor what it takes values from."""
+    needed, found = {stack.name}, [stack]
+    while found:
+        names = found.pop().requires
+        found += [each for each in plan.stacks if each.name in names and each.name not in needed]
+        needed |= set(names)
+    return tuple(dict.fromkeys(name for each in plan.tasks if each.stack in needed for name in each.follows))
 
 
 def _models(plan: Plan) -> list[_ModelFacts]:

@@ -6,10 +6,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mlopsgen import __version__
 from mlopsgen.artifacts import OUTPUT, Artifact
 from mlopsgen.aws.partitions import partition, url_suffix
-from mlopsgen.emit.deploy import first_after_images, last_before_images
+from mlopsgen.emit.deploy import first_after_images, first_models, last_before_images
 from mlopsgen.model.names import variable
 from mlopsgen.model.plan import Command, DeliveryWorkflow, Image, Plan
 from mlopsgen.text.templates import render
@@ -24,8 +23,8 @@ ACTIONS = {
 
 RUNNERS = {"linux/amd64": "ubuntu-24.04", "linux/arm64": "ubuntu-24.04-arm"}
 
-# `aws ecs wait services-stable` describes at most ten services (ECS API reference, DescribeServices).
-_BATCH = 10
+# GitHub shows as a notice what a line that begins so says (GitHub Docs, "Workflow commands").
+_NOTICE = " --without-models 2> >(sed -u '/ waits for a first version of /s/^deploy.sh: /::notice::/' >&2)"
 
 
 def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
@@ -38,24 +37,58 @@ def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
     for plan, workflow in delivered:
         before = [f"deploy-{jobs[-1]['environment']}"] if jobs else []
         jobs.append(_job(plan, workflow, ["check", *before], folder))
+    first = delivered[0][1]
+    file = workflow_file(plans[0], first)
     text = render(
         "workflow.yml.j2",
         actions=ACTIONS,
+        compiler=_compiler(first),
+        file=file,
+        paths=[f"{first.folder}/**", file],
+        working_directory=first.folder,
         folder=folder,
         branches=sorted({workflow.branch for _, workflow in delivered}),
         jobs=jobs,
         name=plans[0].name,
         needs_account=any(plan.account is None for plan, _ in delivered),
-        version=__version__,
     )
     yield Artifact("ci/deploy.yml", text)
+
+
+def workflow_file(plan: Plan, workflow: DeliveryWorkflow) -> str:
+    """Where the workflow goes in the repository: beside those of other pipelines, where there may be some."""
+    return f".github/workflows/deploy{f'-{plan.name}' if workflow.folder else ''}.yml"
+
+
+def _compiler(workflow: DeliveryWorkflow) -> list[str]:
+    """What installs the compiler: the file is that of the digest; what it needs comes as pip finds it."""
+    if workflow.requirement:
+        return [
+            f"printf '%s\\n' {shlex.quote(workflow.requirement)} >\"$RUNNER_TEMP/compiler.txt\"",
+            "python -m pip download --no-deps --require-hashes \\",
+            '  --requirement "$RUNNER_TEMP/compiler.txt" --dest "$RUNNER_TEMP/compiler"',
+            'python -m pip install "$RUNNER_TEMP"/compiler/*',
+        ]
+    if workflow.archive:
+        url, sha256 = workflow.archive
+        name = url.rpartition("/")[2]
+        return [
+            'mkdir "$RUNNER_TEMP/compiler" && cd "$RUNNER_TEMP/compiler"',
+            f"curl --fail --silent --show-error --location --output {name} {shlex.quote(url)}",
+            f"echo '{sha256}  {name}' | sha256sum --check",
+            f"python -m pip install ./{name}",
+        ]
+    return []
 
 
 def set_up(plan: Plan, workflow: DeliveryWorkflow, folder: str) -> Command:
     """What a person does once so that the workflow can deliver to an environment."""
     environment, repository = plan.environment, workflow.repository
+    file = workflow_file(plan, workflow)
+    # The pipeline's folder is as many steps below the repository's.
+    top = "../" * len([each for each in workflow.folder.split("/") if each])
     lines = [
-        f"mkdir -p .github/workflows && cp {shlex.quote(folder)}/ci/deploy.yml .github/workflows/deploy.yml",
+        f"mkdir -p {top}.github/workflows && cp {shlex.quote(folder)}/ci/deploy.yml {top}{file}",
         f"gh api --method PUT repos/{repository}/environments/{environment}",
     ]
     if not plan.account:
@@ -75,15 +108,14 @@ def _job(plan: Plan, workflow: DeliveryWorkflow, needs: list[str], folder: str) 
     roles = f"arn:{partition(plan.region)}:iam::{account}:role{workflow.role_path}"
     platforms = sorted({image.platform for image in plan.images})
     runner = platforms[0] if len(platforms) == 1 else "linux/amd64"
-    services = sorted(task.name for task in plan.tasks if task.kind != "job")
-    clusters = sorted({task.cluster for task in plan.tasks if task.kind != "job"})
     return {
         "branch": workflow.branch,
-        "cluster": clusters[0] if clusters else "",
         "delivery_role": roles + workflow.role_name,
         "emulated": any(platform != runner for platform in platforms),
         "environment": plan.environment,
         "images": [_image(image, folder) for image in sorted(plan.images, key=lambda each: each.name)],
+        "minutes": workflow.minutes,
+        "models": (" --train" if workflow.trains else _NOTICE) if first_models(plan) else "",
         "needs": needs,
         "prefix": plan.prefix,
         "region": plan.region,
@@ -93,7 +125,7 @@ def _job(plan: Plan, workflow: DeliveryWorkflow, needs: list[str], folder: str) 
         "until": last_before_images(plan),
         "runner": RUNNERS[runner],
         "script": f"{folder}/{plan.environment}/deploy.sh",
-        "services": [services[at : at + _BATCH] for at in range(0, len(services), _BATCH)],
+        "session": workflow.session,
         "stack_role": roles + workflow.stack_role_name,
     }
 

@@ -110,7 +110,8 @@ def embedded_aws(region: str, environment: Path | None = None, port: int = 0) ->
         from werkzeug.serving import make_server
     except ModuleNotFoundError as error:
         raise Unavailable(
-            f"the package `{error.name}` is missing: install the extra with `pip install 'mlopsgen[local]'`"
+            f"the package `{error.name}` is missing: install the extra `local`, "
+            "with `pip install '.[local]'` in a clone of mlopsgen"
         ) from None
     # A line per request, and one per resource type that moto only pretends to create, would drown the
     # progress of the stacks.

@@ -221,6 +221,18 @@ class DeliveryWorkflow(NamedTuple):
     """The path of both."""
     stages: tuple[tuple[str, bool], ...] = ()
     """(environment, whether a person approves), in the order of delivery."""
+    minutes: int = 180
+    """How long the job may take."""
+    session: int = 180 * 60
+    """Seconds for which the role is assumed."""
+    trains: bool = False
+    """Whether it trains a model that has no version yet."""
+    folder: str = ""
+    """The pipeline's folder in the repository; empty for the repository's own."""
+    requirement: str | None = None
+    """The compiler on the package index, with its digests."""
+    archive: tuple[str, str] | None = None
+    """The compiler elsewhere: (URL, SHA-256)."""
 
 
 Declaration: TypeAlias = (

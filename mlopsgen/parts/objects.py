@@ -63,6 +63,16 @@ def read(each: ObjectFolder) -> tuple[Grant, ...]:
     return objects, _list(each)
 
 
+def sees_pointer(each: ObjectFolder) -> Grant:
+    """See whether a model has a current version, and nothing of what is in it."""
+    return Grant(
+        ("s3:ListBucket",),
+        (arn("s3", each.bucket),),
+        f"sees whether {each.name} has a version",
+        (("StringEquals", "s3:prefix", f"{each.path}current.json"),),
+    )
+
+
 def write(each: ObjectFolder) -> tuple[Grant, ...]:
     """Put objects into a folder, in parts too, and list it alone. Nothing can be deleted."""
     objects = Grant(

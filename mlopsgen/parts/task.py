@@ -61,7 +61,7 @@ def declare_task(
         site.cluster,
         workload.origin,
         tuple(sorted(workload.spec.loads)),
-        _followed(site, workload),
+        followed_models(site, workload),
         next(iter(workload.spec.produces), None) if isinstance(workload.spec, JobSpec) else None,
         start,
     )
@@ -69,10 +69,10 @@ def declare_task(
 
 def phase_of(site: Site, workload: Workload) -> Phase:
     """When its stack can be deployed: once each model whose pointer it follows has a version."""
-    return Phase.AFTER_FIRST_MODEL if _followed(site, workload) else Phase.BEFORE_FIRST_MODEL
+    return Phase.AFTER_FIRST_MODEL if followed_models(site, workload) else Phase.BEFORE_FIRST_MODEL
 
 
-def _followed(site: Site, workload: Workload) -> tuple[str, ...]:
+def followed_models(site: Site, workload: Workload) -> tuple[str, ...]:
     """The models that it loads by their pointer `current`."""
     return tuple(name for name in sorted(workload.spec.loads) if site.model(name).version == "current")
 

@@ -219,11 +219,13 @@ def test_a_service_waits_for_its_first_model(account: Account):
 
 
 def test_a_service_can_be_left_out(account: Account):
-    """The others are deployed, and a notice says what is missing."""
-    done = account.run("serving-sentiment-api", "observability-sentiment-api", "--without-models")
+    """With what takes values of it; the others are deployed, and a notice says what is missing."""
+    stacks = ("training", "serving-sentiment-api", "observability-sentiment-api")
+    done = account.run(*stacks, "--without-models")
     assert done.returncode == 0
     assert "serving-sentiment-api ... left out" in done.stdout
-    assert account.deployed() == ["observability-sentiment-api"]
+    assert "observability-sentiment-api ... left out" in done.stdout
+    assert account.deployed() == ["training"]
 
 
 def test_training_is_waited_for(account: Account):
@@ -308,17 +310,20 @@ def test_pruning_goes_first_and_asks(account: Account):
 
 def test_what_is_still_used_is_pruned_last(account: Account):
     """A stack that others read from goes once they are deployed and read from it no more."""
-    account.lists("volumes", "serving-old")
-    account.stands("volumes", "serving-old", "foundation", "serving-sentiment-api")
-    path = f"/{account.prefix}/volumes/cache-id"
+    account.lists("volumes", "serving-older", "serving-old")
+    account.stands("volumes", "serving-older", "serving-old", "foundation", "serving-sentiment-api")
+    path = f"/{account.prefix}/volumes/cache-id /{account.prefix}/serving/older/web-target-group"
     account.state["taken"] = {account.name("serving-sentiment-api"): path}
+    account.state["objects"] = ["models/sentiment/current.json"]
     done = account.run("--prune", "--yes", IMAGE_TAG="latest")
     assert done.returncode == 0
     operations = [(name, *words) for name, *words in account.state["calls"]]
     gone = [at for at, (name, *_) in enumerate(operations) if name == "delete-stack"]
     changed = [at for at, (name, *_) in enumerate(operations) if name == "execute-change-set"]
-    assert [operations[at][2] for at in gone] == [account.name("serving-old"), account.name("volumes")]
-    assert gone[0] < min(changed) and max(changed) < gone[1]
+    names = [operations[at][2] for at in gone]
+    assert names == [account.name(each) for each in ("serving-old", "serving-older", "volumes")]
+    assert gone[0] < min(changed)
+    assert max(changed) < gone[1]
 
 
 def test_a_part_of_a_deployment_keeps_what_is_used(account: Account):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import yaml
 
 from mlopsgen.emit import workflow
+from tests.cases import ROOT
 from tests.components.pipelines import AWS, plan, service
 from tests.tools import needs
 
@@ -100,8 +103,7 @@ def test_images_are_pushed_between_the_registry_and_the_rest(whole: str):
         for mark in (
             "deploy.sh --until training\n",
             "docker buildx build",
-            "deploy.sh --from training-trainer\n",
-            "services-stable",
+            "deploy.sh --from training-trainer --without-models",
         )
     ]
     assert order == sorted(order)
@@ -152,13 +154,106 @@ def test_images_that_exist_already_are_not_built():
     assert "bash generated/dev/deploy.sh\n" in document
 
 
-def test_ten_services_are_waited_for_at_a_time():
-    many = "".join(f"    - {{name: api-{n}, image: app}}\n" for n in range(23))
-    sections = f"  images: [{{name: app}}]\n  services:\n{many}"
-    waits = re.findall(
-        r"services-stable --cluster demo-dev --services (.*)", text("", sections, names=("dev",))
+def test_a_service_without_a_first_version_is_left_out_with_a_notice():
+    """GitHub shows what the script says of it; with `firstModel: train` the script trains."""
+    step = jobs(text(names=("dev",)))["deploy-dev"]["steps"][-1]["run"]
+    pipe = step.partition("--without-models ")[2].strip()
+    said = "deploy.sh: serving-api waits for a first version of model: train and promote one"
+    run = subprocess.run(
+        ["bash", "-c", f"talk() {{ echo '{said}' >&2; echo other >&2; sleep 0.2; }}; talk {pipe}; wait"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert run.stderr == f"::notice::{said.removeprefix('deploy.sh: ')}\nother\n"
+    assert "--from training-trainer --train\n" in text(", firstModel: train", names=("dev",))
+    pinned = (BOTH % "").replace("{name: model}", '{name: model, version: "1"}')
+    assert "models" not in jobs(text("", pinned, names=("dev",)))["deploy-dev"]["steps"][-1]["run"]
+
+
+def test_the_check_sees_what_was_not_built(tmp_path: Path):
+    """Without a pinned compiler: a file that was edited, is missing, or was added."""
+    build = ROOT / "tests" / "pipelines" / "minimal"
+    shutil.copytree(build, tmp_path, dirs_exist_ok=True)
+    done = subprocess.run([sys.executable, "-m", "mlopsgen", "build"], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0
+    (step,) = (each for each in jobs(text())["check"]["steps"] if "python3 -I" in each.get("run", ""))
+
+    def check() -> tuple[int, str]:
+        ran = subprocess.run(["bash", "-c", step["run"]], cwd=tmp_path, capture_output=True, text=True)
+        return ran.returncode, ran.stdout
+
+    assert check() == (0, "")
+    script = tmp_path / "generated" / "default" / "deploy.sh"
+    text_ = script.read_text()
+    script.write_text(text_.replace("\n", "\r\n"))
+    assert check() == (0, "")
+    script.write_text(f"{text_}curl example.com\n")
+    (tmp_path / "generated" / "more.yaml").write_text("")
+    (tmp_path / "generated" / "README.md").unlink()
+    code, said = check()
+    assert code == 1
+    assert said.splitlines() == [
+        f"::error::generated/{each} is not as the last build left it: run mlopsgen build"
+        for each in ("README.md", "default/deploy.sh", "more.yaml")
+    ]
+    assert "pip install" not in text()
+
+
+REQUIREMENT = f", compiler: {{requirement: 'mlopsgen==0.2.0 --hash=sha256:{'a' * 64}'}}"
+ARCHIVE = f", compiler: {{archive: {{url: 'https://example.com/mlopsgen-0.2.0.tar.gz', sha256: {'b' * 64}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (REQUIREMENT, "pip download --no-deps --require-hashes"),
+        (ARCHIVE, f"echo '{'b' * 64}  mlopsgen-0.2.0.tar.gz' | sha256sum --check"),
+    ],
+)
+def test_the_compiler_is_what_the_pipeline_pins(more: str, said: str):
+    """By its digest, never by a name that anybody may take; then it compiles again and compares."""
+    check = jobs(text(more))["check"]
+    steps = "\n".join(each.get("run", "") for each in check["steps"])
+    assert said in steps
+    assert "mlopsgen build --check" in steps
+    assert "pip install mlopsgen" not in steps
+
+
+def test_a_pipeline_in_a_folder():
+    """The workflow works there, and runs for changes there alone."""
+    document = text(", workingDirectory: services/ml")
+    assert yaml.safe_load(document)["defaults"]["run"]["working-directory"] == "services/ml"
+    paths = ["services/ml/**", ".github/workflows/deploy-demo.yml"]
+    on = yaml.safe_load(document)[True]
+    assert on["push"]["paths"] == on["pull_request"]["paths"] == paths
+    made = plan(BOTH % "", GITHUB % ", workingDirectory: services/ml", environment="default")
+    assert made.workflow
+    (copy, *_) = workflow.set_up(made, made.workflow, "generated").lines
+    assert copy == (
+        "mkdir -p ../../.github/workflows"
+        " && cp generated/ci/deploy.yml ../../.github/workflows/deploy-demo.yml"
     )
-    assert [len(each.split()) for each in waits] == [10, 10, 3]
+
+
+def test_the_job_takes_as_long_as_the_rollouts():
+    """And so does the session of its role; never longer than GitHub lets a job run."""
+    for steps, minutes in (
+        ("{rolling: {}}", 180),
+        ("{canary: {}}", 195),
+        ("{linear: {share: 5%, stepTime: 30m}}", 360),
+    ):
+        more = f", ingress: [{{name: web, loadBalancer: public}}], deployment: {steps}"
+        job = jobs(text("", BOTH % more, names=("dev",)))["deploy-dev"]
+        assert job["timeout-minutes"] == minutes
+        (role,) = (each["with"] for each in job["steps"] if "role-to-assume" in each.get("with", {}))
+        assert role["role-duration-seconds"] == minutes * 60
+
+
+def test_an_approval_holds_its_own_environment_alone():
+    """Each environment has a queue of its own, and a run has none: nobody waits for another's approval."""
+    document = yaml.safe_load(text(", stages: [{name: dev}, {name: prod, approval: true}]"))
+    assert "concurrency" not in document
+    groups = [each["concurrency"]["group"] for name, each in document["jobs"].items() if name != "check"]
+    assert groups == ["deploy-demo-dev", "deploy-demo-prod"]
 
 
 def test_zizmor_has_nothing_to_say(whole: str, tmp_path: Path):

@@ -179,10 +179,12 @@ def need_tools() -> None:
     missing = [each for each in ("boto3", "h11", "moto", "rich") if importlib.util.find_spec(each) is None]
     if missing:
         names = ", ".join(f"`{each}`" for each in missing)
-        raise UserFault(f"missing: {names}; install the extra with `pip install 'mlopsgen[local]'`")
+        raise UserFault(
+            f"missing: {names}; install the extra `local`: `pip install '.[local]'` in a clone of mlopsgen"
+        )
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     for each, help_ in (
-        ("aws", "install the extra with `pip install 'mlopsgen[local]'`"),
+        ("aws", "install the extra `local`: `pip install '.[local]'` in a clone of mlopsgen"),
         ("bash", "install it"),
     ):
         if shutil.which(each, path=tools) is None:

@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from troposphere import GetAtt, Ref, iam
 
 from mlopsgen.components.delivery.boundary import declare_boundary
-from mlopsgen.components.delivery.spec import GithubSpec
+from mlopsgen.components.delivery.duration import LONGEST_JOB, duration, session
+from mlopsgen.components.delivery.spec import CompilerSpec, GithubSpec
 from mlopsgen.components.delivery.stack_rights import public_parameters
-from mlopsgen.language.values import HOUR
+from mlopsgen.components.jobs.runs import cluster_arn, job_spec, may_run
+from mlopsgen.language.values import MINUTE
 from mlopsgen.model.binding import Bindings
 from mlopsgen.model.plan import Declaration, DeliveryWorkflow, Grant, StackDescription
 from mlopsgen.model.site import Site
 from mlopsgen.model.values import Value
+from mlopsgen.parts.objects import sees_pointer, versions
 from mlopsgen.parts.policies import arn
 from mlopsgen.parts.resource import Scope, output
 from mlopsgen.parts.roles import (
@@ -29,13 +32,11 @@ from mlopsgen.parts.roles import (
     role_path,
     trust_oidc,
 )
+from mlopsgen.parts.task import followed_models
 
 STACK = "access"
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
-
-# A deployment with a slow rollback outlasts the usual hour.
-_SESSION = 2 * HOUR
 
 
 def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
@@ -58,7 +59,18 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
         stack_role_name=site.stack_role,
         role_path=role_path(site, STACK),
         stages=tuple((each.name, each.approval) for each in delivery.stages),
+        minutes=min(duration(site), LONGEST_JOB) // MINUTE,
+        session=session(site),
+        trains=delivery.first_model == "train",
+        folder=delivery.working_directory or "",
+        requirement=delivery.compiler.requirement if delivery.compiler else None,
+        archive=_archive(delivery.compiler),
     )
+
+
+def _archive(compiler: CompilerSpec | None) -> tuple[str, str] | None:
+    found = compiler.archive if compiler else None
+    return (found.url, found.sha256) if found else None
 
 
 def subjects(github: GithubSpec, environment: str) -> list[str]:
@@ -106,7 +118,7 @@ def _delivery_role(scope: Scope, branch: str, github: GithubSpec) -> Iterator[De
             trust=trust_oidc(provider, ISSUER, claims),
             grants=tuple(_delivery_grants(site)),
             description=f"GitHub Actions of {github.repository}: pushes the images and deploys {site.prefix}",
-            max_session=_SESSION,
+            max_session=session(site),
             role_name=site.delivery_role,
             deploys=True,
         ),
@@ -114,6 +126,26 @@ def _delivery_role(scope: Scope, branch: str, github: GithubSpec) -> Iterator[De
     yield output(
         STACK, "DeliveryRoleArn", GetAtt("DeliveryRole", "Arn"), "The role that the workflow assumes"
     )
+
+
+def _first_models(site: Site) -> Iterator[Grant]:
+    """Look whether the models that services follow have a version, and train those that have none."""
+    followed = {name for each in site.workloads for name in followed_models(site, each)}
+    for name in sorted(followed):
+        yield sees_pointer(versions(site, site.model(name)))
+    delivery = site.spec.delivery
+    if delivery is None or delivery.first_model != "train":
+        return
+    jobs = [each for each in site.jobs if followed & set(job_spec(each).produces)]
+    if jobs:
+        roles = [arn("iam", f"role{role_path(site, each.stack)}*") for each in jobs]
+        yield from may_run(site, [each.name for each in jobs], roles, "trains the first version of models")
+        yield Grant(
+            ("ecs:DescribeTasks",),
+            (arn("ecs", f"task/{site.cluster}/*"),),
+            "waits for trainings",
+            (("ArnEquals", "ecs:cluster", cluster_arn(site)),),
+        )
 
 
 def _delivery_grants(site: Site) -> Iterator[Grant]:
@@ -187,8 +219,4 @@ def _delivery_grants(site: Site) -> Iterator[Grant]:
         "reads values between stacks",
     )
     yield public_parameters()
-    yield Grant(
-        ("ecs:DescribeServices",),
-        (arn("ecs", f"service/{site.cluster}/*"),),
-        "waits for services",
-    )
+    yield from _first_models(site)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from mlopsgen.components.delivery.duration import LONGEST_JOB, duration
 from mlopsgen.diagnostics.finding import Finding
-from mlopsgen.rules.places import each
+from mlopsgen.language.values import write_duration
+from mlopsgen.rules.places import each, services
 from mlopsgen.rules.registry import Scene, nearest, rule
 
 PATH = ("spec", "delivery")
@@ -153,3 +155,47 @@ def repository(scene: Scene) -> Iterable[Finding]:
         yield Finding(path, f"no repository is called `{own}`", "say `owner/name`, as in its address")
     elif owner.endswith("-"):
         yield Finding(path, f"no owner on GitHub is called `{owner}`", "say `owner/name`, as in its address")
+
+
+@rule(
+    "W211",
+    "a delivery that takes longer than its job may",
+    """A job on GitHub's own runners ends after six hours (GitHub Docs, "Actions limits"). The workflow's job is
+    given three hours and the time of every `canary`, `linear` and `blueGreen`; with `firstModel: train` also the
+    longest that the trainers may run. Where that is more, the job ends red and AWS goes on: the next run waits for
+    it. Nothing is lost, and nobody is told how it ended.""",
+    """
+    spec:
+      delivery: {github: {repository: example/demo}}
+      services:
+        - {name: api, ingress: [{name: web}], deployment: {linear: {share: 5%, stepTime: 60m}}}
+    """,
+    """
+    spec:
+      delivery: {github: {repository: example/demo}}
+      services:
+        - {name: api, ingress: [{name: web}], deployment: {linear: {share: 20%, stepTime: 15m}}}
+    """,
+)
+def too_long(scene: Scene) -> Iterable[Finding]:
+    """What one delivery asks for is over before its job is."""
+    site = scene.site
+    takes = duration(site)
+    if not site.delivers or takes <= LONGEST_JOB:
+        return
+    longest = max(services(scene), key=lambda found: found[1].deployment.shift_seconds, default=None)
+    if longest and longest[1].deployment.shift_seconds:
+        path, spec, service = longest
+        at = (*path, "deployment", service.strategy)
+        help_ = "take larger or shorter steps, or deploy this environment by hand: leave it out of the stages"
+        said = f"`{service.name}` shifts its traffic for {write_duration(spec.deployment.shift_seconds)}; "
+    else:
+        at, help_ = (*PATH, "firstModel"), "say `wait`, and train the first model by hand"
+        said = "a first training may take long; "
+    yield Finding(
+        at,
+        f"{said}with all else a delivery takes up to {write_duration(takes)}, and a job of GitHub's ends after "
+        f"{write_duration(LONGEST_JOB)}",
+        help_,
+        key=True,
+    )

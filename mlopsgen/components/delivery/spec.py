@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mlopsgen.language.base import Choice, Item, NotYet, Spec, Varies
+from mlopsgen.language.values import File
 
 
 class GithubIdsSpec(Spec):
@@ -43,6 +44,32 @@ class StageSpec(Item):
     """Jobs that run after it: smoke tests."""
 
 
+class CompilerArchiveSpec(Spec):
+    """A wheel or an archive of the compiler's source."""
+
+    url: Annotated[str, Field(pattern=r"^https://[A-Za-z0-9._~/%+:@-]+/[A-Za-z0-9._+-]+\.(whl|tar\.gz|zip)$")]
+    """Where it is fetched."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Its digest."""
+
+
+class CompilerSpec(Spec):
+    """Where the workflow gets the compiler, byte for byte."""
+
+    requirement: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z0-9._-]+(\[[A-Za-z0-9._,-]+\])?==[A-Za-z0-9.!+_-]+( --hash=sha256:[0-9a-f]{64})+$"
+        ),
+        Choice(),
+    ] = None
+    """A version on the package index with its digests: `mlopsgen==0.2.0 --hash=sha256:…`."""
+
+    archive: Annotated[CompilerArchiveSpec | None, Choice()] = None
+    """A file elsewhere."""
+
+
 class DeliverySpec(Spec):
     """How a change in Git reaches AWS."""
 
@@ -61,11 +88,11 @@ class DeliverySpec(Spec):
     stages: tuple[StageSpec, ...] = ()
     """In order; required when there is more than one environment. What it leaves out is not delivered."""
 
-    first_model: Annotated[NotYet, Varies()] = None
-    """`wait` or `train`: a service whose model has no version yet is left out with a notice, or the trainer is started."""
+    first_model: Annotated[Literal["wait", "train"], Varies()] = "wait"
+    """A service whose model has no version yet is left out with a notice, or the trainer is started."""
 
-    compiler: NotYet = None
+    compiler: CompilerSpec | None = None
     """Where the workflow gets the compiler. Without it the workflow checks digests and compiles nothing."""
 
-    working_directory: NotYet = None
-    """Monorepos: also the path filter."""
+    working_directory: File | None = None
+    """Monorepos: the pipeline's folder in the repository, which is also the path filter."""

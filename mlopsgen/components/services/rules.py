@@ -185,7 +185,7 @@ def deployment_steps(scene: Scene) -> Iterable[Finding]:
             least = 0.1 if spec.deployment.canary else LEAST_STEP
             yield from _share(at, shift.share, least)
             if not wrong and least <= shift.share < 100:
-                yield from _in_all(at, shift, 1 if spec.deployment.canary else _waits(shift.share))
+                yield from _in_all(at, shift, 1 if spec.deployment.canary else shift.waits)
 
 
 def _times(at: SpecPath, times: dict[str, int]) -> Iterator[Finding]:
@@ -208,11 +208,6 @@ def _share(at: SpecPath, share: float, least: float) -> Iterator[Finding]:
     elif round(share * 10) != round(share * 10, 6):
         message = f"a share of {write_percent(share)}; ECS takes tenths of a percent"
         yield Finding((*at, "share"), message, f"say `{write_percent(round(share, 1))}`")
-
-
-def _waits(share: float) -> int:
-    """How often `linear` waits: not after the step that completes it."""
-    return -(-1000 // round(share * 10)) - 1
 
 
 def _in_all(at: SpecPath, shift: ShiftSpec, waits: int) -> Iterator[Finding]:

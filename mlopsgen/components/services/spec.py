@@ -81,6 +81,11 @@ class ShiftSpec(Spec):
     bake_time: Duration = 600
     """How long the old version is kept afterwards, in whole minutes."""
 
+    @property
+    def waits(self) -> int:
+        """How often `linear` waits: not after the step that completes it."""
+        return -(-1000 // round(self.share * 10)) - 1
+
 
 class RollbackSpec(Spec):
     """What sends a deployment back to the version before it."""
@@ -112,6 +117,14 @@ class DeploymentSpec(Either):
 
     rollback: RollbackSpec = Field(default_factory=RollbackSpec)
     """What sends a deployment back."""
+
+    @property
+    def shift_seconds(self) -> int:
+        """How long traffic takes to move, and the old version is kept afterwards; 0 for `rolling`."""
+        shift = self.canary or self.linear
+        if shift is None:
+            return self.blue_green.bake_time if self.blue_green else 0
+        return (1 if self.canary else shift.waits) * shift.step_time + shift.bake_time
 
 
 def _ports() -> tuple[PortSpec, ...]:
