@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 from mlopsgen.cli import BUGS
 from mlopsgen.diagnostics.machine import HOME
+from mlopsgen.emit.workflow import ACTIONS
 from tests.tools import ROOT, needs
 
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
