@@ -460,7 +460,7 @@ def test_another_output_folder_is_named_where_it_matters(tmp_path: Path):
     subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
     output = tmp_path / "infra" / "out"
     assert "bash infra/out/dev/deploy.sh" in (output / "ci" / "deploy.yml").read_text()
-    assert "mlopsgen build --check --output-dir infra/out" in (output / "ci" / "deploy.yml").read_text()
+    assert "python3 -I - infra/out <<" in (output / "ci" / "deploy.yml").read_text()
     assert "infra/out/prod/deploy.sh" in (output / "README.md").read_text()
     texts = [path.read_text() for path in output.rglob("*") if path.is_file()]
     assert not [text for text in texts if "generated/" in text]

@@ -118,7 +118,8 @@ def _delivery_role(scope: Scope, branch: str, github: GithubSpec) -> Iterator[De
             trust=trust_oidc(provider, ISSUER, claims),
             grants=tuple(_delivery_grants(site)),
             description=f"GitHub Actions of {github.repository}: pushes the images and deploys {site.prefix}",
-            max_session=session(site),
+            # Longer rollouts need no administrator: `access` stays as it is.
+            max_session=LONGEST_JOB,
             role_name=site.delivery_role,
             deploys=True,
         ),
