@@ -42,7 +42,7 @@ from app.schemas import (
 if TYPE_CHECKING:
     from starlette.types import Scope
 
-    from app.model import Row
+    from app.model import Encoded, Row
 
 INLINE = 8_000
 """Characters that are tokenised where they arrive; more are worth a thread."""
@@ -100,21 +100,24 @@ class Service:
         reason = f"no model can be used: {failed.reason}" if failed else "the model is being loaded"
         raise Refused(503, "not_ready", reason, retry_after=1 if not failed else 5)
 
-    async def encode(self, model: Model, texts: Sequence[str]) -> list[list[int]]:
+    async def encode(self, model: Model, texts: Sequence[str]) -> list[Encoded]:
         """Token ids of each text."""
         if sum(map(len, texts)) <= INLINE:
             return [model.encode(text) for text in texts]
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.tokenizing, lambda: [model.encode(text) for text in texts])
 
-    async def rows(self, model: Model, texts: Sequence[str], *, patient: bool = False) -> list[Row]:
-        """The probabilities of each text's labels. Raises `Refused` under overload."""
+    async def read(
+        self, model: Model, texts: Sequence[str], *, patient: bool = False
+    ) -> list[tuple[Encoded, Row]]:
+        """Each text's tokens, and the probabilities of its labels. Raises `Refused` under overload."""
         try:
             # Before it costs anything; and again once the text has become tokens.
             self.batcher.admit(model)
-            ids = await self.encode(model, texts)
+            encoded = await self.encode(model, texts)
             self.metrics.queued(self.batcher.depth)
-            return await self.batcher.submit(model, ids, patient=patient)
+            rows = await self.batcher.submit(model, [each.ids for each in encoded], patient=patient)
+            return list(zip(encoded, rows, strict=True))
         except Overloaded as error:
             self.metrics.refused()
             raise Refused(503, "overloaded", str(error), error.retry_after) from error
@@ -125,10 +128,10 @@ class Service:
 
     async def predict(self, model: Model, texts: Sequence[str]) -> list[Prediction]:
         """A verdict on each text."""
-        rows = await self.rows(model, texts)
-        verdicts = [_verdict(model, row) for row in rows]
+        found = await self.read(model, texts)
+        verdicts = [_verdict(model, row, truncated=encoded.truncated) for encoded, row in found]
         for each in verdicts:
-            self.metrics.predicted(each.label, each.probability, model.labels)
+            self.metrics.predicted(each.label, each.probability, model.labels, truncated=each.truncated)
         return verdicts
 
 
@@ -166,12 +169,12 @@ async def answer(question: OneText | ManyTexts, service: Service, scope: Scope) 
     verdicts = await service.predict(model, texts)
     if isinstance(question, OneText):
         [only] = verdicts
-        return OneVerdict(label=only.label, probability=only.probability, model=model.version)
+        return _versioned(only, model)
     return ManyVerdicts(predictions=verdicts, model=model.version)
 
 
-def build() -> FastAPI:
-    """The application; `state.service` is set before it answers."""
+def build(base_path: str = "") -> FastAPI:
+    """The application; `state.service` is set before it answers. `base_path` is its prefix."""
     # Its pages of documentation load scripts from elsewhere, which the content policy forbids.
     app = FastAPI(
         title="Text classification",
@@ -181,6 +184,7 @@ def build() -> FastAPI:
         redoc_url=None,
         # Behind a load balancer a redirect would lead from HTTPS to HTTP, and a text be sent again in clear.
         redirect_slashes=False,
+        servers=[{"url": base_path}] if base_path else None,
     )
     _add_routes(app)
     _add_heads(app)
@@ -321,9 +325,24 @@ def _note(scope: Scope, model: Model, texts: Sequence[str]) -> None:
     }
 
 
-def _verdict(model: Model, row: Row) -> Prediction:
+def _verdict(model: Model, row: Row, *, truncated: bool) -> Prediction:
     most = max(row)
-    return Prediction(label=model.labels[row.index(most)], probability=round(most, 6))
+    return Prediction(
+        label=model.labels[row.index(most)],
+        probability=round(most, 6),
+        probabilities={label: round(each, 6) for label, each in zip(model.labels, row, strict=True)},
+        truncated=truncated,
+    )
+
+
+def _versioned(verdict: Prediction, model: Model) -> OneVerdict:
+    return OneVerdict(
+        label=verdict.label,
+        probability=verdict.probability,
+        probabilities=verdict.probabilities,
+        truncated=verdict.truncated,
+        model=model.version,
+    )
 
 
 def _facts(model: Model, reloader: ModelReloader) -> ModelFacts:
@@ -347,20 +366,21 @@ def _text(value: object) -> str | None:
 
 
 async def _explain(service: Service, model: Model, text: str) -> Explanation:
-    [row] = await service.rows(model, [text])
-    verdict = _verdict(model, row)
+    [(encoded, row)] = await service.read(model, [text])
+    verdict = _versioned(_verdict(model, row, truncated=encoded.truncated), model)
     column = model.labels.index(verdict.label)
-    [ids] = await service.encode(model, [text])
-    affordable = EXPLAIN_SECONDS / max(service.batcher.seconds(model, len(ids)), 1e-6)
+    affordable = EXPLAIN_SECONDS / max(service.batcher.seconds(model, len(encoded.ids)), 1e-6)
     budget = max(EXPLAIN_LEAST, min(EXPLAIN_MOST, int(affordable)))
 
     async def ask(texts: Sequence[str]) -> list[float]:
-        return [each[column] for each in await service.rows(model, texts, patient=True)]
+        return [each[column] for _, each in await service.read(model, texts, patient=True)]
 
     parts = await explain(text, row[column], ask, budget)
     return Explanation(
         label=verdict.label,
         probability=verdict.probability,
-        model=model.version,
+        probabilities=verdict.probabilities,
+        truncated=verdict.truncated,
+        model=verdict.model,
         words=[Word(text=part.text, weight=part.weight) for part in parts],
     )

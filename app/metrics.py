@@ -46,6 +46,7 @@ class Metrics:
         self._compute = Counter("compute_seconds", "Time in the model", registry=registry)
         self._tokens = Counter("tokens", "Tokens that went through the model", registry=registry)
         self._refused = Counter("refused", "Requests refused under overload", registry=registry)
+        self._truncated = Counter("truncated_texts", "Texts longer than the model reads", registry=registry)
         self._predictions = Counter("predictions", "Predictions", ("label",), registry=registry)
         self._confidence = Histogram(
             "confidence", "Probability of the predicted label", buckets=SHARES, registry=registry
@@ -80,8 +81,12 @@ class Metrics:
         self._tokens.inc(tokens)
         self._compute.inc(seconds)
 
-    def predicted(self, label: str, confidence: float, labels: tuple[str, ...]) -> None:
-        """A text got its label."""
+    def predicted(
+        self, label: str, confidence: float, labels: tuple[str, ...], *, truncated: bool = False
+    ) -> None:
+        """A text got its label; `truncated`: of its beginning alone."""
+        if truncated:
+            self._truncated.inc()
         self._predictions.labels(label).inc()
         self._confidence.observe(confidence)
         self._record("Confidence", round(confidence, 4))

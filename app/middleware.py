@@ -61,11 +61,12 @@ def failure(
 class Middleware:
     """Wraps the application: request ids, limits, timeouts, log lines, metrics, headers, draining."""
 
-    def __init__(self, application: ASGIApp, metrics: Metrics, timeout: float) -> None:
-        """`timeout`: seconds that a request may take to arrive."""
+    def __init__(self, application: ASGIApp, metrics: Metrics, timeout: float, base_path: str = "") -> None:
+        """`timeout`: seconds that a request may take to arrive. `base_path`: what paths may begin with."""
         self._application = application
         self._metrics = metrics
         self._timeout = timeout
+        self._base_path = base_path
         self._running = 0
         self.draining = False
 
@@ -74,6 +75,10 @@ class Middleware:
             await self._application(scope, receive, send)
             return
         begun, headers = time.perf_counter(), dict(scope["headers"])
+        bare = bool(self._base_path) and scope["path"] == self._base_path
+        # Health checks, and balancers that take the prefix away, ask without it.
+        if scope["path"].startswith(self._base_path + "/"):
+            scope["path"] = scope["path"][len(self._base_path) :]
         request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
@@ -90,7 +95,10 @@ class Middleware:
 
         self._running += 1
         try:
-            await self._answer(scope, headers, receive, answer)
+            if bare and scope["method"] in ("GET", "HEAD"):
+                await _redirect(answer, self._base_path + "/")
+            else:
+                await self._answer(scope, headers, receive, answer)
         except Refused as refused:
             await _refuse(answer, refused, request_id)
         except Gone:
@@ -187,6 +195,13 @@ def once(body: bytes) -> Receive:
         raise AssertionError("unreachable")
 
     return receive
+
+
+async def _redirect(send: Send, path: str) -> None:
+    """To a path of this host: the page's links are relative, and no scheme is named that a balancer ended."""
+    headers = [(b"location", path.encode()), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 307, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _left(receive: Receive) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.manifest import Manifest, read_manifest
 from app.runtime import OnnxRuntime, Runtime
@@ -36,6 +36,15 @@ GAIN = 0.7
 """Below this share of a single text's cost, a text in a batch is worth a large batch."""
 
 
+class Encoded(NamedTuple):
+    """A text as the model reads it."""
+
+    ids: list[int]
+    """At least one."""
+    truncated: bool
+    """Whether there was more than the model reads."""
+
+
 class Model:
     """One version, loaded. What it answers never changes; a newer version is another `Model`."""
 
@@ -58,11 +67,11 @@ class Model:
         """What the columns of `probabilities` stand for."""
         return self.manifest.labels
 
-    def encode(self, text: str) -> list[int]:
-        """The token ids of a text, cut to what the model reads; at least one."""
+    def encode(self, text: str) -> Encoded:
+        """The token ids of a text, cut to what the model reads."""
         # The fast one leaves out where in the text each token is.
         [encoding] = self._tokenizer.encode_batch_fast([text])
-        return encoding.ids or [self._pad]
+        return Encoded(encoding.ids or [self._pad], bool(encoding.overflowing))
 
     def probabilities(self, texts: Sequence[Sequence[int]]) -> list[Row]:
         """The probability of each label, for each of the texts, given as token ids."""
@@ -81,7 +90,7 @@ class Model:
 
         The time is that of this thread alone, so other work on the machine does not count.
         """
-        ids = (self.encode(PROBE) * PROBE_TOKENS)[: min(PROBE_TOKENS, self.manifest.max_tokens)]
+        ids = (self.encode(PROBE).ids * PROBE_TOKENS)[: min(PROBE_TOKENS, self.manifest.max_tokens)]
         try:
             found = self.probabilities([ids, ids[: len(ids) // 2 + 1]])
         except Exception as error:

@@ -51,6 +51,16 @@ class Prediction(BaseModel):
 
     label: Annotated[str, Field(examples=["positive"])]
     probability: Annotated[Share, Field(description="The probability of `label`.", examples=[0.9731])]
+    probabilities: Annotated[
+        dict[str, Share],
+        Field(
+            description="The probability of each label; together they are 1.",
+            examples=[{"negative": 0.0269, "positive": 0.9731}],
+        ),
+    ]
+    truncated: Annotated[
+        bool, Field(description="Whether the text is longer than the model reads, and its end not read.")
+    ]
 
 
 class OneVerdict(Prediction):

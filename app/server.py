@@ -31,7 +31,7 @@ def serve(settings: Settings, reloader: ModelReloader, first: Future[Model]) -> 
 
 
 async def _serve(settings: Settings, reloader: ModelReloader, first: Future[Model]) -> int:
-    app = build()
+    app = build(settings.base_path)
     metrics = Metrics(settings.model_name, settings.metrics_namespace)
     batcher = Batcher(
         settings.threads,
@@ -42,7 +42,7 @@ async def _serve(settings: Settings, reloader: ModelReloader, first: Future[Mode
     reloader.changed = lambda: _changed(reloader, metrics)
     tokenizing = ThreadPoolExecutor(1, thread_name_prefix="tokenize")
     app.state.service = Service(reloader, batcher, metrics, tokenizing, asyncio.Semaphore(EXPLANATIONS))
-    middleware = Middleware(FastPath(app), metrics, settings.request_timeout)
+    middleware = Middleware(FastPath(app), metrics, settings.request_timeout, settings.base_path)
     server = _Server(
         uvicorn.Config(
             middleware,

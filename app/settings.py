@@ -19,6 +19,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 KEEP_ALIVE_MARGIN = 15
 """Seconds that an idle connection is kept beyond the load balancer's idle timeout."""
 
+BASE_PATH = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9._~-]*)+")
+"""A path beneath which the service is: words alone, so that no link or redirect leads to another host."""
+
 Backend = Literal["onnx", "torch"]
 Precision = Literal["auto", "fp32", "int8"]
 
@@ -53,6 +56,8 @@ class Settings:
     keep_alive: int = 75
     """How long an idle connection is kept."""
     metrics_namespace: str | None = None
+    base_path: str = ""
+    """What the paths of requests begin with, where the load balancer does not take it away."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -73,6 +78,7 @@ class Settings:
             stop_timeout=_number(environ, "STOP_TIMEOUT_SECONDS", 25, 1, 110),
             keep_alive=math.ceil(_number(environ, "KEEP_ALIVE_SECONDS", 60, 1, 4000)) + KEEP_ALIVE_MARGIN,
             metrics_namespace=environ.get("METRICS_NAMESPACE") or None,
+            base_path=_base_path(environ),
         )
 
 
@@ -100,6 +106,15 @@ def _location(environ: Mapping[str, str], variable: str) -> str:
     if not value:
         raise Misconfigured(f"{variable} is not set; give s3://BUCKET/PREFIX/ or a folder")
     return value if value.endswith("/") else value + "/"
+
+
+def _base_path(environ: Mapping[str, str]) -> str:
+    value = environ.get("BASE_PATH", "").rstrip("/")
+    if value and not BASE_PATH.fullmatch(value):
+        raise Misconfigured(
+            f"BASE_PATH is {value!r}; give a path such as /reviews, of letters, digits, '.', '_', '~' and '-'"
+        )
+    return value
 
 
 def _choice(environ: Mapping[str, str], variable: str, choices: tuple[str, ...]) -> str:

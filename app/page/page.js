@@ -42,10 +42,11 @@ function working(yes) {
   result.classList.toggle("stale", yes);
 }
 
-function showVerdict({ label, probability, model }) {
+function showVerdict({ label, probability, model, truncated }) {
   at("verdict").textContent = label[0].toUpperCase() + label.slice(1);
   at("share").textContent = `${percent.format(Math.min(probability, 0.999))} sure`;
   at("version").textContent = model;
+  at("cut").hidden = !truncated;
   words.replaceChildren();
   summary.textContent = "";
   legend.hidden = true;
@@ -68,8 +69,8 @@ function showWords({ label, words: parts }) {
   busy.textContent = "";
   const strongest = parts.filter((part) => Math.abs(part.weight) >= 0.2 * most)
     .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)).slice(0, 6);
-  const named = (sign) => strongest.filter((part) => Math.sign(part.weight) === sign)
-    .map((part) => `“${short(part.text)}”`).join(", ");
+  const named = (sign) => distinct(strongest.filter((part) => Math.sign(part.weight) === sign)
+    .map((part) => short(part.text))).map((name) => `“${name}”`).join(", ");
   const most_for = named(1), most_against = named(-1);
   legend.hidden = !most_for && !most_against;
   at("legend-for").textContent = `for ${label}`;
@@ -77,6 +78,11 @@ function showWords({ label, words: parts }) {
   summary.textContent = [
     most_for && `For ${label}: ${most_for}.`, most_against && `Against ${label}: ${most_against}.`,
   ].filter(Boolean).join(" ") || "No single word decided it.";
+}
+
+// Each phrase once, however often and in whatever case the text has it.
+function distinct(names) {
+  return [...new Map([...names].reverse().map((name) => [name.toLowerCase(), name])).values()].reverse();
 }
 
 function short(words) {
@@ -97,9 +103,14 @@ form.addEventListener("submit", async (event) => {
   working(true);
   const mine = ++asked;
   try {
-    showVerdict(await ask("predict", { text: review }));
+    const verdict = await ask("predict", { text: review });
+    if (mine !== asked) return;
+    showVerdict(verdict);
   } catch (error) {
-    complain(error.message);
+    if (mine === asked) {
+      complain(error.message);
+      forget();
+    }
     return;
   } finally {
     working(false);
@@ -113,13 +124,24 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
-text.addEventListener("input", () => complain(""));
+// A verdict is of the text that it was asked for: it goes once another is there, or none came.
+function forget() {
+  asked += 1;
+  result.hidden = true;
+}
+
+text.addEventListener("input", () => {
+  complain("");
+  forget();
+});
 text.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
 });
 for (const example of document.querySelectorAll(".example")) {
   example.addEventListener("click", () => {
+    if (submit.getAttribute("aria-disabled") === "true") return;
     text.value = example.textContent;
+    forget();
     form.requestSubmit();
   });
 }

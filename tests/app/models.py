@@ -25,18 +25,20 @@ def publish(
     name: str = "sentiment",
     flip: bool = False,
     slow: int = 0,
+    labels: tuple[str, ...] = ("negative", "positive"),
     current: bool = True,
 ) -> Path:
     """Write a version into the model store at `store`, as the contract says; its folder.
 
-    With `flip` it says the opposite; each text takes about `slow` times 4 ms of a core.
+    With `flip` it says the opposite; each text takes about `slow` times 4 ms of a core. Of the labels, words
+    speak for the second and against the first; the others have a logit of 0.
     """
     folder = store / version
     folder.mkdir(parents=True)
     _tokenizer().save(str(folder / "tokenizer.json"))
-    (folder / "model.onnx").write_bytes(graph(-1.0 if flip else 1.0, slow).SerializeToString())
+    (folder / "model.onnx").write_bytes(graph(-1.0 if flip else 1.0, slow, len(labels)).SerializeToString())
     (folder / "metrics.json").write_text("{}")
-    finish(folder, name=name)
+    finish(folder, name=name, labels=labels)
     if current:
         promote(store, version)
     return folder
@@ -78,9 +80,10 @@ def _tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def graph(sign: float, slow: int) -> onnx.ModelProto:
+def graph(sign: float, slow: int, labels: int = 2) -> onnx.ModelProto:
     """Logits are minus and plus the sum of the words' weights; before that, `slow` products of matrices."""
-    weights = np.array([[-sign * w / 2, sign * w / 2] for w in WEIGHTS.values()], dtype=np.float32)
+    others = [0.0] * (labels - 2)
+    weights = np.array([[-sign * w / 2, sign * w / 2, *others] for w in WEIGHTS.values()], dtype=np.float32)
     nodes = [
         helper.make_node("Gather", ["weights", "input_ids"], ["each"]),
         helper.make_node("Cast", ["attention_mask"], ["floats"], to=TensorProto.FLOAT),
@@ -106,7 +109,7 @@ def graph(sign: float, slow: int) -> onnx.ModelProto:
             helper.make_tensor_value_info(name, TensorProto.INT64, shape)
             for name in ("input_ids", "attention_mask")
         ],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 2])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", labels])],
         [
             numpy_helper.from_array(weights, "weights"),
             numpy_helper.from_array(np.full((SIZE, SIZE), 1 / SIZE, dtype=np.float32), "matrix"),

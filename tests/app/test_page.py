@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from tests.app.conftest import FIRST
 from tests.app.service import Running
@@ -87,6 +87,48 @@ def test_verdict_and_words(page: Page) -> None:
     assert page.locator("#words .against").all_text_contents() == ["dull."]
     assert page.locator("#fill").evaluate("(e) => e.style.width") == "81.7574%"
     expect(page.get_by_role("link", name=FIRST)).to_be_visible()
+
+
+def test_no_verdict_beside_another_text(page: Page) -> None:
+    """A verdict goes once its text is changed, replaced or refused, and a late answer does not bring it."""
+    verdict = page.get_by_role("heading", level=2)
+    write(page, "good")
+    expect(verdict).to_have_text("Positive")
+    page.get_by_label("Your review").fill("good, no: awful")
+    expect(verdict).to_be_hidden()
+    busy = {"error": {"code": "overloaded", "message": "", "requestId": "r"}}
+    write(page, "good")
+    expect(verdict).to_be_visible()
+    page.route("**/predict", lambda route: route.fulfill(status=503, json=busy))
+    page.get_by_role("button", name="Read it").click()
+    expect(page.get_by_role("alert")).to_contain_text("Many people")
+    expect(verdict).to_be_hidden()
+    page.unroute("**/predict")
+    held: list[Route] = []
+    page.route("**/predict", lambda route: held.append(route))
+    with page.expect_request("**/predict"):
+        write(page, "wonderful")
+    page.get_by_label("Your review").fill("awful")
+    with page.expect_response("**/predict"):
+        held[0].continue_()
+    expect(page.get_by_role("button", name="Read it")).to_have_attribute("aria-disabled", "false")
+    expect(verdict).to_be_hidden()
+
+
+def test_each_phrase_once(page: Page) -> None:
+    """A word that comes again is named once."""
+    write(page, "Dull. The plot is dull, and the acting dull.")
+    expect(page.get_by_text("For negative:")).to_be_visible()
+    assert (page.locator("#summary").text_content() or "").lower() == "for negative: “dull”."
+
+
+def test_longer_than_the_model_reads(page: Page) -> None:
+    """The page says when the end of a review did not count."""
+    write(page, "good " * 300)
+    expect(page.get_by_text("its end did not count")).to_be_visible()
+    write(page, "good")
+    expect(page.get_by_role("heading", name="Positive")).to_be_visible()
+    expect(page.get_by_text("its end did not count")).to_be_hidden()
 
 
 def test_fits_the_screen(page: Page) -> None:

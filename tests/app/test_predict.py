@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from app.settings import Misconfigured, Settings
 from tests.app.conftest import FIRST
-from tests.app.service import Running, until
+from tests.app.models import publish
+from tests.app.service import Running, serving, until
 
 
 def test_one_text(shared: Running) -> None:
@@ -16,8 +19,16 @@ def test_one_text(shared: Running) -> None:
     answer = shared.predict("A wonderful film")
     assert (answer.status_code, answer.json()) == (
         200,
-        {"label": "positive", "probability": pytest.approx(0.952574), "model": FIRST},
-    )
+        {
+            "label": "positive",
+            "probability": pytest.approx(0.952574),
+            "probabilities": {
+                "negative": pytest.approx(0.047426), "positive": pytest.approx(0.952574),
+            },
+            "truncated": False,
+            "model": FIRST,
+        },
+    )  # fmt: skip
 
 
 def test_several_texts(shared: Running) -> None:
@@ -28,6 +39,44 @@ def test_several_texts(shared: Running) -> None:
         "positive", "negative", "negative", "negative", "positive",
     ]  # fmt: skip
     assert answer["model"] == FIRST
+
+
+def test_any_number_of_labels(tmp_path: Path) -> None:
+    """A model of three labels answers with the probability of each; the highest is the verdict."""
+    publish(tmp_path / "store", FIRST, labels=("negative", "positive", "mixed"))
+    with serving(tmp_path / "store", tmp_path) as running:
+        found = running.predict("wonderful").json()
+        assert found["probabilities"] == {
+            "negative": pytest.approx(0.039, abs=1e-3),
+            "positive": pytest.approx(0.786, abs=1e-3),
+            "mixed": pytest.approx(0.175, abs=1e-3),
+        }
+        assert (found["label"], found["probability"]) == ("positive", found["probabilities"]["positive"])
+        assert 'predictions_total{label="positive"} 1.0' in running.client.get("/metrics").text
+
+
+def test_beneath_a_path(tmp_path: Path) -> None:
+    """With `BASE_PATH`, the service answers beneath it and its document says so; checks ask without it."""
+    publish(tmp_path / "store", FIRST)
+    with serving(tmp_path / "store", tmp_path, BASE_PATH="/predict/") as running:
+        for path in ("/predict/predict", "/predict"):
+            answer = running.client.post(path, json={"text": "good"})
+            assert (answer.status_code, answer.json()["label"]) == (200, "positive")
+        assert running.client.get("/predict/ready").json() == running.client.get("/ready").json()
+        assert "How does this review feel?" in running.client.get("/predict/").text
+        bare = running.client.get("/predict", headers={"Host": "elsewhere.example"})
+        # A path alone: the scheme and the host stay those of the caller.
+        assert (bare.status_code, bare.headers["location"]) == (307, "/predict/")
+        assert running.client.get("/predict/openapi.json").json()["servers"] == [{"url": "/predict"}]
+        assert running.client.get("/predictor").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["reviews", "//evil.example", "/a/../b", "/a?b", "/a b"])
+def test_no_path(path: str) -> None:
+    """What is no plain path is refused at the start."""
+    environ = {"MODEL_NAME": "sentiment", "MODEL_URI": "/tmp/models/", "BASE_PATH": path}
+    with pytest.raises(Misconfigured, match="BASE_PATH is"):
+        Settings.read(environ)
 
 
 def test_alone_or_together(shared: Running) -> None:
@@ -64,8 +113,15 @@ def test_however_json_is_declared(shared: Running, body: str) -> None:
 
 
 def test_longer_than_the_model_reads(shared: Running) -> None:
-    """Of a long text, what the model reads decides."""
-    assert shared.predict("good " * 256 + "awful " * 999).json()["label"] == "positive"
+    """Of a long text, what the model reads decides; the answer says that the rest was not read."""
+    answer = shared.predict("good " * 256 + "awful " * 999).json()
+    assert (answer["label"], answer["truncated"]) == ("positive", True)
+    just, over = shared.predict("good " * 256, "good " * 257).json()["predictions"]
+    assert (just["truncated"], over["truncated"]) == (False, True)
+    assert shared.client.post("/explain", json={"text": "good " * 257}).json()["truncated"] is True
+    lines = shared.client.get("/metrics").text.splitlines()
+    [count] = [line for line in lines if line.startswith("truncated_texts_total ")]
+    assert float(count.split()[1]) >= 2
 
 
 @pytest.mark.parametrize(

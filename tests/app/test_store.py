@@ -153,6 +153,8 @@ def test_named_version(tmp_path: Path) -> None:
         assert running.predict("good").json() == {
             "label": "positive",
             "probability": pytest.approx(0.817574),
+            "probabilities": {"negative": pytest.approx(0.182426), "positive": pytest.approx(0.817574)},
+            "truncated": False,
             "model": FIRST,
         }
 
