@@ -133,7 +133,8 @@ def _twice(places: Iterable[tuple[SpecPath, Item]], help_: str) -> Iterator[Find
 
 
 CONTRACT = frozenset((
-    "KEEP_ALIVE_SECONDS", "METRICS_NAMESPACE", "MODEL_VERSION", "PARAMETERS", "PORT", "TRIGGER", *PRODUCED,
+    "BASE_PATH", "KEEP_ALIVE_SECONDS", "METRICS_NAMESPACE", "MODEL_VERSION", "PARAMETERS", "PORT", "TRIGGER",
+    *PRODUCED,
 ))  # fmt: skip
 """The variables that programs get (docs/contracts.md), beside those of verbs with a name in them."""
 

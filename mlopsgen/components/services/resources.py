@@ -61,11 +61,15 @@ def _service(site: Site, service: Workload, binding: Binding) -> Iterator[Declar
 
 
 def _environment(site: Site, service: Workload) -> tuple[tuple[str, Value], ...]:
-    """What a program that is asked must know: its port, and how long callers may keep a connection silent."""
+    """What a program that is asked must know: its port, how long callers may keep a connection silent, and
+    what the paths of all its requests begin with, since a load balancer passes them on as they are."""
     found = []
     if service.main_port:
         found.append(("PORT", str(service.main_port.port)))
     if service.routes:
         balancers = (site.balancer(each.spec.load_balancer) for each in service.routes)
         found.append(("KEEP_ALIVE_SECONDS", str(max(each.spec.idle_timeout for each in balancers))))
+    paths = {path.rstrip("/") for each in service.routes for path in each.spec.paths}
+    if len(paths) == 1 and (base := paths.pop()):
+        found.append(("BASE_PATH", base))
     return tuple(found)

@@ -26,7 +26,7 @@ class RouteSpec(Item):
     """By default every host; `*.example.com` too; the longest match wins."""
 
     paths: Annotated[tuple[RequestPath, ...], Field(min_length=1)] = ("/",)
-    """And all below each."""
+    """And all below each. The program sees the whole path; where there is one alone, `BASE_PATH` says which."""
 
     port: Name | None = None
     """Of any container of the task, by default the main one."""

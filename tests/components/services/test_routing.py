@@ -245,3 +245,20 @@ def environment(found: Plan) -> dict[str, Any]:
     """The variables of the service's container."""
     container = held(found, "serving-api", "TaskDefinition")["ContainerDefinitions"][0]
     return {each["Name"]: each["Value"] for each in container["Environment"]}
+
+
+@pytest.mark.parametrize(
+    ("paths", "told"),
+    [
+        ("[/reviews]", "/reviews"),
+        ("[/v1/reviews/]", "/v1/reviews"),
+        ("[/]", None),
+        ("[/reviews, /stars]", None),
+    ],
+)
+def test_a_program_learns_what_its_paths_begin_with(paths: str, told: str | None) -> None:
+    """Balancers pass a path on as it is. Where there are several, a program has to know them by itself."""
+    found = plan(service(ingress=f"[{{name: web, loadBalancer: public, paths: {paths}}}]"))
+    container = held(found, "serving-api", "TaskDefinition")["ContainerDefinitions"][0]
+    variables = {each["Name"]: each["Value"] for each in container["Environment"]}
+    assert variables.get("BASE_PATH") == told
