@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Body, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -19,13 +18,12 @@ from starlette.exceptions import HTTPException
 from app.batching import Batcher, Overloaded
 from app.explain import explain
 from app.metrics import Metrics
-from app.middleware import Refused, failure
 from app.model import Model
+from app.problems import Flaw, Refused, problem
 from app.reload import ModelReloader
 from app.schemas import (
     HATED,
     LOVED,
-    Error,
     Explanation,
     ManyTexts,
     ManyVerdicts,
@@ -34,6 +32,7 @@ from app.schemas import (
     OneText,
     OneVerdict,
     Prediction,
+    Problem,
     Ready,
     Status,
     Word,
@@ -61,6 +60,13 @@ PROBLEMS = {
 }
 """pydantic's errors that need other words."""
 
+HTTP = {
+    400: ("bad_request", "the body is no JSON"),
+    404: ("not_found", "there is nothing here"),
+    405: ("method_not_allowed", "this method is not known here"),
+}
+"""The codes and words of what the framework refuses."""
+
 PAGE = Path(__file__).parent / "page"
 ASSETS = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -71,14 +77,14 @@ ASSETS = {
 
 RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
 BUSY: dict[int | str, dict[str, object]] = {
-    503: {"model": Error, "description": "Overloaded, too slow, or no model yet", "headers": RETRY}
+    503: {"model": Problem, "description": "Overloaded, too slow, or no model yet", "headers": RETRY}
 }
 BAD: dict[int | str, dict[str, object]] = {
-    400: {"model": Error, "description": "The body is no JSON"},
-    408: {"model": Error, "description": "The body did not arrive in time"},
-    413: {"model": Error, "description": "The body is too large"},
-    415: {"model": Error, "description": "The body is not declared as JSON"},
-    422: {"model": Error, "description": "The body does not have the right shape"},
+    400: {"model": Problem, "description": "The body is no JSON"},
+    408: {"model": Problem, "description": "The body did not arrive in time"},
+    413: {"model": Problem, "description": "The body is too large"},
+    415: {"model": Problem, "description": "The body is not declared as JSON"},
+    422: {"model": Problem, "description": "The body does not have the right shape"},
 }
 
 
@@ -173,10 +179,23 @@ async def answer(question: OneText | ManyTexts, service: Service, scope: Scope) 
     return ManyVerdicts(predictions=verdicts, model=model.version)
 
 
+class Application(FastAPI):
+    """FastAPI, whose document names the media type that errors have here."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The API's document."""
+        document = super().openapi()
+        operations = (each for path in document["paths"].values() for each in path.values())
+        for status, answer in (pair for each in operations for pair in each["responses"].items()):
+            if status >= "400" and "application/json" in answer.get("content", {}):
+                answer["content"] = {"application/problem+json": answer["content"]["application/json"]}
+        return document
+
+
 def build(base_path: str = "") -> FastAPI:
     """The application; `state.service` is set before it answers. `base_path` is its prefix."""
     # Its pages of documentation load scripts from elsewhere, which the content policy forbids.
-    app = FastAPI(
+    app = Application(
         title="Text classification",
         version="1",
         description="Says which label a text gets, how sure the model is, and which words mattered.",
@@ -265,55 +284,37 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:
         headers = {"retry-after": str(error.retry_after)} if error.retry_after else None
-        return _error(request, error.status, error.code, str(error), headers=headers)
+        return _problem(request, error, headers=headers)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        codes = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
-        messages = {
-            400: "the body is no JSON",
-            404: "there is nothing here",
-            405: "this method is not known here",
-        }
-        message = messages.get(error.status_code, str(error.detail))
-        code = codes.get(error.status_code, "http")
-        return _error(request, error.status_code, code, message, headers=error.headers)
+        code, message = HTTP.get(error.status_code, ("http", str(error.detail)))
+        return _problem(request, Refused(error.status_code, code, message), headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         problems = error.errors()
         if any(each["type"] == "json_invalid" for each in problems):
-            return _error(request, 400, "bad_request", "the body is no JSON")
+            return _problem(request, Refused(400, *HTTP[400]))
         if not request.headers.get("content-type", "").split(";")[0].strip().lower().endswith("json"):
-            return _error(request, 415, "unsupported", "send the body as application/json")
-        # pydantic's own errors quote the input; what a user wrote is not sent back, nor logged.
-        details = [{"at": _place(each["loc"]), "message": _problem(each)} for each in problems[:20]]
-        first = details[0]
-        message = f"{first['at']}: {first['message']}" if first["at"] else first["message"]
-        return _error(request, 422, "invalid", message, details)
+            return _problem(request, Refused(415, "unsupported", "send the body as application/json"))
+        flaws = [flaw(each, each["loc"][1:]) for each in problems[:20]]
+        return _problem(request, Refused(422, "invalid", flaws[0].says()), flaws)
 
 
-def _place(location: Sequence[object]) -> str:
-    """Where in the body, without the names of the alternatives that were tried."""
-    return ".".join(str(each) for each in location[1:] if each not in ("one", "many"))[:100]
+def flaw(error: Mapping[str, object], at: Sequence[object]) -> Flaw:
+    """An error of pydantic's, which quotes the input: what a user wrote is not sent back, nor logged."""
+    # Without the names of the alternatives that were tried.
+    place = [each for each in at if each not in ("one", "many")]
+    return Flaw(place, PROBLEMS.get(str(error["type"]), str(error["msg"])))
 
 
-def _problem(error: Mapping[str, object]) -> str:
-    return PROBLEMS.get(str(error["type"]), str(error["msg"]))
-
-
-def _error(
-    request: Request,
-    status: int,
-    code: str,
-    message: str,
-    details: Sequence[dict[str, str]] = (),
-    headers: Mapping[str, str] | None = None,
+def _problem(
+    request: Request, refused: Refused, flaws: Sequence[Flaw] = (), headers: Mapping[str, str] | None = None
 ) -> Response:
     request_id = request.scope.get("state", {}).get("request_id", "")
-    # In ASCII: a key of the user's may hold half a surrogate pair, which UTF-8 cannot say.
-    body = json.dumps(failure(code, message, request_id, details))
-    return Response(body, status, headers=headers, media_type="application/json")
+    media_type, body = problem(request.scope["path"], refused, request_id, flaws)
+    return Response(body, refused.status, headers=headers, media_type=media_type)
 
 
 def _note(scope: Scope, model: Model, texts: Sequence[str]) -> None:

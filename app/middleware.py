@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
 import uuid
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from app.logs import log, where
 from app.metrics import Metrics
+from app.problems import Refused, problem
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,26 +35,6 @@ HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-
-
-class Refused(Exception):
-    """The request is answered here, with a status, a code and a message."""
-
-    def __init__(self, status: int, code: str, message: str, retry_after: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.retry_after = retry_after
-
-
-def failure(
-    code: str, message: str, request_id: str, details: Sequence[dict[str, str]] = ()
-) -> dict[str, object]:
-    """The body of every answer that is no success."""
-    body: dict[str, object] = {"code": code, "message": message, "requestId": request_id}
-    if details:
-        body["details"] = details
-    return {"error": body}
 
 
 class Middleware:
@@ -100,13 +79,14 @@ class Middleware:
             else:
                 await self._answer(scope, headers, receive, answer)
         except Refused as refused:
-            await _refuse(answer, refused, request_id)
+            await _refuse(answer, scope["path"], refused, request_id)
         except Gone:
             status = 499
         except Exception as error:
             log("request failed", level="error", requestId=request_id, **where(error))
             if not status:
-                await _refuse(answer, Refused(500, "internal", "the service failed"), request_id)
+                failed = Refused(500, "internal", "the service failed")
+                await _refuse(answer, scope["path"], failed, request_id)
         finally:
             self._running -= 1
             self._note(scope, request_id, status, time.perf_counter() - begun)
@@ -117,6 +97,8 @@ class Middleware:
         if scope["path"] in QUIET or scope["method"] not in ("POST", "PUT", "PATCH"):
             await self._application(scope, receive, send)
             return
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise Refused(415, "unsupported", "send the body as it is, without Content-Encoding")
         if self._running > MAX_RUNNING:
             self._metrics.refused()
             raise Refused(503, "overloaded", "too many requests run; try again in 1 s", retry_after=1)
@@ -209,12 +191,15 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-async def _refuse(send: Send, refused: Refused, request_id: str) -> None:
-    body = json.dumps(failure(refused.code, str(refused), request_id)).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+async def _refuse(send: Send, path: str, refused: Refused, request_id: str) -> None:
+    media_type, body = problem(path, refused, request_id)
+    headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
     if refused.retry_after:
         headers.append((b"retry-after", str(refused.retry_after).encode()))
-    if refused.status in (408, 413):
+    if refused.status == 415:
+        # What would have been taken (RFC 9110, section 15.5.16).
+        headers.append((b"accept-encoding", b"identity"))
+    if refused.status in (408, 413, 415):
         # What is left of the body would be read as the next request.
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})

@@ -128,23 +128,22 @@ class ModelFacts(BaseModel):
     failure: ModelFailure | None
 
 
-class ErrorDetail(BaseModel):
-    """One thing that is wrong with the request."""
+class ProblemDetail(BaseModel):
+    """One thing that is wrong with the body."""
 
-    at: Annotated[str, Field(examples=["texts.3"])]
-    message: str
+    pointer: Annotated[
+        str, Field(description="Where, as a JSON Pointer in a URI's fragment.", examples=["#/texts/3"])
+    ]
+    detail: Annotated[str, Field(examples=["the text is blank"])]
 
 
-class ErrorBody(BaseModel):
-    """Why there is no answer."""
+class Problem(BaseModel):
+    """Every answer that is no success, as RFC 9457 has it; `code`, `requestId` and `errors` are ours."""
 
-    code: Annotated[str, Field(examples=["invalid"])]
-    message: str
+    type: str
+    title: Annotated[str, Field(description="The status in words.", examples=["Unprocessable Content"])]
+    status: Annotated[int, Field(examples=[422])]
+    detail: Annotated[str, Field(description="For people.", examples=["texts.3: the text is blank"])]
+    code: Annotated[str, Field(description="For programs.", examples=["invalid"])]
     request_id: Annotated[str, Field(alias="requestId")]
-    details: list[ErrorDetail] | None = None
-
-
-class Error(BaseModel):
-    """Every answer that is no success."""
-
-    error: ErrorBody
+    errors: list[ProblemDetail] | None = None

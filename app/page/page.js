@@ -25,7 +25,7 @@ async function ask(path, body) {
     throw new Error("The service cannot be reached. Check your connection and try again.");
   }
   if (answer.ok) return answer.json();
-  const { error = {} } = await answer.json().catch(() => ({}));
+  const error = await answer.json().catch(() => ({}));
   const id = error.requestId ? ` Request ${error.requestId}.` : "";
   throw new Error(SAID[error.code] ?? `Something went wrong (${answer.status}).${id}`);
 }

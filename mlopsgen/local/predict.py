@@ -137,6 +137,8 @@ def _complaint(said: str) -> str:
     """What a service says is wrong; where it lists fields, as FastAPI does, one after the other."""
     try:
         detail = json.loads(said)["detail"]
+        if isinstance(detail, str):  # As in RFC 9457.
+            return detail[:2000]
         fields = [f"`{'.'.join(map(str, each['loc'][1:]))}`: {each['msg']}" for each in detail]
     except (ValueError, KeyError, TypeError):
         return said[:2000]

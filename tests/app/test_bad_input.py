@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 from collections.abc import Iterator
@@ -52,15 +53,47 @@ def goes_on(shared: Running) -> Iterator[None]:
 def test_wrong_bodies(shared: Running, body: bytes, status: int, message: str) -> None:
     """A wrong body is answered with what is wrong with it, and where."""
     answer = shared.client.post("/predict", content=body, headers=JSON)
-    assert (answer.status_code, message in answer.json()["error"]["message"]) == (status, True), answer.text
-    assert answer.json()["error"]["requestId"] == answer.headers["x-request-id"]
+    assert (answer.status_code, message in answer.json()["detail"]) == (status, True), answer.text
+    assert answer.json()["requestId"] == answer.headers["x-request-id"]
+
+
+def test_an_error_is_a_problem(shared: Running) -> None:
+    """In the form of RFC 9457, with the place of each flaw as a JSON Pointer."""
+    wrong = {"texts": ["good", " "], "a/b": 1}
+    answer = shared.client.post("/predict", json=wrong, headers={"X-Request-Id": "mine-1"})
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Unprocessable Content",
+        "status": 422,
+        "detail": "texts.1: the text is blank",
+        "code": "invalid",
+        "requestId": "mine-1",
+        "errors": [
+            {"pointer": "#/texts/1", "detail": "the text is blank"},
+            {"pointer": "#/a~1b", "detail": "Extra inputs are not permitted"},
+        ],
+    }
+    operations = shared.client.get("/openapi.json").json()["paths"]["/predict"]["post"]["responses"]
+    assert {status: list(each["content"]) for status, each in operations.items()} == {
+        "200": ["application/json"],
+        **{status: ["application/problem+json"] for status in ("400", "408", "413", "415", "422", "503")},
+    }
+
+
+def test_a_compressed_body_is_told_apart(shared: Running) -> None:
+    """It is no broken JSON: the answer says what would be taken."""
+    headers = JSON | {"Content-Encoding": "gzip"}
+    answer = shared.client.post("/predict", content=gzip.compress(b'{"text": "good"}'), headers=headers)
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+    assert answer.json()["detail"] == "send the body as it is, without Content-Encoding"
 
 
 def test_not_declared_as_json(shared: Running) -> None:
     """A form or plain text is told how to be sent."""
     for kind in ("application/x-www-form-urlencoded", "text/plain", "application/octet-stream"):
         answer = shared.client.post("/predict", content=b'{"text": "a"}', headers={"Content-Type": kind})
-        assert (answer.status_code, answer.json()["error"]["message"]) == (
+        assert (answer.status_code, answer.json()["detail"]) == (
             415,
             "send the body as application/json",
         )
@@ -68,10 +101,10 @@ def test_not_declared_as_json(shared: Running) -> None:
 
 def test_unknown_paths_and_methods(shared: Running) -> None:
     """What is not there says so in the same form."""
-    assert shared.client.get("/nowhere").json()["error"]["code"] == "not_found"
+    assert shared.client.get("/nowhere").json()["code"] == "not_found"
     wrong = shared.client.get("/predict")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
-    assert wrong.json()["error"]["code"] == "method_not_allowed"
+    assert wrong.json()["code"] == "method_not_allowed"
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/ready", "/model", "/metrics"])
@@ -85,7 +118,7 @@ def test_head_is_get_without_a_body(shared: Running, path: str) -> None:
 def test_no_text_is_sent_on_to_another_address(shared: Running) -> None:
     """A slash too many is answered with 404: behind a load balancer a redirect would leave HTTPS."""
     wrong = shared.client.post("/predict/", json={"text": "good"}, follow_redirects=False)
-    assert (wrong.status_code, wrong.json()["error"]["code"]) == (404, "not_found")
+    assert (wrong.status_code, wrong.json()["code"]) == (404, "not_found")
 
 
 def test_endless_body(shared: Running) -> None:

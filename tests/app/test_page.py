@@ -96,7 +96,7 @@ def test_no_verdict_beside_another_text(page: Page) -> None:
     expect(verdict).to_have_text("Positive")
     page.get_by_label("Your review").fill("good, no: awful")
     expect(verdict).to_be_hidden()
-    busy = {"error": {"code": "overloaded", "message": "", "requestId": "r"}}
+    busy = {"code": "overloaded", "detail": "", "requestId": "r"}
     write(page, "good")
     expect(verdict).to_be_visible()
     page.route("**/predict", lambda route: route.fulfill(status=503, json=busy))
@@ -187,7 +187,7 @@ def test_markup_stays_text(page: Page) -> None:
 
 def test_service_busy_or_gone(page: Page) -> None:
     """A busy service and a lost connection are told apart, and the page can be used again afterwards."""
-    busy = {"error": {"code": "overloaded", "message": "", "requestId": "r"}}
+    busy = {"code": "overloaded", "detail": "", "requestId": "r"}
     page.route("**/predict", lambda route: route.fulfill(status=503, json=busy))
     write(page, "good")
     expect(page.get_by_role("alert")).to_have_text("Many people are asking right now. Try again in a moment.")

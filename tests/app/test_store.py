@@ -137,7 +137,7 @@ def test_no_version_yet(tmp_path: Path) -> None:
         answer = running.client.get("/ready")
         assert (answer.status_code, "no version has been promoted yet" in answer.text) == (503, True)
         assert int(answer.headers["retry-after"]) >= 1
-        assert running.predict("good").json()["error"]["code"] == "not_ready"
+        assert running.predict("good").json()["code"] == "not_ready"
         assert running.client.get("/health").status_code == 200
         publish(store, FIRST)
         until(lambda: running.client.get("/ready").status_code == 200)
