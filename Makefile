@@ -6,12 +6,15 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 ifdef NEWEST
 VENV := .tools/newest
 CHECKOV := .tools/newest-checkov
+TRITON_CLIENT := .tools/newest-triton-client
 else
 VENV := .venv
 CHECKOV := .tools/checkov
+TRITON_CLIENT := .tools/triton-client
 LOCKED := --constraint constraints.txt
 LOCKED_BUILD := $(LOCKED) --build-constraint constraints.txt
 LOCKED_CHECKOV := --constraint constraints-checkov.txt
+LOCKED_TRITON_CLIENT := --constraint constraints-triton-client.txt
 endif
 BIN := $(VENV)/bin
 EVERYTHING := '.[local,dev,train,serve]'
@@ -25,13 +28,14 @@ demo: $(VENV)/.demo
 # With everything installed, no test may leave itself out.
 test: export MLOPSGEN_ALL_TOOLS = 1
 test: export MLOPSGEN_CHECKOV = $(CURDIR)/$(CHECKOV)
-test: $(VENV)/.dev $(CHECKOV)/.installed
+test: export MLOPSGEN_TRITON_CLIENT = $(CURDIR)/$(TRITON_CLIENT)
+test: $(VENV)/.dev $(CHECKOV)/.installed $(TRITON_CLIENT)/.installed
 	bash tests/system.sh
 	$(BIN)/pytest -n 2 --dist loadfile
 
 # The tests, on what the package index has today.
 newest:
-	rm -rf .tools/newest .tools/newest-checkov
+	rm -rf .tools/newest .tools/newest-checkov .tools/newest-triton-client
 	$(MAKE) test NEWEST=1
 
 check: $(VENV)/.dev
@@ -72,8 +76,13 @@ lock:
 	$(LOCK)/checkov/bin/pip install --quiet --upgrade pip
 	$(LOCK)/checkov/bin/pip install --quiet 'checkov>=3.2'
 	$(LOCK)/checkov/bin/pip freeze --all >$(LOCK)/checkov.txt
+	$(PYTHON) -m venv $(LOCK)/triton-client
+	$(LOCK)/triton-client/bin/pip install --quiet --upgrade pip
+	$(LOCK)/triton-client/bin/pip install --quiet 'tritonclient[http]>=2.60'
+	$(LOCK)/triton-client/bin/pip freeze --all >$(LOCK)/triton-client.txt
 	{ echo '# Made by `make lock`.'; sed 's/+.*//' $(LOCK)/all.txt; } >constraints.txt
 	{ echo '# Made by `make lock`.'; sed 's/+.*//' $(LOCK)/checkov.txt; } >constraints-checkov.txt
+	{ echo '# Made by `make lock`.'; sed 's/+.*//' $(LOCK)/triton-client.txt; } >constraints-triton-client.txt
 	rm -rf $(LOCK)
 
 $(VENV)/bin/python:
@@ -97,6 +106,13 @@ $(CHECKOV)/.installed: constraints-checkov.txt
 	$(PYTHON) -m venv $(CHECKOV)
 	$(CHECKOV)/bin/pip install --quiet $(LOCKED_CHECKOV) --upgrade pip
 	$(CHECKOV)/bin/pip install --quiet $(LOCKED_CHECKOV) 'checkov>=3.2'
+	touch $@
+
+# Triton's client, against which the service's Open Inference Protocol is proven; nothing else needs it.
+$(TRITON_CLIENT)/.installed: constraints-triton-client.txt
+	$(PYTHON) -m venv $(TRITON_CLIENT)
+	$(TRITON_CLIENT)/bin/pip install --quiet $(LOCKED_TRITON_CLIENT) --upgrade pip
+	$(TRITON_CLIENT)/bin/pip install --quiet $(LOCKED_TRITON_CLIENT) 'tritonclient[http]>=2.60'
 	touch $@
 
 clean:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from fastapi import Body, Depends, FastAPI, Request, Response
+from fastapi import Body, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Discriminator, Tag
 from starlette.exceptions import HTTPException
 
-from app.batching import Batcher, Overloaded
+from app import open_inference
 from app.explain import explain
-from app.metrics import Metrics
 from app.model import Model
 from app.problems import Flaw, Refused, problem
 from app.reload import ModelReloader
@@ -31,20 +27,12 @@ from app.schemas import (
     ModelFailure,
     OneText,
     OneVerdict,
-    Prediction,
     Problem,
     Ready,
     Status,
     Word,
 )
-
-if TYPE_CHECKING:
-    from starlette.types import Scope
-
-    from app.model import Encoded, Row
-
-INLINE = 8_000
-"""Characters that are tokenised where they arrive; more are worth a thread."""
+from app.service import Service, Serving, answer, flaw, note, verdict_of, versioned
 
 EXPLAIN_SECONDS = 2.0
 EXPLAIN_LEAST, EXPLAIN_MOST = 16, 128
@@ -52,13 +40,6 @@ EXPLAIN_LEAST, EXPLAIN_MOST = 16, 128
 
 EXPLANATIONS = 2
 """Explanations under way at a time."""
-
-PROBLEMS = {
-    "model_attributes_type": "give an object with `text`, or with `texts`",
-    "string_pattern_mismatch": "the text is blank",
-    "string_unicode": "half of a surrogate pair is no character",
-}
-"""pydantic's errors that need other words."""
 
 HTTP = {
     400: ("bad_request", "the body is no JSON"),
@@ -88,69 +69,6 @@ BAD: dict[int | str, dict[str, object]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What handlers work with."""
-
-    reloader: ModelReloader
-    batcher: Batcher
-    metrics: Metrics
-    tokenizing: ThreadPoolExecutor
-    explanations: asyncio.Semaphore
-
-    def model(self) -> Model:
-        """The model in use. Raises `Refused` while there is none."""
-        if self.reloader.model:
-            return self.reloader.model
-        failed = self.reloader.failure
-        reason = f"no model can be used: {failed.reason}" if failed else "the model is being loaded"
-        raise Refused(503, "not_ready", reason, retry_after=1 if not failed else 5)
-
-    async def encode(self, model: Model, texts: Sequence[str]) -> list[Encoded]:
-        """Token ids of each text."""
-        if sum(map(len, texts)) <= INLINE:
-            return [model.encode(text) for text in texts]
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.tokenizing, lambda: [model.encode(text) for text in texts])
-
-    async def read(
-        self, model: Model, texts: Sequence[str], *, patient: bool = False
-    ) -> list[tuple[Encoded, Row]]:
-        """Each text's tokens, and the probabilities of its labels. Raises `Refused` under overload."""
-        try:
-            # Before it costs anything; and again once the text has become tokens.
-            self.batcher.admit(model)
-            encoded = await self.encode(model, texts)
-            self.metrics.queued(self.batcher.depth)
-            rows = await self.batcher.submit(model, [each.ids for each in encoded], patient=patient)
-            return list(zip(encoded, rows, strict=True))
-        except Overloaded as error:
-            self.metrics.refused()
-            raise Refused(503, "overloaded", str(error), error.retry_after) from error
-        except TimeoutError as error:
-            self.metrics.refused()
-            wait = max(1, round(self.batcher.wait(model)))
-            raise Refused(503, "timeout", "the answer took too long", wait) from error
-
-    async def predict(self, model: Model, texts: Sequence[str]) -> list[Prediction]:
-        """A verdict on each text."""
-        found = await self.read(model, texts)
-        verdicts = [_verdict(model, row, truncated=encoded.truncated) for encoded, row in found]
-        for each in verdicts:
-            self.metrics.predicted(each.label, each.probability, model.labels, truncated=each.truncated)
-        return verdicts
-
-
-async def get_service(request: Request) -> Service:
-    """The service of this application."""
-    # Not for the sake of waiting: a plain function would be called on another thread.
-    service: Service = request.app.state.service
-    return service
-
-
-Serving = Annotated[Service, Depends(get_service)]
-
-
 def _many(body: object) -> str:
     return "many" if isinstance(body, dict) and "texts" in body else "one"
 
@@ -167,18 +85,6 @@ Question = Annotated[
 ]
 
 
-async def answer(question: OneText | ManyTexts, service: Service, scope: Scope) -> OneVerdict | ManyVerdicts:
-    """The verdict on each text. Raises `Refused`."""
-    model = service.model()
-    texts = [question.text] if isinstance(question, OneText) else question.texts
-    _note(scope, model, texts)
-    verdicts = await service.predict(model, texts)
-    if isinstance(question, OneText):
-        [only] = verdicts
-        return _versioned(only, model)
-    return ManyVerdicts(predictions=verdicts, model=model.version)
-
-
 class Application(FastAPI):
     """FastAPI, whose document names the media type that errors have here."""
 
@@ -186,9 +92,9 @@ class Application(FastAPI):
         """The API's document."""
         document = super().openapi()
         operations = (each for path in document["paths"].values() for each in path.values())
-        for status, answer in (pair for each in operations for pair in each["responses"].items()):
-            if status >= "400" and "application/json" in answer.get("content", {}):
-                answer["content"] = {"application/problem+json": answer["content"]["application/json"]}
+        for status, said in (pair for each in operations for pair in each["responses"].items()):
+            if status >= "400" and "application/json" in said.get("content", {}):
+                said["content"] = {"application/problem+json": said["content"]["application/json"]}
         return document
 
 
@@ -206,6 +112,8 @@ def build(base_path: str = "") -> FastAPI:
         servers=[{"url": base_path}] if base_path else None,
     )
     _add_routes(app)
+    _add_sagemaker(app)
+    open_inference.add(app)
     _add_heads(app)
     _add_page(app)
     _add_errors(app)
@@ -218,10 +126,7 @@ def _add_routes(app: FastAPI) -> None:
         """Whether the process lives."""
         return Status(status="ok")
 
-    @app.get("/ready", tags=["operation"], responses=BUSY)
-    async def ready(service: Serving) -> Ready:
-        """Whether a model is loaded, so that predictions are answered."""
-        return Ready(status="ready", model=service.model().version)
+    app.get("/ready", tags=["operation"], responses=BUSY)(ready)
 
     @app.get("/metrics", tags=["operation"], response_class=Response)
     async def metrics(service: Serving) -> Response:
@@ -234,22 +139,35 @@ def _add_routes(app: FastAPI) -> None:
         """The model in use, and why a newer one is not."""
         return _facts(service.model(), service.reloader)
 
-    @app.post(
+    app.post(
         "/predict", tags=["predictions"], responses=BAD | BUSY, response_model=OneVerdict | ManyVerdicts
-    )
-    async def predict(question: Question, service: Serving, request: Request) -> Response:
-        """Say which label each text gets."""
-        return json_response(await answer(question, service, request.scope))
+    )(predict)
 
     @app.post("/explain", tags=["predictions"], responses=BAD | BUSY)
     async def explain_text(question: OneText, service: Serving, request: Request) -> Explanation:
         """Say which label the text gets, and which words mattered: each is left out in turn."""
         model = service.model()
-        _note(request.scope, model, [question.text])
+        note(request.scope, model, [question.text])
         if service.explanations.locked():
             raise Refused(503, "overloaded", "other explanations are under way; try again in 1 s", 1)
         async with service.explanations:
             return await _explain(service, model, question.text)
+
+
+async def ready(service: Serving) -> Ready:
+    """Whether a model is loaded, so that predictions are answered."""
+    return Ready(status="ready", model=service.model().version)
+
+
+async def predict(question: Question, service: Serving, request: Request) -> Response:
+    """Say which label each text gets."""
+    return json_response(await answer(question, service, request.scope))
+
+
+def _add_sagemaker(app: FastAPI) -> None:
+    """What SageMaker asks of a container (its guide, "Custom Inference Code with Hosting Services")."""
+    app.add_api_route("/ping", ready, include_in_schema=False)
+    app.add_api_route("/invocations", predict, methods=["POST"], include_in_schema=False)
 
 
 def _add_heads(app: FastAPI) -> None:
@@ -302,48 +220,12 @@ def _add_errors(app: FastAPI) -> None:
         return _problem(request, Refused(422, "invalid", flaws[0].says()), flaws)
 
 
-def flaw(error: Mapping[str, object], at: Sequence[object]) -> Flaw:
-    """An error of pydantic's, which quotes the input: what a user wrote is not sent back, nor logged."""
-    # Without the names of the alternatives that were tried.
-    place = [each for each in at if each not in ("one", "many")]
-    return Flaw(place, PROBLEMS.get(str(error["type"]), str(error["msg"])))
-
-
 def _problem(
     request: Request, refused: Refused, flaws: Sequence[Flaw] = (), headers: Mapping[str, str] | None = None
 ) -> Response:
     request_id = request.scope.get("state", {}).get("request_id", "")
     media_type, body = problem(request.scope["path"], refused, request_id, flaws)
     return Response(body, refused.status, headers=headers, media_type=media_type)
-
-
-def _note(scope: Scope, model: Model, texts: Sequence[str]) -> None:
-    """What the log line of this request says besides."""
-    scope["state"]["facts"] = {
-        "model": model.version,
-        "texts": len(texts),
-        "characters": sum(map(len, texts)),
-    }
-
-
-def _verdict(model: Model, row: Row, *, truncated: bool) -> Prediction:
-    most = max(row)
-    return Prediction(
-        label=model.labels[row.index(most)],
-        probability=round(most, 6),
-        probabilities={label: round(each, 6) for label, each in zip(model.labels, row, strict=True)},
-        truncated=truncated,
-    )
-
-
-def _versioned(verdict: Prediction, model: Model) -> OneVerdict:
-    return OneVerdict(
-        label=verdict.label,
-        probability=verdict.probability,
-        probabilities=verdict.probabilities,
-        truncated=verdict.truncated,
-        model=model.version,
-    )
 
 
 def _facts(model: Model, reloader: ModelReloader) -> ModelFacts:
@@ -368,7 +250,7 @@ def _text(value: object) -> str | None:
 
 async def _explain(service: Service, model: Model, text: str) -> Explanation:
     [(encoded, row)] = await service.read(model, [text])
-    verdict = _versioned(_verdict(model, row, truncated=encoded.truncated), model)
+    verdict = versioned(verdict_of(model, row, truncated=encoded.truncated), model)
     column = model.labels.index(verdict.label)
     affordable = EXPLAIN_SECONDS / max(service.batcher.seconds(model, len(encoded.ids)), 1e-6)
     budget = max(EXPLAIN_LEAST, min(EXPLAIN_MOST, int(affordable)))

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from pydantic import TypeAdapter, ValidationError
 
-from app.api import Question, answer, json_response
+from app.api import Question, json_response
 from app.middleware import once
 from app.schemas import ManyTexts, OneText
+from app.service import answer
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

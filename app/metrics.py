@@ -19,6 +19,8 @@ from app.logs import write
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
+PREDICTING = ("/predict", "/invocations", "/infer")
+"""How the routes end that answer with predictions."""
 MOST = 100
 """Values that one metric may have in a document of the embedded metric format."""
 
@@ -64,7 +66,7 @@ class Metrics:
         """A request was answered."""
         self._requests.labels(route, status).inc()
         self._latency.labels(route).observe(seconds)
-        if route == "/predict" and status == 200:
+        if route.endswith(PREDICTING) and status == 200:
             self._record("PredictionLatency", round(seconds * 1000, 2))
 
     def queued(self, depth: int) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.logs import log, where
 from app.metrics import Metrics
-from app.problems import Refused, problem
+from app.problems import PROTOCOL, Refused, problem
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,7 +23,8 @@ MAX_RUNNING = 1024
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-QUIET = ("/health", "/ready", "/metrics")
+READY = ("/ready", "/ping", f"{PROTOCOL}/health/ready")
+QUIET = ("/health", "/metrics", f"{PROTOCOL}/health/live", *READY)
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -92,7 +93,7 @@ class Middleware:
             self._note(scope, request_id, status, time.perf_counter() - begun)
 
     async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
-        if self.draining and scope["path"] == "/ready":
+        if self.draining and scope["path"] in READY:
             raise Refused(503, "stopping", "the process is stopping")
         if scope["path"] in QUIET or scope["method"] not in ("POST", "PUT", "PATCH"):
             await self._application(scope, receive, send)

@@ -45,7 +45,7 @@ class Flaw(NamedTuple):
 
 def problem(path: str, refused: Refused, request_id: str, flaws: Sequence[Flaw] = ()) -> tuple[str, bytes]:
     """The media type and the body of an answer to a request for `path`."""
-    if path.startswith(f"{PROTOCOL}/"):
+    if path == PROTOCOL or path.startswith(f"{PROTOCOL}/"):
         # "$inference_error_response = {"error": <error message string>}" (Open Inference Protocol, REST).
         return "application/json", json.dumps({"error": str(refused)}).encode()
     title = TITLES.get(refused.status) or HTTPStatus(refused.status).phrase

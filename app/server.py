@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import uvicorn
 
-from app.api import EXPLANATIONS, Service, build
+from app.api import EXPLANATIONS, build
 from app.batching import Batcher
 from app.fast_path import FastPath
 from app.logs import capture, log
@@ -18,6 +18,7 @@ from app.metrics import Metrics
 from app.middleware import Middleware
 from app.model import Model
 from app.reload import ModelReloader
+from app.service import Service
 from app.settings import Settings
 
 FLUSH = 10.0

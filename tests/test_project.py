@@ -21,13 +21,18 @@ HOOKS = ROOT / ".pre-commit-config.yaml"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
+LOCKS = ("constraints.txt", "constraints-checkov.txt", "constraints-triton-client.txt")
+
+
 def locked(name: str) -> dict[str, str]:
     """The version of each package in a constraints file."""
     lines = [line for line in (ROOT / name).read_text().splitlines() if not line.startswith("#")]
     return dict(line.lower().replace("_", "-").split("==") for line in lines)
 
 
-@pytest.mark.parametrize("name", ["constraints.txt", "constraints-checkov.txt"])
+@pytest.mark.parametrize(
+    "name", ["constraints.txt", "constraints-checkov.txt", "constraints-triton-client.txt"]
+)
 def test_locks_hold_on_every_machine(name: str):
     """Exact versions alone: no address, no path, no hash of one platform's file, no build of one machine."""
     lines = (ROOT / name).read_text().splitlines()[1:]

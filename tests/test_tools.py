@@ -76,6 +76,14 @@ def test_a_missing_program_is_named_with_what_installs_it(
         tools.needs(tool)
 
 
+def test_a_missing_client_is_named_with_what_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """It has an environment of its own, which nothing else needs."""
+    monkeypatch.setattr(tools, "TRITON_CLIENT", tmp_path)
+    monkeypatch.setenv("MLOPSGEN_ALL_TOOLS", "")
+    with pytest.raises(pytest.skip.Exception, match=re.escape("make .tools/triton-client/.installed")):
+        tools.needs_triton_client()
+
+
 def test_a_missing_extra_is_named_by_its_package(monkeypatch: pytest.MonkeyPatch):
     """What a process of the test would import is looked for before it starts."""
 

@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 CHECKOV = Path(os.environ.get("MLOPSGEN_CHECKOV", ROOT / ".tools" / "checkov"))
+TRITON_CLIENT = Path(os.environ.get("MLOPSGEN_TRITON_CLIENT", ROOT / ".tools" / "triton-client"))
 
 OURS = {"app", "mlopsgen", "tests", "train"}
 PACKAGES = "pip install --constraint constraints.txt --editable '.[local,dev,train,serve]'"
@@ -28,6 +29,7 @@ INSTALLS = {
     "checkov": "make .tools/checkov/.installed",
     "chromium": SYSTEM,
     "fish": SYSTEM,
+    "triton-client": "make .tools/triton-client/.installed",
     "zsh": SYSTEM,
 }
 """What installs a program; all others come with the packages."""
@@ -48,6 +50,13 @@ def needs_extra(extra: str) -> None:
             version(name)
         except PackageNotFoundError:
             leave_out(missing(name))
+
+
+def needs_triton_client() -> str:
+    """The same for the Python that has Triton's client."""
+    if not (TRITON_CLIENT / ".installed").exists():
+        leave_out(missing("triton-client"))
+    return str(TRITON_CLIENT / "bin" / "python")
 
 
 def missing(name: str) -> str:
