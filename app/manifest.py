@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from app.settings import NAME
 from app.store import Missing, Store, Unusable
 
 SCHEMA = "mlopsgen.io/model/v1"
+TASK = "text-classification"
+"""The task of the models that this service answers with."""
 SHA256 = re.compile(r"[0-9a-f]{64}")
 READABLE = (".onnx", ".onnx_data", ".data", ".safetensors", ".json", ".txt", ".html", ".png", ".csv", ".md")
 """What a version may hold. Formats that run code when they are loaded (pickle) are not among them."""
+
+
+Activation = Literal["softmax", "sigmoid"]
+"""What makes probabilities of logits: of labels that exclude each other, and of labels that do not."""
+
+
+class Wanted(NamedTuple):
+    """The version that should answer."""
+
+    version: str
+    sha256: str | None
+    """The digest that its manifest has to have; None where nothing but a name is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +46,10 @@ class Manifest:
 
     name: str
     version: str
+    sha256: str
+    """The digest of the manifest itself."""
     labels: tuple[str, ...]
+    activation: Activation
     max_tokens: int
     tokenizer: str
     runtime: Mapping[str, str]
@@ -40,8 +59,8 @@ class Manifest:
     """All of it, for people."""
 
 
-def current_version(store: Store) -> str:
-    """The version that `current.json` points to. Raises `Unusable`."""
+def current(store: Store) -> Wanted:
+    """The version that was promoted, with the digest of what was promoted. Raises `Unusable`."""
     try:
         document = _object(store.read("current.json"), "current.json")
     except Missing as error:
@@ -49,18 +68,28 @@ def current_version(store: Store) -> str:
     version = document.get("version")
     if not isinstance(version, str) or not NAME.fullmatch(version):
         raise Unusable("current.json: `version` is not the name of a version")
-    return version
+    sha256 = document.get("manifestSha256")
+    if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
+        raise Unusable("current.json: `manifestSha256` is no digest of a manifest; promote the version again")
+    return Wanted(version, sha256)
 
 
-def read_manifest(store: Store, version: str, name: str) -> Manifest:
-    """The manifest of `version`, every value checked. Raises `Unusable`."""
+def read_manifest(store: Store, wanted: Wanted, name: str) -> Manifest:
+    """The manifest of the wanted version, every value checked. Raises `Unusable`."""
+    version = wanted.version
     place = f"{version}/manifest.json"
     try:
-        document = _object(store.read(place), place)
+        data = store.read(place)
     except Missing as error:
         raise Missing(f"{error}: version {version} was never finished, or its name is wrong") from error
+    sha256 = hashlib.sha256(data).hexdigest()
+    if wanted.sha256 not in (None, sha256):
+        raise Unusable(
+            f"{place} is not what was promoted: its digest is {sha256}, current.json says {wanted.sha256}"
+        )
+    document = _object(data, place)
     try:
-        return _manifest(document, version, name)
+        return _manifest(document, version, name, sha256)
     except (KeyError, TypeError, ValueError) as error:
         reason = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
         raise Unusable(f"{place}: {reason}") from error
@@ -76,10 +105,12 @@ def _object(data: bytes, place: str) -> dict[str, object]:
     return document
 
 
-def _manifest(document: dict[str, object], version: str, name: str) -> Manifest:
+def _manifest(document: dict[str, object], version: str, name: str, sha256: str) -> Manifest:
     for key, wanted in (("schema", SCHEMA), ("name", name), ("version", version)):
         if document[key] != wanted:
             raise ValueError(f"`{key}` is {document[key]!r}, not {wanted!r}")
+    if document["task"] != TASK:
+        raise ValueError(f"`task` is {document['task']!r}; this program serves {TASK}")
     files = {_file(each): _expected(each, facts) for each, facts in _map(document, "files").items()}
     labels = _texts(document, "labels")
     if len(labels) < 2 or len(set(labels)) != len(labels):
@@ -91,10 +122,15 @@ def _manifest(document: dict[str, object], version: str, name: str) -> Manifest:
     inputs = _texts(document, "inputs")
     if not inputs or not set(inputs) <= {"input_ids", "attention_mask"}:
         raise ValueError("`inputs` may name input_ids and attention_mask")
+    activation = document.get("activation", "softmax")
+    if activation != "softmax" and activation != "sigmoid":
+        raise ValueError("`activation` is neither softmax nor sigmoid")
     return Manifest(
         name=name,
         version=version,
+        sha256=sha256,
         labels=labels,
+        activation=activation,
         max_tokens=max_tokens,
         tokenizer=_listed(files, document["tokenizer"]),
         runtime=runtime,

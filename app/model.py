@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from app.manifest import Manifest, read_manifest
+from app.manifest import Manifest, Wanted, read_manifest
 from app.runtime import OnnxRuntime, Runtime
 from app.settings import Settings
 from app.store import Store, Unusable
@@ -62,6 +62,10 @@ class Model:
         """The version's name."""
         return self.manifest.version
 
+    def is_what(self, wanted: Wanted) -> bool:
+        """Whether this is the version that is wanted, with the manifest that was promoted."""
+        return self.version == wanted.version and wanted.sha256 in (None, self.manifest.sha256)
+
     @property
     def labels(self) -> tuple[str, ...]:
         """What the columns of `probabilities` stand for."""
@@ -83,7 +87,8 @@ class Model:
         for row, text in enumerate(texts):
             ids[row, : len(text)] = text
             mask[row, : len(text)] = 1
-        return [_softmax(each) for each in self._runtime.logits(ids, mask).tolist()]
+        likely = _softmax if self.manifest.activation == "softmax" else _sigmoid
+        return [likely(each) for each in self._runtime.logits(ids, mask).tolist()]
 
     def probe(self) -> None:
         """Run once, and learn how fast it is and what batches gain. Raises `Unusable` if it cannot answer.
@@ -117,9 +122,13 @@ def _softmax(logits: Sequence[float]) -> Row:
     return [each / total for each in exponents]
 
 
-def load(store: Store, version: str, settings: Settings) -> Model:
+def _sigmoid(logits: Sequence[float]) -> Row:
+    return [1 / (1 + math.exp(-each)) if each > -700 else 0.0 for each in logits]
+
+
+def load(store: Store, wanted: Wanted, settings: Settings) -> Model:
     """Fetch, verify, load and try a version: what fails never replaces what works. Raises `Unusable`."""
-    manifest = read_manifest(store, version, settings.model_name)
+    manifest = read_manifest(store, wanted, settings.model_name)
     key, precision = _choose(manifest, settings)
     keep = [manifest.runtime[key], manifest.tokenizer]
     if key == "torch" and CONFIG in manifest.files:

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from app.logs import log, where
-from app.manifest import current_version
+from app.manifest import Wanted, current
 from app.model import Model, load
 from app.settings import Settings
 from app.store import Store, Unusable, open_store
@@ -29,10 +29,15 @@ LAST_RETRY_POLLS = 20
 class Failure:
     """Why the wanted version does not answer; `again` is the monotonic time of the next try."""
 
-    version: str | None
+    wanted: Wanted | None
     reason: str
     tries: int
     again: float
+
+    @property
+    def version(self) -> str | None:
+        """The wanted version's name, if it could be learnt."""
+        return self.wanted.version if self.wanted else None
 
 
 class ModelReloader:
@@ -52,32 +57,32 @@ class ModelReloader:
         while True:
             await asyncio.sleep(self._pause())
             try:
-                version = await asyncio.to_thread(self.wanted)
+                wanted = await asyncio.to_thread(self.wanted)
             except Exception as error:
                 self._failed(error, None)
                 continue
-            if self.model and self.model.version == version:
+            if self.model and self.model.is_what(wanted):
                 if self.failure:
                     self._answers(self.model)
-            elif not self._rests(version):
-                await self._settle(asyncio.to_thread(self.load, version), version)
+            elif not self._rests(wanted):
+                await self._settle(asyncio.to_thread(self.load, wanted), wanted)
 
-    def wanted(self) -> str:
+    def wanted(self) -> Wanted:
         """The version that should answer. Raises `Unusable`. Blocks."""
         self._store = self._store or open_store(self._settings.model_uri)
         version = self._settings.model_version
-        return current_version(self._store) if version == "current" else version
+        return current(self._store) if version == "current" else Wanted(version, None)
 
-    def load(self, version: str) -> Model:
+    def load(self, wanted: Wanted) -> Model:
         """A version, ready to answer. Raises `Unusable`. Blocks."""
         assert self._store, "the store was opened to learn what is wanted"
-        return load(self._store, version, self._settings)
+        return load(self._store, wanted, self._settings)
 
-    async def _settle(self, loading: Awaitable[Model], version: str | None) -> None:
+    async def _settle(self, loading: Awaitable[Model], wanted: Wanted | None) -> None:
         try:
             model = await loading
         except Exception as error:
-            self._failed(error, version)
+            self._failed(error, wanted)
             return
         before = self.model.version if self.model else None
         log("model loaded", model=model.version, before=before, precision=model.precision)
@@ -87,21 +92,21 @@ class ModelReloader:
         self.model, self.failure = model, None
         self.changed()
 
-    def _failed(self, error: Exception, version: str | None) -> None:
+    def _failed(self, error: Exception, wanted: Wanted | None) -> None:
         fields = {"reason": str(error)} if isinstance(error, Unusable) else where(error)
         reason = str(fields.get("reason") or f"the program failed with {type(error).__name__}")
         before = self.failure
-        tries = before.tries + 1 if before and before.version == version else 0
+        tries = before.tries + 1 if before and before.wanted == wanted else 0
         most = LAST_RETRY_POLLS * self._settings.poll_interval if self.model else LAST_RETRY
         again = time.monotonic() + min(FIRST_RETRY * (1 << min(tries, 20)), most)
-        self.failure = Failure(version, reason, tries, again)
+        self.failure = Failure(wanted, reason, tries, again)
         in_use = self.model.version if self.model else None
-        log("model refused", level="error", wanted=version, model=in_use, **fields)
+        log("model refused", level="error", wanted=self.failure.version, model=in_use, **fields)
         self.changed()
 
-    def _rests(self, version: str) -> bool:
+    def _rests(self, wanted: Wanted) -> bool:
         failed = self.failure
-        return failed is not None and failed.version == version and time.monotonic() < failed.again
+        return failed is not None and failed.wanted == wanted and time.monotonic() < failed.again
 
     def _pause(self) -> float:
         """Seconds until the next look. Tasks that started together must not stay in step."""

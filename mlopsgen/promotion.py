@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -62,6 +63,8 @@ class Version(NamedTuple):
     version: str
     metrics: Mapping[str, Any]
     manifest: Mapping[str, Any]
+    sha256: str
+    """The digest of the manifest's bytes."""
 
 
 class Versions(NamedTuple):
@@ -87,10 +90,14 @@ class Versions(NamedTuple):
 
     def version(self, version: str) -> Version:
         """What is known of `version`. Raises `NotPromoted` if it does not exist."""
-        manifest = self._read(f"{version}/manifest.json")
-        if manifest is None:
+        place = f"{version}/manifest.json"
+        body = self._body(place)
+        if body is None:
             raise NotPromoted(f"there is no version {version} below s3://{self.bucket}/{self.prefix}")
-        return Version(str(manifest.get("name", "")), version, manifest.get("metrics") or {}, manifest)
+        manifest, sha256 = self._object(place, body), hashlib.sha256(body).hexdigest()
+        return Version(
+            str(manifest.get("name", "")), version, manifest.get("metrics") or {}, manifest, sha256
+        )
 
     def current(self) -> str | None:
         """The version that is served now."""
@@ -98,23 +105,34 @@ class Versions(NamedTuple):
         return None if found is None else str(found.get("version"))
 
     def promote(self, version: str, gates: Gates) -> Version:
-        """Let `current.json` point to `version`. Raises `NotPromoted` if it misses a gate."""
+        """Let `current.json` point to `version`, and hold it to the manifest that is read here.
+
+        Raises `NotPromoted` if it misses a gate.
+        """
         found = self.version(version)
         if missed := tuple(short(found.metrics, gates)):
             raise NotPromoted(f"version {version} is not good enough: {'; '.join(missed)}")
         self.s3.put_object(
             Bucket=self.bucket,
             Key=f"{self.prefix}current.json",
-            Body=json.dumps({"version": version}).encode(),
+            Body=json.dumps({"version": version, "manifestSha256": found.sha256}).encode(),
             ContentType="application/json",
         )
         return found
 
     def _read(self, name: str) -> dict[str, Any] | None:
+        body = self._body(name)
+        return None if body is None else self._object(name, body)
+
+    def _body(self, name: str) -> bytes | None:
         try:
-            body = self.s3.get_object(Bucket=self.bucket, Key=f"{self.prefix}{name}")["Body"].read()
+            answer = self.s3.get_object(Bucket=self.bucket, Key=f"{self.prefix}{name}")
         except self.s3.exceptions.NoSuchKey:
             return None
+        body: bytes = answer["Body"].read()
+        return body
+
+    def _object(self, name: str, body: bytes) -> dict[str, Any]:
         try:
             found = json.loads(body)
         except ValueError:

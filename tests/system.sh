@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # What the tests need of the system's own packages: a Chromium for the service's page, and the shells for which
-# there is completion. Debian's packages are installed if something is missing.
+# there is completion, and what makes digests in the commands that the README prints. Debian's packages are installed if something is missing.
 set -euo pipefail
 missing=()
-for program in chromium fish zsh; do
+for program in chromium fish openssl zsh; do
   command -v "$program" >/dev/null || missing+=("$program")
 done
 if [ "${#missing[@]}" -eq 0 ]; then

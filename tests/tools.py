@@ -29,6 +29,7 @@ INSTALLS = {
     "checkov": "make .tools/checkov/.installed",
     "chromium": SYSTEM,
     "fish": SYSTEM,
+    "openssl": SYSTEM,
     "triton-client": "make .tools/triton-client/.installed",
     "zsh": SYSTEM,
 }

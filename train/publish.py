@@ -17,6 +17,7 @@ from train.sources.reviews import LABELS
 from train.store import Store, open_store
 
 SCHEMA = "mlopsgen.io/model/v1"
+TASK = "text-classification"
 RUNTIMES = {"onnx": "model.onnx", "onnxInt8": "model.int8.onnx", "torch": "model.safetensors"}
 
 
@@ -32,12 +33,14 @@ def publish_version(
     stamp = {"version": version, "createdAt": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
     store = open_store(settings.model_uri)
     for name in log.progress(names, "publish", len(names)):
-        store.write(f"{version}/{name}", folder / name)
-    store.write(
-        f"{version}/manifest.json", _json({"schema": SCHEMA, "name": settings.name, **stamp, **content})
-    )
+        store.create(f"{version}/{name}", folder / name)
+    manifest = _json({"schema": SCHEMA, "name": settings.name, **stamp, **content})
+    store.create(f"{version}/manifest.json", manifest)
     log.say("published", version=version, uri=f"{settings.model_uri}{version}/")
-    _promote(settings.promotion, version, numbers, prepared.source, store)
+    if _may_be_promoted(settings.promotion, version, numbers, prepared.source, store):
+        digest = hashlib.sha256(manifest).hexdigest()
+        store.write("current.json", _json({"version": version, "manifestSha256": digest}))
+        log.say("promoted", version=version)
     return version
 
 
@@ -49,8 +52,10 @@ def _content(
     return {
         "schema": SCHEMA,
         "name": settings.name,
+        "task": TASK,
         "architecture": hyperparameters.architecture,
         "labels": list(LABELS),
+        "activation": "softmax",
         "maxTokens": hyperparameters.max_tokens,
         "tokenizer": "tokenizer.json",
         "runtime": {key: name for key, name in RUNTIMES.items() if name in files},
@@ -89,9 +94,10 @@ def _shortfalls(name: str, gate: Gate, value: float | None) -> Iterator[str]:
         yield f"{name} {value:.4f} is above {gate.at_most:g}"
 
 
-def _promote(
+def _may_be_promoted(
     promotion: Promotion, version: str, metrics: Mapping[str, float], source: str, store: Store
-) -> None:
+) -> bool:
+    """Whether the version becomes the current one; if not, the log says why."""
     if missed := shortfalls(promotion, metrics):
         log.warn("not promoted", version=version, because="; ".join(missed))
     elif promotion.policy == "manual":
@@ -99,8 +105,8 @@ def _promote(
     elif source == "synthetic" and _current_is_real(store):
         log.warn("not promoted", version=version, because="a model of real reviews is current")
     else:
-        store.write("current.json", _json({"version": version}))
-        log.say("promoted", version=version)
+        return True
+    return False
 
 
 def _current_is_real(store: Store) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -43,6 +44,9 @@ class Store(Protocol):
 
     def write(self, name: str, content: bytes | Path) -> None:
         """Write a file as a whole: a reader sees the old content or the new."""
+
+    def create(self, name: str, content: bytes | Path) -> None:
+        """Write a file that is not there yet. Raises `Fault` if it is."""
 
 
 def open_store(uri: str) -> Store:
@@ -101,6 +105,11 @@ class Folder:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+    def create(self, name: str, content: bytes | Path) -> None:
+        if self._at(name).exists():
+            raise _taken(self.uri + name)
+        self.write(name, content)
 
     def _at(self, name: str) -> Path:
         return self.root / PurePosixPath(name)
@@ -167,6 +176,24 @@ class S3:
                 self.client.upload_file(str(content), self.bucket, self.prefix + name)
             else:
                 self.client.put_object(Bucket=self.bucket, Key=self.prefix + name, Body=content)
+
+    def create(self, name: str, content: bytes | Path) -> None:
+        from botocore.exceptions import ClientError
+
+        with contextlib.ExitStack() as files, _saying(self.uri + name):
+            body = files.enter_context(content.open("rb")) if isinstance(content, Path) else content
+            try:
+                # S3 refuses what exists (S3 user guide, "How to prevent object overwrites with conditional
+                # writes"): a bucket policy may ask every writer of versions for this header.
+                self.client.put_object(Bucket=self.bucket, Key=self.prefix + name, Body=body, IfNoneMatch="*")
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "PreconditionFailed":
+                    raise _taken(self.uri + name) from error
+                raise
+
+
+def _taken(what: str) -> Fault:
+    return Fault(f"{what} exists already, and versions are written once", "start the run again")
 
 
 @contextmanager

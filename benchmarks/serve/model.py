@@ -49,7 +49,9 @@ def make(folder: Path) -> Path:
     fuse(folder / "plain.onnx", version / "model.onnx")
     quantise(version / "model.onnx", version / "model.int8.onnx")
     finish(version)
-    (version.parent / "current.json").write_text(json.dumps({"version": VERSION}))
+    digest = hashlib.sha256((version / "manifest.json").read_bytes()).hexdigest()
+    pointer = {"version": VERSION, "manifestSha256": digest}
+    (version.parent / "current.json").write_text(json.dumps(pointer))
     return folder
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import itertools
 import json
 import os
@@ -145,7 +146,7 @@ def swap(python: str, store: Path, seconds: float, log: Path) -> None:
             for version in itertools.cycle(reversed(versions)):
                 if time.perf_counter() > end:
                     return
-                (copy / "next.json").write_text(json.dumps({"version": version}))
+                (copy / "next.json").write_text(pointer(copy, version))
                 (copy / "next.json").replace(copy / "current.json")
                 await asyncio.sleep(3)
 
@@ -153,6 +154,12 @@ def swap(python: str, store: Path, seconds: float, log: Path) -> None:
         print(summary("while versions change", asyncio.run(flow(port, rate, 1e9, change))))
         changed = log.read_text().count('"event":"model loaded"') - 1
         print(f"swaps: {changed}")
+
+
+def pointer(store: Path, version: str) -> str:
+    """What `current.json` holds for a version."""
+    digest = hashlib.sha256((store / version / "manifest.json").read_bytes()).hexdigest()
+    return json.dumps({"version": version, "manifestSha256": digest})
 
 
 @contextmanager
@@ -166,7 +173,7 @@ def twice(store: Path) -> Iterator[tuple[Path, list[str]]]:
         for version in versions:
             shutil.copytree(original, copy / version)
             (copy / version / "manifest.json").write_text(json.dumps(manifest | {"version": version}))
-        (copy / "current.json").write_text(json.dumps({"version": versions[0]}))
+        (copy / "current.json").write_text(pointer(copy, versions[0]))
         yield copy, versions
 
 

@@ -56,6 +56,7 @@ def finish(folder: Path, *, name: str = "sentiment", **changes: object) -> None:
         "name": name,
         "version": folder.name,
         "createdAt": "2026-11-23T08:15:00Z",
+        "task": "text-classification",
         "architecture": "bow",
         "labels": ["negative", "positive"],
         "maxTokens": 256,
@@ -69,8 +70,15 @@ def finish(folder: Path, *, name: str = "sentiment", **changes: object) -> None:
 
 
 def promote(store: Path, version: str) -> None:
-    """Let `current.json` point to a version."""
-    (store / "current.json").write_text(json.dumps({"version": version}))
+    """Let `current.json` point to a version, as it is now."""
+    (store / "current.json").write_text(json.dumps(pointer(store, version)))
+
+
+def pointer(store: Path, version: str) -> dict[str, str]:
+    """What `current.json` holds for a version; one that does not exist has no digest that fits."""
+    manifest = store / version / "manifest.json"
+    data = manifest.read_bytes() if manifest.exists() else b""
+    return {"version": version, "manifestSha256": hashlib.sha256(data).hexdigest()}
 
 
 def _tokenizer() -> Tokenizer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.conftest import FIRST, SECOND
-from tests.app.models import finish, promote, publish
+from tests.app.models import finish, pointer, promote, publish
 from tests.app.s3 import BUCKET, Bucket, bucket
 from tests.app.service import Running, serving, until
 
@@ -118,7 +119,9 @@ def test_newer_versions_that_cannot_be_used(tmp_path: Path) -> None:
         assert "model_failing 0.0" in running.client.get("/metrics").text
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": "../other"}', '{"version": 3}', "\xff"])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"version": "../other"}', '{"version": 3}', '{"version": "v"}', "\xff"]
+)
 def test_current_that_points_nowhere(tmp_path: Path, content: str) -> None:
     """A `current.json` that names no version changes nothing for a service that has a model."""
     store = tmp_path / "store"
@@ -127,6 +130,41 @@ def test_current_that_points_nowhere(tmp_path: Path, content: str) -> None:
         (store / "current.json").write_text(content, encoding="latin-1")
         assert "current.json" in failure(running, None)
         assert running.predict("good").status_code == 200
+
+
+def test_what_is_written_over_a_promoted_version_is_refused(tmp_path: Path) -> None:
+    """A service that starts refuses a manifest that was not promoted, though it fits its files."""
+    store = tmp_path / "store"
+    promoted = pointer(store, publish(store, FIRST).name)
+    with serving(store, tmp_path, POLL_SECONDS="0.1") as running:
+        shutil.rmtree(store / FIRST)
+        publish(store, FIRST, flip=True, current=False)
+        assert running.predict("good").json()["label"] == "positive"
+    with serving(store, tmp_path, ready=False, POLL_SECONDS="0.1") as running:
+        assert (
+            f"is not what was promoted: its digest is {pointer(store, FIRST)['manifestSha256']}"
+            in failure(running, FIRST)
+        )
+        assert json.loads((store / "current.json").read_text()) == promoted
+        promote(store, FIRST)
+        until(lambda: running.client.get("/ready").status_code == 200)
+        assert running.predict("good").json()["label"] == "negative"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"task": "image-segmentation"}, "`task` is 'image-segmentation'; this program serves text-class"),
+        ({"activation": "relu"}, "`activation` is neither softmax nor sigmoid"),
+    ],
+)
+def test_a_model_for_something_else_is_refused(changes: dict[str, str], says: str, tmp_path: Path) -> None:
+    """A store may hold models of any kind: this program says which it does not serve, and why."""
+    store = tmp_path / "store"
+    finish(publish(store, FIRST, current=False), **changes)
+    promote(store, FIRST)
+    with serving(store, tmp_path, ready=False) as running:
+        assert says in failure(running, FIRST)
 
 
 def test_no_version_yet(tmp_path: Path) -> None:
@@ -227,7 +265,7 @@ def test_bucket_with_half_an_upload(tmp_path: Path, s3: Bucket) -> None:
         publish(store, SECOND)
         s3.upload(store)
         s3.delete(f"models/sentiment/{SECOND}/model.onnx")
-        s3.put("models/sentiment/current.json", json.dumps({"version": SECOND}).encode())
+        s3.put("models/sentiment/current.json", json.dumps(pointer(store, SECOND)).encode())
         until(lambda: running.predict("good").json()["model"] == SECOND or running.lines("model refused"))
         if running.lines("model refused"):
             assert "model.onnx does not exist (NoSuchKey)" in failure(running, SECOND)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -332,13 +333,35 @@ def test_a_service_follows_what_is_promoted(pipeline: Path):
         for each in ('{"degree": 1}', '{"degree": 2}')
     )
     pointer = pipeline / "local" / "current.json"
-    pointer.write_text(json.dumps({"version": first}))
+    manifest = pipeline / "local" / first / "manifest.json"
+    newest, older = pointer.read_text(), json.loads(pointer.read_text())
+    older |= {"version": first, "manifestSha256": hashlib.sha256(manifest.read_bytes()).hexdigest()}
+    pointer.write_text(json.dumps(older))
     with served(pipeline, MODEL_URI="local/", POLL_SECONDS="0.05") as (url, _):
         assert ask(url, HOT)[1]["version"] == first
-        pointer.write_text(json.dumps({"version": "20200101T000000Z-00000000"}))
+        pointer.write_text(json.dumps(older | {"version": "20200101T000000Z-00000000"}))
         assert ask(url, HOT)[1]["version"] == first
-        pointer.write_text(json.dumps({"version": second}))
+        pointer.write_text(newest)
         until(lambda: ask(url, HOT)[1]["version"] == second, "the newer version is served")
+
+
+def test_what_is_written_over_a_promoted_version_is_refused(pipeline: Path):
+    """The promotion is of one manifest, byte for byte; so is the task that it was made for."""
+    version = json.loads(train(pipeline, PROMOTION=AUTOMATIC).stdout)["version"]
+    manifest = pipeline / "local" / version / "manifest.json"
+    command = [sys.executable, "-m", "model.serve"]
+    for environment, change, said in (
+        ({}, {"hyperparameters": {}}, "is not what was promoted: its digest differs"),
+        (
+            {"MODEL_VERSION": version},
+            {"task": "translation"},
+            "is a model for translation; this program",
+        ),
+    ):
+        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | change))
+        told = {**os.environ, "MODEL_URI": "local/", **environment}
+        done = subprocess.run(command, cwd=pipeline, env=told, capture_output=True, text=True)
+        assert (done.returncode, said in done.stderr) == (1, True), done.stderr
 
 
 def test_unknown_parameters_are_refused(project: Path):
@@ -356,7 +379,7 @@ def test_an_estimator_of_another_library_is_not_loaded(pipeline: Path):
     manifest = pipeline / "local" / version / "manifest.json"
     manifest.write_text(re.sub(r'"scikit-learn": "[^"]*"', '"scikit-learn": "0.1"', manifest.read_text()))
     command = [sys.executable, "-m", "model.serve"]
-    environment = {**os.environ, "MODEL_URI": "local/"}
+    environment = {**os.environ, "MODEL_URI": "local/", "MODEL_VERSION": version}
     done = subprocess.run(command, cwd=pipeline, env=environment, capture_output=True, text=True)
     assert done.returncode == 1
     assert f"no model: {version} was made with {{'scikit-learn': '0.1'}}, and this program has" in done.stderr

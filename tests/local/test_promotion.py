@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -40,6 +41,11 @@ def test_a_good_version_becomes_current(s3: Any) -> None:
     assert store.current() is None
     assert store.promote("20260102T000000Z-00000000", GATES).metrics == {"accuracy": 0.8, "loss": 0.4}
     assert store.current() == "20260102T000000Z-00000000"
+    pointer, manifest = (
+        s3.get_object(Bucket="data", Key=f"models/good/{name}")["Body"].read()
+        for name in ("current.json", "20260102T000000Z-00000000/manifest.json")
+    )
+    assert json.loads(pointer)["manifestSha256"] == hashlib.sha256(manifest).hexdigest()
     assert store.versions() == ("20260101T000000Z-00000000", "20260102T000000Z-00000000")
 
 

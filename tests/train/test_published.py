@@ -26,6 +26,7 @@ def test_manifest_follows_the_contract(published: Published) -> None:
     assert manifest["version"] == published.version.name
     assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{8}", manifest["version"])
     assert manifest["version"].startswith(manifest["createdAt"].replace("-", "").replace(":", ""))
+    assert manifest["task"] == "text-classification"
     assert manifest["labels"] == ["negative", "positive"]
     assert manifest["inputs"] == ["input_ids", "attention_mask"]
     assert manifest["tokenizer"] == "tokenizer.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,10 @@ def test_the_gates(
     current = tmp_path / "models" / "sentiment" / "current.json"
     assert current.exists() == promoted
     if promoted:
-        assert json.loads(current.read_text()) == {"version": said["published"]["version"]}
+        version = said["published"]["version"]
+        manifest = tmp_path / "models" / "sentiment" / version / "manifest.json"
+        digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
+        assert json.loads(current.read_text()) == {"version": version, "manifestSha256": digest}
     else:
         assert because in said["not promoted"]["because"]
 
@@ -189,6 +193,20 @@ def test_a_stage_says_which_one_it_misses(stage: str, needs: str, trainer: Any, 
     code, said = trainer(None, stage, f"--work={tmp_path}/work")
     assert code == 1
     assert needs in said["failed"]["help"]
+
+
+def test_versions_are_written_once(client: Any, tmp_path: Path) -> None:
+    """What is there already is refused, in a folder and in S3, and stays as it was."""
+    client.create_bucket(Bucket="once", CreateBucketConfiguration={"LocationConstraint": "ap-southeast-1"})
+    content = tmp_path / "content"
+    content.write_bytes(b"later")
+    for store in (open_store(f"{tmp_path}/models/"), open_store("s3://once/models/")):
+        store.create("v1/manifest.json", b"first")
+        with pytest.raises(Fault, match=r"v1/manifest\.json exists already, and versions are written once"):
+            store.create("v1/manifest.json", content)
+        assert store.read("v1/manifest.json") == b"first"
+        store.create("v1/model.onnx", content)
+        assert store.read("v1/model.onnx") == b"later"
 
 
 def test_a_location_of_an_unknown_kind_is_refused() -> None:

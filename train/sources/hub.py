@@ -41,6 +41,9 @@ class Hub:
     def write(self, name: str, content: bytes | Path) -> None:
         raise Fault(f"{self.uri} is read only", "publish to s3://BUCKET/PREFIX/ or a folder")
 
+    def create(self, name: str, content: bytes | Path) -> None:
+        self.write(name, content)
+
     def _download(self, name: str) -> Path:
         from huggingface_hub import hf_hub_download
 

@@ -94,4 +94,4 @@ def build(version: Version) -> FastAPI:
 
 
 if __name__ == "__main__":
-    sys.exit(serve(build))
+    sys.exit(serve(build, "text-classification"))

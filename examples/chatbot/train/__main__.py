@@ -28,6 +28,7 @@ def train(job: Job, folder: Path) -> None:
     metrics = evaluate(files, tokenizer, data, settings)
     log("evaluated", **metrics)
     facts = {
+        "task": "text-classification",
         "architecture": "transformer",
         "labels": data.labels,
         "maxTokens": settings.max_tokens,

@@ -121,7 +121,7 @@ def code() -> str:
 def publish(job: Job, folder: Path, facts: Mapping[str, Any]) -> str:
     """Store the files of `folder` as a new version, the manifest last, and promote it if the policy allows.
 
-    `facts` is what the manifest says besides name, time and digests; `metrics` is among it.
+    `facts` is what the manifest says besides name, time and digests; `task` and `metrics` are among it.
     """
     metrics: dict[str, float] = facts["metrics"]
     (folder / "metrics.json").write_bytes(_bytes(metrics))
@@ -138,12 +138,14 @@ def publish(job: Job, folder: Path, facts: Mapping[str, Any]) -> str:
     version = f"{now:%Y%m%dT%H%M%SZ}-{hashlib.sha256(_bytes(manifest)).hexdigest()[:8]}"
     for path in paths:
         job.models.put(f"{version}/{path.name}", path)
-    job.models.put(f"{version}/manifest.json", _bytes({**manifest, "version": version}))
+    published = _bytes({**manifest, "version": version})
+    job.models.put(f"{version}/manifest.json", published)
     gates: dict[str, dict[str, float]] = job.promotion.get("metrics", {})
     missed = sorted(name for name, gate in gates.items() if not passes(gate, metrics.get(name, math.nan)))
     promoted = not missed and job.promotion.get("policy") == "automatic"
     if promoted:
-        job.models.put("current.json", _bytes({"version": version}))
+        pointer = {"version": version, "manifestSha256": hashlib.sha256(published).hexdigest()}
+        job.models.put("current.json", _bytes(pointer))
     log("published", version=version, uri=job.models.uri, missed=missed, promoted=promoted)
     _to_cloudwatch(job.model, metrics)
     return version

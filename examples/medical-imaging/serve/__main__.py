@@ -118,4 +118,4 @@ def build(version: Version) -> FastAPI:
 
 
 if __name__ == "__main__":
-    sys.exit(serve(build, DRAIN))
+    sys.exit(serve(build, "image-segmentation", DRAIN))

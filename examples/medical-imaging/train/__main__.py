@@ -28,6 +28,7 @@ def train(job: Job, folder: Path) -> None:
     metrics = {"dice": sum(scores.values()) / len(scores), "worstDice": min(scores.values())}
     log("evaluated", **metrics)
     facts = {
+        "task": "image-segmentation",
         "architecture": "unet",
         "window": WINDOW,
         "multiple": multiple,

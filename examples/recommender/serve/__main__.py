@@ -95,4 +95,4 @@ def build(version: Version) -> FastAPI:
 
 
 if __name__ == "__main__":
-    sys.exit(serve(build))
+    sys.exit(serve(build, "recommendation"))

@@ -37,6 +37,9 @@ KEEP_ALIVE_MARGIN = 15
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Versions and files: plain names, which cannot lead out of their folder."""
 
+FETCHED = "fetched.json"
+"""Where a JSON document lies while it is read."""
+
 
 class Unusable(Exception):
     """Why this model cannot be served; the message says what to do."""
@@ -54,16 +57,22 @@ class Version:
         return str(self.manifest["version"])
 
 
-def load(folder: Path) -> Version:
+def load(folder: Path, task: str) -> Version:
     """Fetch what MODEL_VERSION names at MODEL_URI into `folder` and check each digest. Raises `Unusable`."""
     uri = _variable("MODEL_URI").rstrip("/") + "/"
     version = os.environ.get("MODEL_VERSION", "current")
+    promoted = None
     if version == "current":
-        version = str(_json(uri, "current.json", folder, "promote a version first").get("version"))
+        pointer = _json(uri, "current.json", folder, "promote a version first")
+        version, promoted = str(pointer.get("version")), str(pointer.get("manifestSha256"))
     if not NAME.fullmatch(version):
         raise Unusable(f"{version!r} is no version of {uri}")
     manifest = _json(uri, f"{version}/manifest.json", folder, "this version does not exist or is not whole")
-    wanted = {"schema": "mlopsgen.io/model/v1", "name": _variable("MODEL_NAME"), "version": version}
+    if promoted not in (None, _sha256(folder / FETCHED)):
+        raise Unusable(f"{uri}{version}/manifest.json is not what was promoted: promote a version again")
+    wanted = {
+        "schema": "mlopsgen.io/model/v1", "name": _variable("MODEL_NAME"), "version": version, "task": task
+    }  # fmt: skip
     files = manifest.get("files")
     if not isinstance(files, dict) or any(manifest.get(key) != value for key, value in wanted.items()):
         raise Unusable(f"{uri}{version}/manifest.json is not the manifest of {wanted}")
@@ -71,10 +80,14 @@ def load(folder: Path) -> Version:
         if not NAME.fullmatch(name):
             raise Unusable(f"{uri}{version}/manifest.json names {name!r}, which is no plain file name")
         path = _fetch(uri, f"{version}/{name}", folder / name, "the version is not whole: train it again")
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != dict(about).get("sha256"):
-                raise Unusable(f"{uri}{version}/{name} is not what was published: its digest differs")
+        if _sha256(path) != dict(about).get("sha256"):
+            raise Unusable(f"{uri}{version}/{name} is not what was published: its digest differs")
     return Version(manifest, folder)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _variable(name: str) -> str:
@@ -86,7 +99,7 @@ def _variable(name: str) -> str:
 
 def _json(uri: str, name: str, folder: Path, advice: str) -> dict[str, Any]:
     try:
-        value = json.loads(_fetch(uri, name, folder / "fetched.json", advice).read_bytes())
+        value = json.loads(_fetch(uri, name, folder / FETCHED, advice).read_bytes())
     except ValueError as error:
         raise Unusable(f"{uri}{name} is not JSON: {error}") from error
     if not isinstance(value, dict):
@@ -157,8 +170,8 @@ def guard(app: FastAPI, most: int) -> None:
         return JSONResponse({"detail": faults}, 422)
 
 
-def serve(build: Callable[[Version], FastAPI], drain: int = 25) -> int:
-    """Load, then listen on PORT; the result is the exit status.
+def serve(build: Callable[[Version], FastAPI], task: str, drain: int = 25) -> int:
+    """Load a model of this `task`, then listen on PORT; the result is the exit status.
 
     After SIGTERM, requests in flight have `drain` seconds: less than the task's `stopTimeout`.
     """
@@ -171,7 +184,7 @@ def serve(build: Callable[[Version], FastAPI], drain: int = 25) -> int:
             if not value.isdecimal():
                 raise Unusable(f"{name} is {value!r}, which is no number")
         with tempfile.TemporaryDirectory() as folder:
-            version = load(Path(folder))
+            version = load(Path(folder), task)
             app = build(version)
             log("serving", model=version.manifest["name"], version=version.name)
             uvicorn.run(

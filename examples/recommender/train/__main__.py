@@ -124,6 +124,7 @@ def train(job: Job, folder: Path) -> None:
     (folder / "model").mkdir()
     export(data, users, items, folder / "model")
     facts = {
+        "task": "recommendation",
         "architecture": "als",
         "runtime": {"onnx": "model.onnx"},
         "inputs": ["user"],

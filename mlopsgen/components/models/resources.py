@@ -35,7 +35,11 @@ def _commands(site: Site, model: ModelSpec) -> Iterator[Command]:
         "Models",
         f"Promote a version of {model.name} in {site.environment}",
         (
-            """printf '{"version": "%s"}\\n' VERSION |""",
+            f'aws s3 cp {store}VERSION/manifest.json" manifest.json {region} &&',
+            # The digest ties the promotion to what was read just now: whatever is written over the version
+            # later is refused.
+            """  printf '{"version": "%s", "manifestSha256": "%s"}\\n' VERSION \\""",
+            """    "$(openssl dgst -sha256 -r manifest.json | cut -c 1-64)" |""",
             f'  aws s3 cp - {store}current.json" --content-type application/json {region}',
         ),
     )

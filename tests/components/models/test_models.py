@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +14,7 @@ from mlopsgen.components.models.rules import LOW_WORDS, RATIO_WORDS, words
 from mlopsgen.model.plan import Plan
 from tests.components.pipelines import plan
 from tests.policies import may, properties, statements
+from tests.tools import needs
 
 PROGRAMS = """\
   images: [{name: train}, {name: app}]
@@ -126,3 +131,42 @@ def test_what_is_a_share_is_known_by_its_words(name: str):
 def test_a_word_within_a_word_means_nothing(name: str):
     """Only whole words count."""
     assert not words(name) & (LOW_WORDS | RATIO_WORDS)
+
+
+AWS = """\
+#!/bin/sh
+[ "$1" != sts ] || exec echo 123456789012
+from=$(echo "$3" | sed "s|^s3://|$STORE/|") to=$(echo "$4" | sed "s|^s3://|$STORE/|")
+[ "$to" != - ] || to=/dev/stdout
+if [ "$from" = - ]; then cat >"$to"; else cp "$from" "$to"; fi
+"""
+"""`aws s3 cp` and the account's number, on a folder."""
+
+
+def promote(programs: Plan, version: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command that the README prints for promoting a version of `tuned`."""
+    [lines] = [
+        each.lines for each in programs.commands if each.title.startswith("Promote a version of tuned")
+    ]
+    aws = folder / "bin" / "aws"
+    aws.parent.mkdir(exist_ok=True)
+    aws.write_text(AWS)
+    aws.chmod(0o755)
+    told = {"PATH": f"{aws.parent}:{os.environ['PATH']}", "STORE": str(folder)}
+    text = "\n".join(lines).replace("VERSION", version)
+    return subprocess.run(["bash", "-c", text], cwd=folder, env=told, capture_output=True, text=True)
+
+
+def test_the_printed_promotion_holds_the_digest_of_what_was_read(programs: Plan, tmp_path: Path):
+    """A person promotes the manifest that they fetched, and a version that is not there changes nothing."""
+    needs("openssl")
+    store = tmp_path / TUNED.removeprefix("s3://")
+    (store / "v1").mkdir(parents=True)
+    (store / "v1" / "manifest.json").write_text('{"metrics": {}}')
+    missing = promote(programs, "v0", tmp_path)
+    assert (missing.returncode == 0, (store / "current.json").exists()) == (False, False)
+    assert promote(programs, "v1", tmp_path).returncode == 0
+    assert json.loads((store / "current.json").read_text()) == {
+        "version": "v1",
+        "manifestSha256": hashlib.sha256(b'{"metrics": {}}').hexdigest(),
+    }

@@ -53,6 +53,7 @@ def train(uri: str, parameters: Mapping[str, Any]) -> job.Trained:
     return job.Trained(
         files={FILE: to_onnx(model)},
         facts={
+            "task": "image-classification",
             "architecture": "cnn",
             "labels": labels,
             "runtime": {"onnx": FILE},

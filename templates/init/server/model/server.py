@@ -19,16 +19,24 @@ Model = TypeVar("Model")
 class Follower(Generic[Model]):
     """The model in use. If the service loads it by `current`, newer versions take its place as they come."""
 
-    def __init__(self, read: Callable[[store.Version], Model]) -> None:
+    def __init__(self, read: Callable[[store.Version], Model], task: str) -> None:
         self._uri = os.environ.get("MODEL_URI", "")
         if not self._uri:
             raise store.Unusable("set MODEL_URI to where versions of the model are published")
-        self._read = read
-        wanted = os.environ.get("MODEL_VERSION", "current")
-        self.version = store.current(self._uri) if wanted == "current" else wanted
-        self.model = read(store.load(self._uri, self.version))
-        if wanted == "current":
+        self._read, self._task = read, task
+        version = os.environ.get("MODEL_VERSION", "current")
+        self._wanted = store.current(self._uri) if version == "current" else store.Wanted(version)
+        self.model = self._load(self._wanted)
+        if version == "current":
             self._follow_later()
+
+    @property
+    def version(self) -> str:
+        """The name of the version in use."""
+        return self._wanted.name
+
+    def _load(self, wanted: store.Wanted) -> Model:
+        return self._read(store.load(self._uri, wanted, self._task))
 
     def _follow_later(self) -> None:
         timer = threading.Timer(POLL_SECONDS, self._follow)
@@ -38,10 +46,10 @@ class Follower(Generic[Model]):
     def _follow(self) -> None:
         try:
             newest = store.current(self._uri)
-            if newest != self.version:
-                self.model = self._read(store.load(self._uri, newest))
-                self.version = newest
-                print(f"serving {newest}", flush=True)
+            if newest != self._wanted:
+                self.model = self._load(newest)
+                self._wanted = newest
+                print(f"serving {newest.name}", flush=True)
         finally:
             # Whatever is wrong with the newer one is printed, and the one in use goes on answering.
             self._follow_later()

@@ -1,7 +1,8 @@
 """Where data and models live: a bucket on AWS, a folder on a laptop.
 
 A version of a model is a folder with a `manifest.json` that names the SHA-256 of each file and is written
-last; `current.json` beside it says which version is served.
+last; `current.json` beside it says which version is served, and holds the digest of its manifest: what is
+written over a version that was promoted is refused.
 """
 
 from __future__ import annotations
@@ -22,6 +23,14 @@ VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 
 class Unusable(Exception):
     """The store does not hold what it should; the message says what, and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The version to serve; `digest` is the SHA-256 of the manifest that was promoted, if one was."""
+
+    name: str
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +101,28 @@ def publish(uri: str, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> s
 
 
 def promote(uri: str, version: str) -> None:
-    """Make `version` the one that services load when they start."""
-    write(uri, "current.json", _json({"version": version}))
+    """Make `version` the one that is served."""
+    digest = hashlib.sha256(read(uri, f"{version}/manifest.json")).hexdigest()
+    write(uri, "current.json", _json({"version": version, "manifestSha256": digest}))
 
 
-def current(uri: str) -> str:
-    """The version that `current.json` names. Raises `Unusable`."""
-    return str(json.loads(read(uri, "current.json"))["version"])
+def current(uri: str) -> Wanted:
+    """What `current.json` names. Raises `Unusable`."""
+    pointer = json.loads(read(uri, "current.json"))
+    return Wanted(str(pointer.get("version")), str(pointer.get("manifestSha256")))
 
 
-def load(uri: str, version: str) -> Version:
-    """A version with all its files, whose digests are the manifest's. Raises `Unusable`."""
+def load(uri: str, wanted: Wanted, task: str) -> Version:
+    """A version for this `task` with all its files, each with its digest. Raises `Unusable`."""
+    version = wanted.name
     if not VERSION.fullmatch(version):
         raise Unusable(f"{uri}: `{version}` is not the name of a version")
-    manifest = json.loads(read(uri, f"{version}/manifest.json"))
+    data = read(uri, f"{version}/manifest.json")
+    if wanted.digest not in (None, hashlib.sha256(data).hexdigest()):
+        raise Unusable(f"{uri}{version}/manifest.json is not what was promoted: its digest differs")
+    manifest = json.loads(data)
+    if manifest.get("task") != task:
+        raise Unusable(f"{uri}{version} is a model for {manifest.get('task')}; this program serves {task}")
     files = {name: read(uri, f"{version}/{name}") for name in manifest["files"]}
     for name, data in files.items():
         if hashlib.sha256(data).hexdigest() != manifest["files"][name]["sha256"]:

@@ -68,7 +68,7 @@ def create_app(models: server.Follower[Model]) -> FastAPI:
 def main() -> int:
     """Exit code 1 if there is no model that can be served."""
     try:
-        models = server.Follower(Model)
+        models = server.Follower(Model, "tabular-classification")
     except store.Unusable as error:
         print(f"no model: {error}", file=sys.stderr)
         return 1

@@ -30,6 +30,7 @@ def train(uri: str, parameters: Mapping[str, Any]) -> job.Trained:
     return job.Trained(
         files={estimator.FILE: estimator.to_bytes(model)},
         facts={
+            "task": "tabular-classification",
             "architecture": "polynomial features, logistic regression",
             "inputs": list(learned[0].numbers),
             "labels": model.classes_.tolist(),

@@ -60,7 +60,7 @@ def create_app(models: server.Follower[Model]) -> FastAPI:
 def main() -> int:
     """Exit code 1 if there is no model that can be served."""
     try:
-        models = server.Follower(Model)
+        models = server.Follower(Model, "text-classification")
     except store.Unusable as error:
         print(f"no model: {error}", file=sys.stderr)
         return 1

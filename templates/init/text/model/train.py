@@ -37,6 +37,7 @@ def train(uri: str, parameters: Mapping[str, Any]) -> job.Trained:
     return job.Trained(
         files={estimator.FILE: estimator.to_bytes(model)},
         facts={
+            "task": "text-classification",
             "architecture": "tf-idf of n-grams, logistic regression",
             "labels": model.classes_.tolist(),
             "libraries": estimator.LIBRARIES,

@@ -21,6 +21,7 @@ def train(uri: str, parameters: Mapping[str, Any]) -> job.Trained:
     return job.Trained(
         files={FILE: model.to_json()},
         facts={
+            "task": "tabular-classification",
             "architecture": "linear",
             "inputs": list(model.features),
             "labels": list(model.labels),
