@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 CONFIG = "model.json"
 """What torch builds the network from."""
 
+EXTERNAL = (".onnx_data", ".data")
+"""Files of weights that a graph may name."""
+
+PROBE_SECONDS = 60.0
+"""A version that has not answered by then never will: a graph may hold a loop without an end."""
+
 PROBE = "A quiet film about a long summer, slow at first and then hard to leave."
 PROBE_TOKENS = 64
 
@@ -43,6 +50,8 @@ class Encoded(NamedTuple):
     """At least one."""
     truncated: bool
     """Whether there was more than the model reads."""
+    unknown: float
+    """The share of its tokens that the model does not know."""
 
 
 class Model:
@@ -56,6 +65,8 @@ class Model:
         self._tokenizer = tokenizer
         self._runtime = runtime
         self._pad = _pad(tokenizer)
+        self._unknown = _unknown(tokenizer)
+        self._added = tokenizer.num_special_tokens_to_add(False)
 
     @property
     def version(self) -> str:
@@ -75,7 +86,12 @@ class Model:
         """The token ids of a text, cut to what the model reads."""
         # The fast one leaves out where in the text each token is.
         [encoding] = self._tokenizer.encode_batch_fast([text])
-        return Encoded(encoding.ids or [self._pad], bool(encoding.overflowing))
+        ids = encoding.ids
+        own = len(ids) - self._added
+        strange = 0 if self._unknown is None else ids.count(self._unknown)
+        # Of a text without a token the trainer makes one that is not known.
+        empty = [self._pad if self._unknown is None else self._unknown]
+        return Encoded(ids or empty, bool(encoding.overflowing), strange / own if own > 0 else 1.0)
 
     def probabilities(self, texts: Sequence[Sequence[int]]) -> list[Row]:
         """The probability of each label, for each of the texts, given as token ids."""
@@ -95,6 +111,19 @@ class Model:
 
         The time is that of this thread alone, so other work on the machine does not count.
         """
+        limit = threading.Timer(PROBE_SECONDS, self._runtime.stop)
+        limit.daemon = True
+        limit.start()
+        try:
+            self._probe()
+        except Unusable:
+            if not limit.finished.is_set():
+                raise
+            raise Unusable(f"version {self.version} gave no answer within {PROBE_SECONDS:g} s") from None
+        finally:
+            limit.cancel()
+
+    def _probe(self) -> None:
         ids = (self.encode(PROBE).ids * PROBE_TOKENS)[: min(PROBE_TOKENS, self.manifest.max_tokens)]
         try:
             found = self.probabilities([ids, ids[: len(ids) // 2 + 1]])
@@ -131,6 +160,7 @@ def load(store: Store, wanted: Wanted, settings: Settings) -> Model:
     manifest = read_manifest(store, wanted, settings.model_name)
     key, precision = _choose(manifest, settings)
     keep = [manifest.runtime[key], manifest.tokenizer]
+    keep += [name for name in manifest.files if name.endswith(EXTERNAL)]
     if key == "torch" and CONFIG in manifest.files:
         keep.append(CONFIG)
     with TemporaryDirectory(prefix="model-") as folder:
@@ -172,7 +202,11 @@ def _runtime(key: str, manifest: Manifest, files: Mapping[str, Path]) -> Runtime
 
 
 def _verified(store: Store, manifest: Manifest, folder: Path, keep: Sequence[str]) -> dict[str, Path]:
-    """Where the files named in `keep` are on this disk, once every file of the version has its digest."""
+    """Where the files named in `keep` are, once every file of the version has its digest.
+
+    They are copies in a folder of their own: what is loaded is what was digested, and a graph finds no
+    weights but those that the manifest lists.
+    """
     found = {}
     for name, expected in manifest.files.items():
         path = f"{manifest.version}/{name}"
@@ -183,7 +217,7 @@ def _verified(store: Store, manifest: Manifest, folder: Path, keep: Sequence[str
                 f"the manifest says {expected.size} and {expected.sha256}"
             )
         if name in keep:
-            found[name] = store.local(path) or folder / name
+            found[name] = folder / name
     return found
 
 
@@ -206,3 +240,9 @@ def _pad(tokenizer: Tokenizer) -> int:
         return int(padding["pad_id"])
     known = (tokenizer.token_to_id(token) for token in ("[PAD]", "<pad>", "<PAD>"))
     return next((each for each in known if each is not None), 0)
+
+
+def _unknown(tokenizer: Tokenizer) -> int | None:
+    """The id of what is not known. A tokenizer of bytes knows all."""
+    token = getattr(tokenizer.model, "unk_token", None)
+    return tokenizer.token_to_id(token) if token else None

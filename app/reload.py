@@ -76,7 +76,13 @@ class ModelReloader:
     def load(self, wanted: Wanted) -> Model:
         """A version, ready to answer. Raises `Unusable`. Blocks."""
         assert self._store, "the store was opened to learn what is wanted"
-        return load(self._store, wanted, self._settings)
+        try:
+            return load(self._store, wanted, self._settings)
+        except Exception:
+            raise
+        except BaseException as error:
+            # A panic of a library in Rust is no `Exception`, and would end the loop that follows the store.
+            raise Unusable(f"version {wanted.version} cannot be loaded: {error}") from error
 
     async def _settle(self, loading: Awaitable[Model], wanted: Wanted | None) -> None:
         try:

@@ -22,6 +22,9 @@ class Runtime(Protocol):
     def logits(self, input_ids: Ids, attention_mask: Ids) -> Logits:
         """Logits, texts by labels, of token ids and their mask, both texts by tokens."""
 
+    def stop(self) -> None:
+        """Let what runs fail, and whatever would."""
+
 
 class OnnxRuntime:
     """An ONNX graph on the CPU. Each call computes on the thread that calls."""
@@ -43,6 +46,7 @@ class OnnxRuntime:
             self._session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise Unusable(f"{file.name} is no graph that ONNX Runtime can run: {error}") from error
+        self._run = ort.RunOptions()
         self._takes = [each.name for each in self._session.get_inputs()]
         if not set(self._takes) <= set(inputs):
             wanted, named = ", ".join(sorted(self._takes)), ", ".join(inputs)
@@ -50,5 +54,8 @@ class OnnxRuntime:
 
     def logits(self, input_ids: Ids, attention_mask: Ids) -> Logits:
         given = {"input_ids": input_ids, "attention_mask": attention_mask}
-        found: Logits = self._session.run(None, {name: given[name] for name in self._takes})[0]
+        found: Logits = self._session.run(None, {name: given[name] for name in self._takes}, self._run)[0]
         return found
+
+    def stop(self) -> None:
+        self._run.terminate = True

@@ -41,9 +41,6 @@ class Store(Protocol):
     def fetch(self, path: str, to: Path | None) -> Fetched:
         """Digest a file and keep it at `to`, if given. Raises `Missing` or `Unusable`."""
 
-    def local(self, path: str) -> Path | None:
-        """Where the file is on this machine's disk, if it is."""
-
 
 def open_store(uri: str) -> Store:
     """The store at `s3://BUCKET/PREFIX/`, `file:///FOLDER/` or a folder. Raises `Unusable`."""
@@ -58,7 +55,7 @@ def open_store(uri: str) -> Store:
 
 
 class Folder:
-    """A store on disk; its files are used where they lie."""
+    """A store on disk."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -69,10 +66,7 @@ class Folder:
 
     def fetch(self, path: str, to: Path | None) -> Fetched:
         with _explained(self.root / path), (self.root / path).open("rb") as file:
-            return _copy(iter(lambda: file.read(CHUNK), b""), None)
-
-    def local(self, path: str) -> Path | None:
-        return self.root / path
+            return _copy(iter(lambda: file.read(CHUNK), b""), to)
 
 
 class Bucket:
@@ -110,9 +104,6 @@ class Bucket:
             answer = self.client.get_object(Bucket=self.bucket, Key=self.prefix + path)
             chunks: Iterator[bytes] = answer["Body"].iter_chunks(CHUNK)
             return _copy(chunks, to)
-
-    def local(self, path: str) -> Path | None:
-        return None
 
     def _uri(self, path: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}{path}"

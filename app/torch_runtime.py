@@ -55,6 +55,9 @@ class TorchRuntime:
             found: Logits = self._forward(ids, mask).float().cpu().numpy()
             return found
 
+    def stop(self) -> None:
+        """Nothing: the networks of train/ come to an end."""
+
 
 def _network(architecture: str, config: Mapping[str, object]) -> tuple[nn.Module, Forward]:
     """A network without weights, and how it is called with token ids and their mask."""
