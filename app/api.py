@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Request, Response
@@ -12,7 +11,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Discriminator, Tag
 from starlette.exceptions import HTTPException
 
-from app import open_inference
+from app import open_inference, web
 from app.explain import explain
 from app.model import Model
 from app.problems import Flaw, Refused, problem
@@ -32,7 +31,7 @@ from app.schemas import (
     Status,
     Word,
 )
-from app.service import Service, Serving, answer, flaw, note, verdict_of, versioned
+from app.service import Service, Serving, answer, flaw, note, verdict_of
 
 EXPLAIN_SECONDS = 2.0
 EXPLAIN_LEAST, EXPLAIN_MOST = 16, 128
@@ -47,14 +46,6 @@ HTTP = {
     405: ("method_not_allowed", "this method is not known here"),
 }
 """The codes and words of what the framework refuses."""
-
-PAGE = Path(__file__).parent / "page"
-ASSETS = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/favicon.svg": ("favicon.svg", "image/svg+xml"),
-}
 
 RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
 BUSY: dict[int | str, dict[str, object]] = {
@@ -115,7 +106,7 @@ def build(base_path: str = "") -> FastAPI:
     _add_sagemaker(app)
     open_inference.add(app)
     _add_heads(app)
-    _add_page(app)
+    web.add(app)
     _add_errors(app)
     return app
 
@@ -182,22 +173,6 @@ def json_response(content: BaseModel) -> Response:
     return Response(content.model_dump_json(), media_type="application/json")
 
 
-def _add_page(app: FastAPI) -> None:
-    for path, (file, media_type) in ASSETS.items():
-        content = (PAGE / file).read_bytes()
-
-        app.add_route(path, _asset(content, media_type), include_in_schema=False)
-
-
-def _asset(content: bytes, media_type: str) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that answers with this content."""
-
-    async def endpoint(request: Request) -> Response:
-        return Response(content, media_type=media_type, headers={"cache-control": "no-cache"})
-
-    return endpoint
-
-
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:
@@ -240,6 +215,7 @@ def _facts(model: Model, reloader: ModelReloader) -> ModelFacts:
         max_tokens=model.manifest.max_tokens,
         precision=model.precision,
         metrics=metrics if isinstance(metrics, dict) else {},
+        made_up=model.manifest.made_up,
         failure=ModelFailure(version=failed.version, reason=failed.reason) if failed else None,
     )
 
@@ -250,7 +226,7 @@ def _text(value: object) -> str | None:
 
 async def _explain(service: Service, model: Model, text: str) -> Explanation:
     [(encoded, row)] = await service.read(model, [text])
-    verdict = versioned(verdict_of(model, row, truncated=encoded.truncated), model)
+    verdict = verdict_of(model, encoded, row)
     column = model.labels.index(verdict.label)
     affordable = EXPLAIN_SECONDS / max(service.batcher.seconds(model, len(encoded.ids)), 1e-6)
     budget = max(EXPLAIN_LEAST, min(EXPLAIN_MOST, int(affordable)))
@@ -260,10 +236,7 @@ async def _explain(service: Service, model: Model, text: str) -> Explanation:
 
     parts = await explain(text, row[column], ask, budget)
     return Explanation(
-        label=verdict.label,
-        probability=verdict.probability,
-        probabilities=verdict.probabilities,
-        truncated=verdict.truncated,
-        model=verdict.model,
+        **dict(verdict),
+        model=model.version,
         words=[Word(text=part.text, weight=part.weight) for part in parts],
     )

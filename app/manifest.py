@@ -55,6 +55,8 @@ class Manifest:
     runtime: Mapping[str, str]
     inputs: tuple[str, ...]
     files: Mapping[str, File]
+    made_up: bool
+    """Whether it learnt from made-up data, to show how it works."""
     document: Mapping[str, object]
     """All of it, for people."""
 
@@ -136,8 +138,13 @@ def _manifest(document: dict[str, object], version: str, name: str, sha256: str)
         runtime=runtime,
         inputs=inputs,
         files=files,
+        made_up=_made_up(document.get("data")),
         document=document,
     )
+
+
+def _made_up(data: object) -> bool:
+    return isinstance(data, dict) and data.get("source") == "synthetic"
 
 
 def _map(document: dict[str, object], key: str) -> dict[str, object]:

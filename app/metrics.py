@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -84,16 +84,17 @@ class Metrics:
         self._compute.inc(seconds)
 
     def predicted(
-        self, label: str, confidence: float, labels: tuple[str, ...], *, truncated: bool = False
+        self, given: Sequence[str], confidence: float, labels: tuple[str, ...], *, truncated: bool = False
     ) -> None:
-        """A text got its label; `truncated`: of its beginning alone."""
+        """A text got its labels; `truncated`: of its beginning alone."""
         if truncated:
             self._truncated.inc()
-        self._predictions.labels(label).inc()
+        for each in given:
+            self._predictions.labels(each).inc()
         self._confidence.observe(confidence)
         self._record("Confidence", round(confidence, 4))
         for each in labels:
-            self._share(each, float(each == label))
+            self._share(each, float(each in given))
 
     def model(self, version: str | None, precision: str, failing: bool) -> None:
         """Another model answers, or the wanted one cannot."""

@@ -43,6 +43,7 @@ OUTPUTS = (
     Kind("probability", "FP32"),
     Kind("probabilities", "FP32"),
     Kind("truncated", "BOOL"),
+    Kind("unknown", "FP32"),
 )
 
 
@@ -279,9 +280,8 @@ def _response(
 def _values(kind: Kind, verdict: Prediction) -> Sequence[Value]:
     if kind.name == "probabilities":
         return list(verdict.probabilities.values())
-    if kind.name == "probability":
-        return [verdict.probability]
-    return [verdict.label if kind.name == "label" else verdict.truncated]
+    single: dict[str, Value] = dict(verdict)
+    return [single[kind.name]]
 
 
 def _packed(value: Value) -> bytes:

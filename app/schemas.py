@@ -49,17 +49,28 @@ class ManyTexts(Closed):
 class Prediction(BaseModel):
     """What the model says of a text."""
 
-    label: Annotated[str, Field(examples=["positive"])]
+    label: Annotated[str, Field(description="The most likely label.", examples=["positive"])]
+    labels: Annotated[
+        list[str],
+        Field(
+            description="The labels that the text gets: one; or, where labels do not exclude each other, "
+            "all whose probability is 0.5 or more.",
+            examples=[["positive"]],
+        ),
+    ]
     probability: Annotated[Share, Field(description="The probability of `label`.", examples=[0.9731])]
     probabilities: Annotated[
         dict[str, Share],
         Field(
-            description="The probability of each label; together they are 1.",
+            description="The probability of each label; together they are 1 where labels exclude each other.",
             examples=[{"negative": 0.0269, "positive": 0.9731}],
         ),
     ]
     truncated: Annotated[
         bool, Field(description="Whether the text is longer than the model reads, and its end not read.")
+    ]
+    unknown: Annotated[
+        Share, Field(description="The share of the text's words or pieces that the model does not know.")
     ]
 
 
@@ -125,6 +136,13 @@ class ModelFacts(BaseModel):
     max_tokens: Annotated[int, Field(serialization_alias="maxTokens")]
     precision: str
     metrics: dict[str, object]
+    made_up: Annotated[
+        bool,
+        Field(
+            serialization_alias="madeUp",
+            description="Whether it learnt from made-up data, to show how it works.",
+        ),
+    ]
     failure: ModelFailure | None
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from app.model import Encoded, Row
 
+EVEN = 0.5
+"""From this probability on, a text gets a label that excludes no other."""
+
 INLINE = 8_000
 """Characters that are tokenised where they arrive; more are worth a thread."""
 
@@ -80,9 +83,9 @@ class Service:
     async def predict(self, model: Model, texts: Sequence[str]) -> list[Prediction]:
         """A verdict on each text."""
         found = await self.read(model, texts)
-        verdicts = [verdict_of(model, row, truncated=encoded.truncated) for encoded, row in found]
+        verdicts = [verdict_of(model, encoded, row) for encoded, row in found]
         for each in verdicts:
-            self.metrics.predicted(each.label, each.probability, model.labels, truncated=each.truncated)
+            self.metrics.predicted(each.labels, each.probability, model.labels, truncated=each.truncated)
         return verdicts
 
 
@@ -104,7 +107,7 @@ async def answer(question: OneText | ManyTexts, service: Service, scope: Scope) 
     verdicts = await service.predict(model, texts)
     if isinstance(question, OneText):
         [only] = verdicts
-        return versioned(only, model)
+        return OneVerdict(**dict(only), model=model.version)
     return ManyVerdicts(predictions=verdicts, model=model.version)
 
 
@@ -124,23 +127,18 @@ def note(scope: Scope, model: Model, texts: Sequence[str]) -> None:
     }
 
 
-def verdict_of(model: Model, row: Row, *, truncated: bool) -> Prediction:
-    """The most likely label, with what else there is to say."""
+def verdict_of(model: Model, encoded: Encoded, row: Row) -> Prediction:
+    """What the model says, with all that there is to know of it."""
     most = max(row)
+    label = model.labels[row.index(most)]
+    free = model.manifest.activation == "sigmoid"
     return Prediction(
-        label=model.labels[row.index(most)],
+        label=label,
+        labels=[each for each, likely in zip(model.labels, row, strict=True) if likely >= EVEN]
+        if free
+        else [label],
         probability=round(most, 6),
-        probabilities={label: round(each, 6) for label, each in zip(model.labels, row, strict=True)},
-        truncated=truncated,
-    )
-
-
-def versioned(verdict: Prediction, model: Model) -> OneVerdict:
-    """The verdict with the version that gave it."""
-    return OneVerdict(
-        label=verdict.label,
-        probability=verdict.probability,
-        probabilities=verdict.probabilities,
-        truncated=verdict.truncated,
-        model=model.version,
+        probabilities={each: round(likely, 6) for each, likely in zip(model.labels, row, strict=True)},
+        truncated=encoded.truncated,
+        unknown=round(encoded.unknown, 4),
     )

@@ -3,10 +3,11 @@
 const at = (id) => document.getElementById(id);
 const form = at("form"), text = at("text"), submit = at("submit"), problem = at("problem");
 const result = at("result"), words = at("words"), busy = at("busy"), summary = at("summary"), legend = at("legend");
+const noun = document.body.dataset.noun;
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 
 const SAID = {
-  too_large: "This review is too long. Shorten it and try again.",
+  too_large: `This ${noun} is too long. Shorten it and try again.`,
   invalid: "The model cannot read this text. Write a sentence or two, at most 20,000 characters.",
   not_ready: "The model is not ready yet. Try again in a moment.",
   overloaded: "Many people are asking right now. Try again in a moment.",
@@ -42,11 +43,31 @@ function working(yes) {
   result.classList.toggle("stale", yes);
 }
 
-function showVerdict({ label, probability, model, truncated }) {
-  at("verdict").textContent = label[0].toUpperCase() + label.slice(1);
-  at("share").textContent = `${percent.format(Math.min(probability, 0.999))} sure`;
+const OTHERS = 5;
+
+function capital(name) {
+  return name[0].toUpperCase() + name.slice(1);
+}
+
+function likely(probability) {
+  return percent.format(Math.min(probability, 0.999));
+}
+
+function showVerdict({ label, labels, probability, probabilities, model, truncated, unknown }) {
+  const free = labels.length !== 1;
+  at("verdict").textContent = labels.length ? capital(labels.join(", ")) : "No label fits";
+  at("share").textContent = free ? `${capital(label)}: ${likely(probability)}` : `${likely(probability)} sure`;
+  // Of two labels that exclude each other, one says all.
+  const others = Object.entries(probabilities).filter(([name]) => name !== label).sort(([, a], [, b]) => b - a);
+  at("others").hidden = others.length < 2 && !free;
+  at("others").replaceChildren(...others.slice(0, OTHERS).map(([name, each]) => {
+    const item = document.createElement("li");
+    item.textContent = `${capital(name)}: ${likely(each)}`;
+    return item;
+  }));
   at("version").textContent = model;
   at("cut").hidden = !truncated;
+  at("unknown").hidden = unknown < 1;
   words.replaceChildren();
   summary.textContent = "";
   legend.hidden = true;
@@ -93,9 +114,9 @@ function short(words) {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (submit.getAttribute("aria-disabled") === "true") return;
-  const review = text.value;
-  if (!review.trim()) {
-    complain("Write a review first.");
+  const written = text.value;
+  if (!written.trim()) {
+    complain(`Write a ${noun} first.`);
     text.focus();
     return;
   }
@@ -103,7 +124,7 @@ form.addEventListener("submit", async (event) => {
   working(true);
   const mine = ++asked;
   try {
-    const verdict = await ask("predict", { text: review });
+    const verdict = await ask("predict", { text: written });
     if (mine !== asked) return;
     showVerdict(verdict);
   } catch (error) {
@@ -117,7 +138,7 @@ form.addEventListener("submit", async (event) => {
   }
   if (result.getBoundingClientRect().bottom > innerHeight) result.scrollIntoView({ block: "start" });
   try {
-    const explained = await ask("explain", { text: review });
+    const explained = await ask("explain", { text: written });
     if (mine === asked) showWords(explained);
   } catch (error) {
     if (mine === asked) busy.textContent = error.message;

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from tests.app.conftest import FIRST
-from tests.app.service import Running
+from tests.app.models import finish, promote, publish
+from tests.app.service import Running, serving
 from tests.tools import needs
 
-PHONE = {"width": 390, "height": 844}
+PHONE = {"width": 375, "height": 667}
 DESK = {"width": 1280, "height": 900}
 
 LUMINANCE = """
@@ -129,6 +131,53 @@ def test_longer_than_the_model_reads(page: Page) -> None:
     write(page, "good")
     expect(page.get_by_role("heading", name="Positive")).to_be_visible()
     expect(page.get_by_text("its end did not count")).to_be_hidden()
+
+
+def test_no_known_word(page: Page) -> None:
+    """The page says that a verdict is a guess where the model knows no word of the review."""
+    write(page, "Ein wunderbarer Abend im Kino")
+    expect(page.get_by_text("The model knows no word of this review")).to_be_visible()
+    write(page, "good, im Kino")
+    expect(page.locator("#summary")).to_contain_text("good")
+    expect(page.get_by_text("The model knows no word of this review")).to_be_hidden()
+
+
+LABELS = (
+    "billing",
+    "a label as long as a sentence, which has to be broken somewhere" + "!" * 60,
+    "<b>spam</b>",
+)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_any_labels(browser: Browser, tmp_path: Path, activation: str) -> None:
+    """Of other labels than the example's the page speaks in general, shows each, and fits a phone."""
+    store = tmp_path / "store"
+    folder = publish(store, FIRST, labels=LABELS)
+    finish(folder, labels=LABELS, activation=activation, data={"source": "synthetic"})
+    promote(store, FIRST)
+    with serving(store, tmp_path) as running:
+        context = browser.new_context(viewport=PHONE, color_scheme="dark")
+        page = context.new_page()
+        page.goto(running.url)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Which label fits?")
+        expect(page.locator(".lead")).to_contain_text("“billing”")
+        expect(page.get_by_text("made-up data")).to_be_visible()
+        assert page.get_by_role("group", name="Examples").count() == 0
+        page.get_by_label("Your text").fill("awful")
+        page.get_by_role("button", name="Read it").click()
+        title = "Billing" if activation == "softmax" else "Billing, <b>spam</b>"
+        expect(page.get_by_role("heading", level=2)).to_have_text(title)
+        others = page.locator("#others li").all_text_contents()
+        assert [each.rpartition(": ")[0] for each in others] == ["<b>spam</b>", LABELS[1].capitalize()]
+        expect(page.locator("#summary")).to_contain_text("awful")
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        context.close()
+
+
+def test_made_up_data_is_no_secret(page: Page) -> None:
+    """Only a model that learnt from made-up data is said to have."""
+    expect(page.get_by_text("made-up data")).to_be_hidden()
 
 
 def test_fits_the_screen(page: Page) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from app.settings import Misconfigured, Settings
 from tests.app.conftest import FIRST
-from tests.app.models import publish
+from tests.app.models import finish, promote, publish
 from tests.app.service import Running, serving, until
 
 
@@ -21,11 +21,13 @@ def test_one_text(shared: Running) -> None:
         200,
         {
             "label": "positive",
+            "labels": ["positive"],
             "probability": pytest.approx(0.952574),
             "probabilities": {
                 "negative": pytest.approx(0.047426), "positive": pytest.approx(0.952574),
             },
             "truncated": False,
+            "unknown": pytest.approx(0.6667),
             "model": FIRST,
         },
     )  # fmt: skip
@@ -53,6 +55,33 @@ def test_any_number_of_labels(tmp_path: Path) -> None:
         }
         assert (found["label"], found["probability"]) == ("positive", found["probabilities"]["positive"])
         assert 'predictions_total{label="positive"} 1.0' in running.client.get("/metrics").text
+
+
+def test_labels_that_exclude_no_other(tmp_path: Path) -> None:
+    """With `activation: sigmoid` a text gets every label that is likelier than not: one, several or none."""
+    labels = ("short", "funny", "sad")
+    folder = publish(tmp_path / "store", FIRST, labels=labels)
+    finish(folder, labels=labels, activation="sigmoid")
+    promote(tmp_path / "store", FIRST)
+    with serving(tmp_path / "store", tmp_path) as running:
+        several, one = running.predict("wonderful", "awful").json()["predictions"]
+        # Of the third label the logit is 0, and its probability even.
+        assert (several["label"], several["labels"]) == ("funny", ["funny", "sad"])
+        assert several["probabilities"] == {
+            "short": pytest.approx(0.182, abs=1e-3), "funny": pytest.approx(0.818, abs=1e-3), "sad": 0.5,
+        }  # fmt: skip
+        assert one["labels"] == ["short", "sad"]
+        counts = running.client.get("/metrics").text
+        assert 'predictions_total{label="sad"} 2.0' in counts
+        assert 'predictions_total{label="short"} 1.0' in counts
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown"), [("good", 0), ("good dull nonsense words", 0.5), ("素晴らしい映画", 1), ("🎬🎬", 1)]
+)
+def test_words_that_the_model_does_not_know(shared: Running, text: str, unknown: float) -> None:
+    """Their share is in the answer, so that a guess can be told from a verdict."""
+    assert shared.predict(text).json()["unknown"] == unknown
 
 
 def test_beneath_a_path(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_the_client_of_triton(shared: Running) -> None:
         "model": True,
         "other": False,
         "extensions": ["binary_tensor_data"],
-        "outputs": ["label", "probability", "probabilities", "truncated"],
+        "outputs": ["label", "probability", "probabilities", "truncated", "unknown"],
         **{how: [*verdicts, [False, False]] for how in ("binary", "json", "mixed")},
         "error": ["400", "texts.1: the text is blank"],
     }
