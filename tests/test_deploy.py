@@ -13,7 +13,7 @@ import pytest
 
 from mlopsgen.artifacts import write
 from mlopsgen.compile import artifacts, compile_pipeline
-from mlopsgen.local.deploy import TAG, deploy
+from mlopsgen.local.deploy import TAG, command, deploy
 from mlopsgen.local.embedded import EmbeddedAws, embedded_aws
 from mlopsgen.manifest import read_manifest
 from tests.cases import KNOWN, Case, case
@@ -166,7 +166,7 @@ spec:
 def script(there: Account, environment: Path, *words: str) -> str:
     """What the script prints; it ends well."""
     done = subprocess.run(
-        ["bash", environment / "deploy.sh", *words],
+        [*command(environment), *words],
         env=there.aws.environment | {"IMAGE_TAG": TAG, "POLL_SECONDS": "0"}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -17,7 +17,7 @@ from mlopsgen.diagnostics.fault import UserFault
 from mlopsgen.local.blueprint import Blueprint, LocalTask
 from mlopsgen.local.cloud import Cloud
 from mlopsgen.local.control import ControlDocument
-from mlopsgen.local.deploy import TAG, push
+from mlopsgen.local.deploy import TAG, command, push
 from mlopsgen.local.embedded import EmbeddedAws
 from mlopsgen.local.inventory import Inventory, inventory
 from mlopsgen.local.logs import Logs
@@ -260,11 +260,11 @@ class Account:
     async def _deploy_stacks(self, stacks: tuple[str, ...], tell: Tell) -> None:
         if not stacks:
             return
-        script = self._folder.built / self.blueprint.environment / "deploy.sh"
+        folder = self._folder.built / self.blueprint.environment
         environment = dict(self.aws.environment) | {"IMAGE_TAG": TAG, MARK: f"{self._mark}/deploy"}
         log = self._logs.open("deploy", "sh", None, hear=tell)
         code = await run(
-            Program(("bash", str(script), "--models-are-there", *stacks), environment, script.parent, 5), log
+            Program((*command(folder), "--models-are-there", *stacks), environment, folder, 5), log
         )
         if code:
             self.check()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlopsgen.diagnostics.fault import UserFault
+from mlopsgen.local import preloaded
 from mlopsgen.local.embedded import EmbeddedAws
 
 
@@ -34,6 +36,11 @@ def deploy(aws: EmbeddedAws, environment: Path, facts: Mapping[str, Any], say: C
         say(f"{name} ... pushed {digest[:19]}…")
     # A rehearsal has no versions; `local up` trains one where a service waits for it.
     _run(aws, environment, ["--from", after, "--models-are-there"], {"IMAGE_TAG": TAG}, say)
+
+
+def command(environment: Path) -> tuple[str, ...]:
+    """What runs the `deploy.sh` of `environment` with the AWS CLI in memory."""
+    return (sys.executable, "-P", "-m", preloaded.__name__, str(environment / "deploy.sh"))
 
 
 TAG = "rehearsal"
@@ -75,7 +82,7 @@ def _run(
     say: Callable[[str], None],
 ) -> None:
     process = subprocess.Popen(
-        ["bash", str(environment / "deploy.sh"), *options],
+        [*command(environment), *options],
         env=aws.environment | variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
