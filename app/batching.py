@@ -2,7 +2,8 @@
 
 On a CPU a batch is hardly cheaper than its texts one after the other, and padding is pure loss. So nothing
 waits for a batch to fill: whenever a core is free, the oldest text runs, together with those waiting
-texts of nearly its length that fit in the model's budget of tokens.
+texts of nearly its length that fit in the model's budget of tokens. A short text that comes while nothing
+waits or runs gets several cores.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ MOST = 64
 
 WASTE = 1 / 8
 """The share of a batch that may be padding."""
+
+WIDE_TOKENS = 256
+"""A longer text runs on one core also when it is alone: memory is kept for the longest that ever ran so."""
 
 DELIVERY_SHARE = 1 / 8
 """Batches that are done are handed to the event loop once they number this share of the waiting texts.
@@ -58,6 +62,13 @@ class Entry:
     answer: asyncio.Future[Row]
 
 
+class Turn(NamedTuple):
+    """What a lane computes next; `wide`: on several cores."""
+
+    batch: list[Entry]
+    wide: bool
+
+
 class Run(NamedTuple):
     """A batch that was computed: its tokens, its rows or why there are none, and the seconds it took."""
 
@@ -65,6 +76,7 @@ class Run(NamedTuple):
     tokens: int
     rows: list[Row] | Exception
     seconds: float
+    wide: bool
 
 
 class Batcher:
@@ -86,10 +98,11 @@ class Batcher:
         self._lanes = lanes
         self._closed = False
         self._changed = threading.Condition()
-        """Guards the queues, `_pending_tokens` and `_done`."""
+        """Guards the queues, `_pending_tokens`, `_running` and `_done`."""
         self._waiting: deque[Entry] = deque()
         self._patient: deque[Entry] = deque()
         self._pending_tokens = 0
+        self._running = 0
         self._done: list[Run] = []
         self._queue_time = queue_time
         self._timeout = timeout
@@ -152,23 +165,26 @@ class Batcher:
             self._changed.notify_all()
 
     def _compute(self) -> None:
-        while batch := self._next():
-            run = _run(batch)
+        while turn := self._next():
+            run = _run(turn)
             with self._changed:
+                self._running -= 1
                 self._pending_tokens -= run.tokens
                 self._done.append(run)
                 if len(self._done) > len(self._waiting) * DELIVERY_SHARE:
                     self._deliver()
 
-    def _next(self) -> list[Entry]:
-        """What runs next, once there is something; empty if nothing shall run any more."""
+    def _next(self) -> Turn | None:
+        """What runs next, once there is something; None if nothing shall run any more."""
         with self._changed:
             while not self._closed:
                 if batch := self._take():
-                    return batch
+                    wide = self._running == 0 and self.depth == 0 and _gains(batch)
+                    self._running += 1
+                    return Turn(batch, wide)
                 self._deliver()
                 self._changed.wait()
-        return []
+        return None
 
     def _take(self) -> list[Entry]:
         """The oldest text and those that fit with it, in order of arrival."""
@@ -209,23 +225,31 @@ class Batcher:
             self._answer(run)
 
     def _answer(self, run: Run) -> None:
-        batch, tokens, rows, seconds = run
+        batch, tokens, rows, seconds, wide = run
         waiting = [not entry.answer.done() for entry in batch]
         if isinstance(rows, Exception):
             for entry in compress(batch, waiting):
                 entry.answer.set_exception(rows)
             return
-        self._seconds = DECAY * self._seconds + seconds
-        self._tokens = DECAY * self._tokens + tokens
+        if not wide:  # Under load none is, and that is what the estimate is for.
+            self._seconds = DECAY * self._seconds + seconds
+            self._tokens = DECAY * self._tokens + tokens
         self._observe(len(batch), tokens, seconds)
         for entry, row in compress(zip(batch, rows, strict=True), waiting):
             entry.answer.set_result(row)
 
 
-def _run(batch: list[Entry]) -> Run:
+def _gains(batch: list[Entry]) -> bool:
+    """Whether it is a text that several cores answer sooner."""
+    return len(batch) == 1 and batch[0].model.wide and len(batch[0].ids) <= WIDE_TOKENS
+
+
+def _run(turn: Turn) -> Run:
+    batch, wide = turn
     start = time.perf_counter()
     try:
-        rows: list[Row] | Exception = batch[0].model.probabilities([entry.ids for entry in batch])
+        texts = [entry.ids for entry in batch]
+        rows: list[Row] | Exception = batch[0].model.probabilities(texts, wide=wide)
     except Exception as error:
         rows = error
-    return Run(batch, sum(len(entry.ids) for entry in batch), rows, time.perf_counter() - start)
+    return Run(batch, sum(len(entry.ids) for entry in batch), rows, time.perf_counter() - start, wide)

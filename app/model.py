@@ -43,6 +43,13 @@ GAIN = 0.7
 """Below this share of a single text's cost, a text in a batch is worth a large batch."""
 
 
+WORTH_CORES = 0.002
+"""Seconds of a core that the probe has to take for several cores to be worth it.
+
+Whether they are sooner is not tried: while a model is loaded, the process has other work for them.
+"""
+
+
 class Encoded(NamedTuple):
     """A text as the model reads it."""
 
@@ -62,6 +69,8 @@ class Model:
         self.precision = precision
         self.batch_tokens = SMALL_BATCH
         self.seconds_per_token = 1e-4
+        self.wide = False
+        """Whether a text alone is answered sooner on several cores."""
         self._tokenizer = tokenizer
         self._runtime = runtime
         self._pad = _pad(tokenizer)
@@ -93,8 +102,8 @@ class Model:
         empty = [self._pad if self._unknown is None else self._unknown]
         return Encoded(ids or empty, bool(encoding.overflowing), strange / own if own > 0 else 1.0)
 
-    def probabilities(self, texts: Sequence[Sequence[int]]) -> list[Row]:
-        """The probability of each label, for each of the texts, given as token ids."""
+    def probabilities(self, texts: Sequence[Sequence[int]], *, wide: bool = False) -> list[Row]:
+        """The probability of each label, for each text, given as token ids; `wide`: on several cores."""
         import numpy as np
 
         width = max(map(len, texts))
@@ -104,7 +113,7 @@ class Model:
             ids[row, : len(text)] = text
             mask[row, : len(text)] = 1
         likely = _softmax if self.manifest.activation == "softmax" else _sigmoid
-        return [likely(each) for each in self._runtime.logits(ids, mask).tolist()]
+        return [likely(each) for each in self._runtime.logits(ids, mask, wide=wide).tolist()]
 
     def probe(self) -> None:
         """Run once, and learn how fast it is and what batches gain. Raises `Unusable` if it cannot answer.
@@ -136,6 +145,7 @@ class Model:
         batched = self._timed([ids] * 4) / 4
         self.seconds_per_token = batched / len(ids)
         self.batch_tokens = LARGE_BATCH if batched < GAIN * single else SMALL_BATCH
+        self.wide = single >= WORTH_CORES and self._runtime.widen()
 
     def _timed(self, texts: Sequence[Sequence[int]]) -> float:
         start = time.thread_time()
@@ -165,9 +175,9 @@ def load(store: Store, wanted: Wanted, settings: Settings) -> Model:
         keep.append(CONFIG)
     with TemporaryDirectory(prefix="model-") as folder:
         files = _verified(store, manifest, Path(folder), keep)
-        runtime = _runtime(key, manifest, files)
+        runtime = _runtime(key, manifest, files, settings.lone_threads)
         model = Model(manifest, _tokenizer(files[manifest.tokenizer], manifest), runtime, precision)
-    model.probe()
+        model.probe()
     _give_back()
     return model
 
@@ -188,10 +198,10 @@ def _choose(manifest: Manifest, settings: Settings) -> tuple[str, str]:
     raise Unusable(f"version {manifest.version} has no {' or '.join(wanted)} in `runtime`")
 
 
-def _runtime(key: str, manifest: Manifest, files: Mapping[str, Path]) -> Runtime:
+def _runtime(key: str, manifest: Manifest, files: Mapping[str, Path], cores: int) -> Runtime:
     file = files[manifest.runtime[key]]
     if key != "torch":
-        return OnnxRuntime(file, manifest.inputs)
+        return OnnxRuntime(file, manifest.inputs, cores)
     from app.torch_runtime import TorchRuntime
 
     if CONFIG not in files:

@@ -22,6 +22,9 @@ KEEP_ALIVE_MARGIN = 15
 BASE_PATH = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9._~-]*)+")
 """A path beneath which the service is: words alone, so that no link or redirect leads to another host."""
 
+MOST_LONE = 4
+"""Threads that share one text, by default: more gain little."""
+
 Backend = Literal["onnx", "torch"]
 Precision = Literal["auto", "fp32", "int8"]
 
@@ -43,6 +46,8 @@ class Settings:
     precision: Precision = "auto"
     threads: int = 1
     """Cores that compute."""
+    lone_threads: int = 1
+    """Cores that share a text while no other waits or runs."""
     queue_time: float = 0.5
     """A request that would wait longer than this is refused at once."""
     request_timeout: float = 10.0
@@ -62,6 +67,7 @@ class Settings:
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
         """The settings in `environ`. Raises `Misconfigured`."""
+        threads = int(_number(environ, "THREADS", cores(), 1, 256))
         return cls(
             model_name=_name(environ, "MODEL_NAME"),
             model_uri=_location(environ, "MODEL_URI"),
@@ -70,7 +76,8 @@ class Settings:
             port=int(_number(environ, "PORT", 8080, 0, 65535)),
             runtime=cast(Backend, _choice(environ, "RUNTIME", ("onnx", "torch"))),
             precision=cast(Precision, _choice(environ, "PRECISION", ("auto", "fp32", "int8"))),
-            threads=int(_number(environ, "THREADS", cores(), 1, 256)),
+            threads=threads,
+            lone_threads=int(_number(environ, "LONE_THREADS", min(threads, MOST_LONE), 1, 256)),
             queue_time=_number(environ, "QUEUE_SECONDS", 0.5, 0.01, 600),
             request_timeout=_number(environ, "REQUEST_TIMEOUT_SECONDS", 10, 0.1, 3600),
             poll_interval=_number(environ, "POLL_SECONDS", 30, 0.1, 86_400),

@@ -48,12 +48,16 @@ class TorchRuntime:
             raise Unusable(f"{weights.name} and {config.name} make no {architecture}: {error}") from error
         network.eval().to(self._device)
 
-    def logits(self, input_ids: Ids, attention_mask: Ids) -> Logits:
+    def logits(self, input_ids: Ids, attention_mask: Ids, *, wide: bool = False) -> Logits:
         torch = self._torch
         with torch.inference_mode():
             ids, mask = (torch.from_numpy(each).to(self._device) for each in (input_ids, attention_mask))
             found: Logits = self._forward(ids, mask).float().cpu().numpy()
             return found
+
+    def widen(self) -> bool:
+        """Never: torch's threads belong to the whole process."""
+        return False
 
     def stop(self) -> None:
         """Nothing: the networks of train/ come to an end."""

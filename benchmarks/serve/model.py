@@ -113,6 +113,7 @@ def finish(version: Path) -> None:
     manifest = {
         "schema": "mlopsgen.io/model/v1",
         "name": "sentiment",
+        "task": "text-classification",
         "version": version.name,
         "createdAt": "2026-11-23T00:00:00Z",
         "architecture": "transformer",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.batching import Batcher, Overloaded
+from app.batching import WIDE_TOKENS, Batcher, Overloaded
 from tests.app.service import PATIENCE
 
 
@@ -18,13 +18,16 @@ class Model:
 
     seconds_per_token = 0.001
 
-    def __init__(self, batch_tokens: int = 100) -> None:
+    def __init__(self, batch_tokens: int = 100, *, wide: bool = False) -> None:
         self.batch_tokens = batch_tokens
+        self.wide = wide
         self.batches: list[list[int]] = []
+        self.wides: list[bool] = []
         self.go = threading.Event()
         self.begun = threading.Event()
 
-    def probabilities(self, texts: Sequence[Sequence[int]]) -> Any:
+    def probabilities(self, texts: Sequence[Sequence[int]], *, wide: bool = False) -> Any:
+        self.wides.append(wide)
         self.begun.set()
         assert self.go.wait(PATIENCE)
         self.batches.append([len(text) for text in texts])
@@ -202,7 +205,7 @@ def test_results_together() -> None:
             self.steps = threading.Semaphore(0)
             self.running = threading.Semaphore(0)
 
-        def probabilities(self, texts: Sequence[Sequence[int]]) -> Any:
+        def probabilities(self, texts: Sequence[Sequence[int]], *, wide: bool = False) -> Any:
             self.running.release()
             assert self.steps.acquire(timeout=PATIENCE)
             return [[len(text), 0.0] for text in texts]
@@ -252,7 +255,7 @@ def test_model_that_fails() -> None:
     """A fault in the model reaches each caller of its batch, and the next batch runs."""
 
     class Broken(Model):
-        def probabilities(self, texts: Sequence[Sequence[int]]) -> Any:
+        def probabilities(self, texts: Sequence[Sequence[int]], *, wide: bool = False) -> Any:
             raise ZeroDivisionError
 
     async def scenario(batcher: Batcher) -> None:
@@ -263,5 +266,30 @@ def test_model_that_fails() -> None:
         model = Model()
         model.go.set()
         assert len(await batcher.submit(model, [text(3)])) == 1
+
+    run(scenario)
+
+
+def test_a_lone_text_gets_all_cores() -> None:
+    """Only while nothing else waits or runs, only a short one, and only of a model that gains by it."""
+
+    async def scenario(batcher: Batcher) -> None:
+        model, plain = Model(wide=True), Model()
+        model.go.set()
+        plain.go.set()
+        await batcher.submit(model, [text(2)])  # type: ignore[arg-type]
+        await batcher.submit(model, [text(WIDE_TOKENS + 1)])  # type: ignore[arg-type]
+        await batcher.submit(plain, [text(2)])  # type: ignore[arg-type]
+        assert (model.wides, plain.wides) == ([True, False], [False])
+        model.go.clear()
+        model.begun.clear()
+        busy = await occupy(batcher, model)
+        rest = asyncio.create_task(batcher.submit(model, [text(3), text(30)]))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        model.go.set()
+        await rest
+        await busy
+        # Of the two that waited, the last has the machine for itself.
+        assert (model.batches[2:], model.wides[2:]) == ([[1], [3], [30]], [True, False, True])
 
     run(scenario)
