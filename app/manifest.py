@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from app.drift import Baseline
 from app.settings import NAME
 from app.store import Missing, Store, Unusable
 
@@ -55,6 +56,8 @@ class Manifest:
     runtime: Mapping[str, str]
     inputs: tuple[str, ...]
     files: Mapping[str, File]
+    baseline: Baseline | None
+    """How the texts were spread on which it was measured."""
     made_up: bool
     """Whether it learnt from made-up data, to show how it works."""
     document: Mapping[str, object]
@@ -138,6 +141,7 @@ def _manifest(document: dict[str, object], version: str, name: str, sha256: str)
         runtime=runtime,
         inputs=inputs,
         files=files,
+        baseline=Baseline.read(document["baseline"], labels) if "baseline" in document else None,
         made_up=_made_up(document.get("data")),
         document=document,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,6 +15,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from app.drift import Baseline, Drift, Seen
 from app.logs import write
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -34,6 +35,7 @@ class Metrics:
         self._namespace = namespace
         self._values: dict[str, list[float]] = {}
         self._shares: dict[str, list[float]] = {}
+        self._drift: Drift | None = None
         self.version = ""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
@@ -53,6 +55,9 @@ class Metrics:
         self._confidence = Histogram(
             "confidence", "Probability of the predicted label", buckets=SHARES, registry=registry
         )
+        self._index = Gauge(
+            "drift_psi", "Population stability index of the last texts", ("measure",), registry=registry
+        )
         self._loaded = Gauge("model_loaded", "Whether a model answers", registry=registry)
         self._failing = Gauge("model_failing", "Whether the wanted model cannot be used", registry=registry)
         self._about = Info("model", "The model in use", registry=registry)
@@ -60,6 +65,8 @@ class Metrics:
     def render(self, depth: int) -> bytes:
         """The text that Prometheus reads, while `depth` texts wait."""
         self._waiting.set(depth)
+        for measure, index in self._indices().items():
+            self._index.labels(measure).set(index)
         return generate_latest(self.registry)
 
     def request(self, route: str, status: int, seconds: float) -> None:
@@ -83,21 +90,26 @@ class Metrics:
         self._tokens.inc(tokens)
         self._compute.inc(seconds)
 
-    def predicted(
-        self, given: Sequence[str], confidence: float, labels: tuple[str, ...], *, truncated: bool = False
-    ) -> None:
+    def predicted(self, seen: Seen, labels: tuple[str, ...], *, truncated: bool = False) -> None:
         """A text got its labels; `truncated`: of its beginning alone."""
+        if self._drift:
+            self._drift.add(seen)
         if truncated:
             self._truncated.inc()
-        for each in given:
+        for each in seen.labels:
             self._predictions.labels(each).inc()
-        self._confidence.observe(confidence)
-        self._record("Confidence", round(confidence, 4))
+        self._confidence.observe(seen.confidence)
+        self._record("Confidence", round(seen.confidence, 4))
         for each in labels:
-            self._share(each, float(each in given))
+            self._share(each, float(each in seen.labels))
 
-    def model(self, version: str | None, precision: str, failing: bool) -> None:
+    def model(
+        self, version: str | None, precision: str, failing: bool, baseline: Baseline | None = None
+    ) -> None:
         """Another model answers, or the wanted one cannot."""
+        if version != self.version:
+            self._drift = Drift(baseline) if baseline else None
+            self._index.clear()
         self.version = version or ""
         self._loaded.set(version is not None)
         self._failing.set(failing)
@@ -105,13 +117,22 @@ class Metrics:
             self._about.info({"name": self._model, "version": version, "precision": precision})
 
     def flush(self) -> None:
-        """Write what was recorded since the last time."""
+        """Write what was recorded since the last time, and how far the texts have drifted."""
+        self._flush()
+        if self._namespace:
+            for measure, index in self._indices().items():
+                self._write({"Drift": [round(index, 4)]}, {"Measure": measure})
+
+    def _flush(self) -> None:
         values, self._values = self._values, {}
         shares, self._shares = self._shares, {}
         if values:
             self._write(values, {})
         for label, each in shares.items():
             self._write({"PredictionShare": each}, {"Label": label})
+
+    def _indices(self) -> Mapping[str, float]:
+        return self._drift.indices() if self._drift else {}
 
     def _record(self, name: str, value: float) -> None:
         self._append(self._values, name, value)
@@ -125,7 +146,7 @@ class Metrics:
         values = to.setdefault(name, [])
         values.append(value)
         if len(values) >= MOST:
-            self.flush()
+            self._flush()
 
     def _write(self, values: Mapping[str, list[float]], more: Mapping[str, str]) -> None:
         dimensions = {"Model": self._model} | dict(more)
@@ -146,4 +167,5 @@ UNITS = {
     "QueueDepth": "Count",
     "Confidence": "None",
     "PredictionShare": "None",
+    "Drift": "None",
 }

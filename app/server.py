@@ -113,6 +113,8 @@ async def _flush(metrics: Metrics) -> None:
 
 def _changed(reloader: ModelReloader, metrics: Metrics) -> None:
     model = reloader.model
-    metrics.model(
-        model.version if model else None, model.precision if model else "", reloader.failure is not None
-    )
+    failing = reloader.failure is not None
+    if model:
+        metrics.model(model.version, model.precision, failing, model.manifest.baseline)
+    else:
+        metrics.model(None, "", failing)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 
 from app.batching import Batcher, Overloaded
+from app.drift import Seen
 from app.metrics import Metrics
 from app.model import Model
 from app.problems import Flaw, Refused
@@ -84,8 +85,9 @@ class Service:
         """A verdict on each text."""
         found = await self.read(model, texts)
         verdicts = [verdict_of(model, encoded, row) for encoded, row in found]
-        for each in verdicts:
-            self.metrics.predicted(each.labels, each.probability, model.labels, truncated=each.truncated)
+        for each, (encoded, _) in zip(verdicts, found, strict=True):
+            seen = Seen(each.labels, each.probability, len(encoded.ids), each.unknown)
+            self.metrics.predicted(seen, model.labels, truncated=each.truncated)
         return verdicts
 
 
