@@ -51,6 +51,9 @@ RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "
 BUSY: dict[int | str, dict[str, object]] = {
     503: {"model": Problem, "description": "Overloaded, too slow, or no model yet", "headers": RETRY}
 }
+OUTSIDE: dict[int | str, dict[str, object]] = {
+    404: {"model": Problem, "description": "A load balancer has forwarded the request"}
+}
 BAD: dict[int | str, dict[str, object]] = {
     400: {"model": Problem, "description": "The body is no JSON"},
     408: {"model": Problem, "description": "The body did not arrive in time"},
@@ -119,16 +122,18 @@ def _add_routes(app: FastAPI) -> None:
 
     app.get("/ready", tags=["operation"], responses=BUSY)(ready)
 
-    @app.get("/metrics", tags=["operation"], response_class=Response)
-    async def metrics(service: Serving) -> Response:
-        """Counts for Prometheus, in its text format."""
+    @app.get("/metrics", tags=["operation"], responses=OUTSIDE, response_class=Response)
+    async def metrics(service: Serving, request: Request) -> Response:
+        """Counts for Prometheus, in its text format; for those alone who ask from within the network."""
+        if request.scope["state"]["forwarded"]:
+            raise Refused(404, *HTTP[404])
         text = service.metrics.render(service.batcher.depth)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.get("/model", tags=["predictions"], responses=BUSY)
-    async def model(service: Serving) -> ModelFacts:
+    async def model(service: Serving, request: Request) -> ModelFacts:
         """The model in use, and why a newer one is not."""
-        return _facts(service.model(), service.reloader)
+        return _facts(service.model(), service.reloader, forwarded=request.scope["state"]["forwarded"])
 
     app.post(
         "/predict", tags=["predictions"], responses=BAD | BUSY, response_model=OneVerdict | ManyVerdicts
@@ -198,14 +203,15 @@ def _add_errors(app: FastAPI) -> None:
 def _problem(
     request: Request, refused: Refused, flaws: Sequence[Flaw] = (), headers: Mapping[str, str] | None = None
 ) -> Response:
-    request_id = request.scope.get("state", {}).get("request_id", "")
-    media_type, body = problem(request.scope["path"], refused, request_id, flaws)
+    media_type, body = problem(request.scope, refused, flaws)
     return Response(body, refused.status, headers=headers, media_type=media_type)
 
 
-def _facts(model: Model, reloader: ModelReloader) -> ModelFacts:
+def _facts(model: Model, reloader: ModelReloader, *, forwarded: bool) -> ModelFacts:
     document, failed = model.manifest.document, reloader.failure
     metrics = document.get("metrics")
+    # It may name buckets.
+    reason = "the log says why" if forwarded else failed.reason if failed else ""
     return ModelFacts(
         name=model.manifest.name,
         version=model.version,
@@ -216,7 +222,7 @@ def _facts(model: Model, reloader: ModelReloader) -> ModelFacts:
         precision=model.precision,
         metrics=metrics if isinstance(metrics, dict) else {},
         made_up=model.manifest.made_up,
-        failure=ModelFailure(version=failed.version, reason=failed.reason) if failed else None,
+        failure=ModelFailure(version=failed.version, reason=reason) if failed else None,
     )
 
 

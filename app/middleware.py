@@ -60,7 +60,10 @@ class Middleware:
         if scope["path"].startswith(self._base_path + "/"):
             scope["path"] = scope["path"][len(self._base_path) :]
         request_id = _request_id(headers)
-        scope.setdefault("state", {})["request_id"] = request_id
+        # Load balancers say for whom they ask (Elastic Load Balancing, user guide of Application Load
+        # Balancers, "X-Forwarded headers"); health checks and what is within the network come without.
+        state = {"request_id": request_id, "forwarded": b"x-forwarded-for" in headers}
+        scope.setdefault("state", {}).update(state)
         status = 0
 
         async def answer(message: Message) -> None:
@@ -80,14 +83,14 @@ class Middleware:
             else:
                 await self._answer(scope, headers, receive, answer)
         except Refused as refused:
-            await _refuse(answer, scope["path"], refused, request_id)
+            await _refuse(answer, scope, refused)
         except Gone:
             status = 499
         except Exception as error:
             log("request failed", level="error", requestId=request_id, **where(error))
             if not status:
                 failed = Refused(500, "internal", "the service failed")
-                await _refuse(answer, scope["path"], failed, request_id)
+                await _refuse(answer, scope, failed)
         finally:
             self._running -= 1
             self._note(scope, request_id, status, time.perf_counter() - begun)
@@ -192,8 +195,8 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-async def _refuse(send: Send, path: str, refused: Refused, request_id: str) -> None:
-    media_type, body = problem(path, refused, request_id)
+async def _refuse(send: Send, scope: Scope, refused: Refused) -> None:
+    media_type, body = problem(scope, refused)
     headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
     if refused.retry_after:
         headers.append((b"retry-after", str(refused.retry_after).encode()))

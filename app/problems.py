@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
 
 PROTOCOL = "/v2"
 """Where the Open Inference Protocol is spoken."""
@@ -16,13 +19,23 @@ TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
 class Refused(Exception):
-    """The request is answered with a status, a code and a message."""
+    """The request is answered with a status, a code and a message.
 
-    def __init__(self, status: int, code: str, message: str, retry_after: int | None = None) -> None:
+    `reason` says more, to those who ask from within the network: it may name buckets.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, retry_after: int | None = None, reason: str = ""
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.retry_after = retry_after
+        self.reason = reason
+
+    def says(self, *, forwarded: bool) -> str:
+        """The message, for a request that came directly, or that a load balancer has forwarded."""
+        return str(self) if forwarded or not self.reason else f"{self}: {self.reason}"
 
 
 class Flaw(NamedTuple):
@@ -43,20 +56,21 @@ class Flaw(NamedTuple):
         return "#" + "".join(f"/{quote(each, safe='', errors='replace')}" for each in steps)
 
 
-def problem(path: str, refused: Refused, request_id: str, flaws: Sequence[Flaw] = ()) -> tuple[str, bytes]:
-    """The media type and the body of an answer to a request for `path`."""
-    if path == PROTOCOL or path.startswith(f"{PROTOCOL}/"):
+def problem(scope: Scope, refused: Refused, flaws: Sequence[Flaw] = ()) -> tuple[str, bytes]:
+    """The media type and the body of an answer."""
+    detail = refused.says(forwarded=scope["state"]["forwarded"])
+    if scope["path"] == PROTOCOL or scope["path"].startswith(f"{PROTOCOL}/"):
         # "$inference_error_response = {"error": <error message string>}" (Open Inference Protocol, REST).
-        return "application/json", json.dumps({"error": str(refused)}).encode()
+        return "application/json", json.dumps({"error": detail}).encode()
     title = TITLES.get(refused.status) or HTTPStatus(refused.status).phrase
     body: dict[str, object] = {
         # "about:blank": no more than the status says (RFC 9457, section 4.2.1); `code` says more.
         "type": "about:blank",
         "title": title,
         "status": refused.status,
-        "detail": str(refused),
+        "detail": detail,
         "code": refused.code,
-        "requestId": request_id,
+        "requestId": scope["state"]["request_id"],
     }
     if flaws:
         body["errors"] = [{"pointer": each.pointer(), "detail": each.message} for each in flaws]

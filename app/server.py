@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -71,6 +72,9 @@ async def _serve(settings: Settings, reloader: ModelReloader, first: Future[Mode
             _drain(stop, middleware, server, settings.drain_time),
         )
     ]
+    # What is there by now stays: no later search for garbage has to look through it.
+    gc.freeze()
+    gc.enable()
     log("listening", host=settings.host, port=settings.port, threads=settings.threads)
     try:
         await server.serve()

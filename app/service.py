@@ -52,8 +52,9 @@ class Service:
         if self.reloader.model:
             return self.reloader.model
         failed = self.reloader.failure
-        reason = f"no model can be used: {failed.reason}" if failed else "the model is being loaded"
-        raise Refused(503, "not_ready", reason, retry_after=1 if not failed else 5)
+        if not failed:
+            raise Refused(503, "not_ready", "the model is being loaded", retry_after=1)
+        raise Refused(503, "not_ready", "no model can be used", retry_after=5, reason=failed.reason)
 
     async def encode(self, model: Model, texts: Sequence[str]) -> list[Encoded]:
         """Token ids of each text."""

@@ -121,6 +121,14 @@ def test_no_text_is_sent_on_to_another_address(shared: Running) -> None:
     assert (wrong.status_code, wrong.json()["code"]) == (404, "not_found")
 
 
+def test_counts_are_not_for_everybody(shared: Running) -> None:
+    """What comes by a load balancer, and may be anybody, gets no metrics; Prometheus asks directly."""
+    assert shared.client.get("/metrics").status_code == 200
+    answer = shared.client.get("/metrics", headers={"X-Forwarded-For": "203.0.113.9"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert shared.client.get("/ready", headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 200
+
+
 def test_endless_body(shared: Running) -> None:
     """A body without an announced length is cut off at the limit."""
     sent = 0

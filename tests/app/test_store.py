@@ -153,6 +153,8 @@ def test_current_that_points_nowhere(tmp_path: Path, content: str) -> None:
     with serving(store, tmp_path, POLL_SECONDS="0.1") as running:
         (store / "current.json").write_text(content, encoding="latin-1")
         assert "current.json" in failure(running, None)
+        outside = running.client.get("/model", headers={"X-Forwarded-For": "203.0.113.9"}).json()
+        assert outside["failure"] == {"version": None, "reason": "the log says why"}
         assert running.predict("good").status_code == 200
 
 
@@ -423,6 +425,10 @@ def test_bucket_that_is_not_there(tmp_path: Path, s3: Bucket) -> None:
             "s3://no-such-bucket/models/current.json does not exist (NoSuchBucket)"
             in running.client.get("/ready").text
         )
+        # Nobody outside learns where models lie.
+        for path in ("/ready", "/v2/health/ready", "/model"):
+            answer = running.client.get(path, headers={"X-Forwarded-For": "203.0.113.9"})
+            assert (answer.status_code, "s3://" in answer.text) == (503, False)
 
 
 def test_file_uri(tmp_path: Path) -> None:
