@@ -71,6 +71,9 @@ class Middleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 more = [*HEADERS, (b"x-request-id", request_id.encode())]
+                if headers.get(b"x-forwarded-proto") == b"https":
+                    # By HTTPS alone from now on; by plain HTTP it would mean nothing (RFC 6797, 7.2).
+                    more.append((b"strict-transport-security", b"max-age=31536000"))
                 if self.draining:
                     more.append((b"connection", b"close"))
                 message["headers"] = [*message.get("headers", ()), *more]

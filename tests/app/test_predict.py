@@ -237,6 +237,14 @@ def test_headers_that_protect(shared: Running) -> None:
         assert "server" not in headers
 
 
+def test_browsers_stay_with_https(shared: Running) -> None:
+    """Where the load balancer has a certificate, and only there."""
+    said = shared.client.get("/", headers={"X-Forwarded-Proto": "https"}).headers
+    assert said["strict-transport-security"] == "max-age=31536000"
+    for plain in ({}, {"X-Forwarded-Proto": "http"}):
+        assert "strict-transport-security" not in shared.client.get("/", headers=plain).headers
+
+
 def test_connections_are_kept(shared: Running) -> None:
     """A caller may ask again on the same connection."""
     with httpx.Client(base_url=shared.url) as client:
