@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.drift import LEAST, WINDOW, Baseline, Drift, Seen
+from app.drift import HISTOGRAMS, LEAST, WINDOW, Baseline, Drift, Seen
+from mlopsgen.components.services.observability import MEASURES
 from tests.app.conftest import FIRST
 from tests.app.models import finish, promote, publish
 from tests.app.service import serving
@@ -94,6 +95,11 @@ def test_a_service_measures_it(tmp_path: Path) -> None:
         assert running.stop() == 0
         found = {each["Measure"]: each["Drift"] for each in running.lines() if "Drift" in each}
         assert found["labels"] == [pytest.approx(shown['drift_psi{measure="labels"}'], abs=1e-4)]
+
+
+def test_the_dashboard_draws_what_the_service_measures() -> None:
+    """Each measure, by the service's name for it."""
+    assert set(MEASURES) == {"labels", *HISTOGRAMS}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,13 @@ from mlopsgen.parts.dashboard import HEIGHT, WIDTH, Line, dashboard, placeholder
 from mlopsgen.parts.resource import Scope
 from mlopsgen.parts.task import phase_of
 
+MEASURES = ("labels", "confidence", "tokens", "unknown")
+"""Of drift, as docs/contracts.md names them."""
+
+# By custom of the population stability index; drawn as the horizontal annotation of a metric widget
+# (Amazon CloudWatch user guide, "Dashboard body structure and syntax").
+MUCH_DRIFT: Body = {"horizontal": [{"label": "much", "value": 0.25}]}
+
 
 def declare_observability(site: Site, service: Workload) -> Iterator[Declaration]:
     """A stack of its own; what sends a deployment back lives with the service itself."""
@@ -106,9 +113,14 @@ def _model_widgets(site: Site, model: str, row: int) -> Iterator[dict[str, Body]
     yield widget("Prediction time, ms", lines("PredictionLatency", "p50", "p99"), (0, row))
     yield widget("Waiting requests", lines("QueueDepth", "Average", "Maximum"), (WIDTH, row))
     yield widget("Confidence", lines("Confidence", "Average", "p10"), (2 * WIDTH, row))
-    # A drift shows here first; which labels there are, only the model knows.
+    # Which labels there are, only the model knows.
     wanted = f'{{"{space}",Label,Model}} MetricName="PredictionShare" Model="{model}"'
     search = f"SEARCH('{wanted}', 'Average', {5 * MINUTE})"
     # `${!` is Fn::Sub's way to leave `${` to CloudWatch.
     shares = [[{"expression": search, "id": "shares", "label": "${!PROP('Dim.Label')}"}]]
     yield widget("Share of each label", shares, (0, row + HEIGHT), yAxis={"left": {"min": 0, "max": 1}})
+    drift: list[Line] = [
+        [space, "Drift", "Measure", each, "Model", model, {"stat": "Maximum", "label": each}]
+        for each in MEASURES
+    ]
+    yield widget("Drift from the test texts", drift, (WIDTH, row + HEIGHT), annotations=MUCH_DRIFT)
