@@ -17,6 +17,8 @@ LOCKED_CHECKOV := --constraint constraints-checkov.txt
 LOCKED_TRITON_CLIENT := --constraint constraints-triton-client.txt
 endif
 BIN := $(VENV)/bin
+# What editors check this repository's pipelines by.
+SCHEMA := pipeline.schema.json
 EVERYTHING := '.[local,dev,train,serve]'
 
 .PHONY: demo test newest check containers editor build bless lock clean
@@ -59,6 +61,7 @@ build: $(VENV)/.core
 bless: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --bless tests/test_golden.py tests/test_errors.py tests/cli/test_language.py tests/motion/test_edits.py
 	$(BIN)/mlopsgen build pipeline.yaml
+	$(BIN)/mlopsgen schema >$(SCHEMA)
 
 # The versions that the tests have passed with, for everybody who works on mlopsgen. They are resolved on the
 # oldest Python that is supported: what runs there, newer ones have too. torch is one version that is to be had
@@ -91,14 +94,17 @@ $(VENV)/bin/python:
 
 $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet $(LOCKED_BUILD) --editable .
+	$(BIN)/mlopsgen schema >$(SCHEMA)
 	touch $@
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet $(LOCKED_BUILD) --editable '.[local,train,serve]'
+	$(BIN)/mlopsgen schema >$(SCHEMA)
 	touch $@ $(VENV)/.core
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet $(LOCKED_BUILD) --editable $(EVERYTHING)
+	$(BIN)/mlopsgen schema >$(SCHEMA)
 	touch $@ $(VENV)/.core $(VENV)/.demo
 
 # checkov pins versions of what mlopsgen's other tools need newer, so it has an environment of its own.

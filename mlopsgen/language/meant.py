@@ -39,10 +39,6 @@ def meant(path: SpecPath, text: str, pattern: str) -> str | None:
 def _candidates(word: str, text: str) -> Iterator[str]:
     """The same text as other tools and people write it."""
     yield text
-    if word == "principals":
-        if re.fullmatch("[0-9]{12}", text):
-            yield f"arn:aws:iam::{text}:root"
-        return
     if word == "cron":
         yield from _crons(text)
         return

@@ -206,6 +206,45 @@ def _above(node: Node) -> str | None:
     return None
 
 
+def _gateways(node: Node) -> str | None:
+    """Of a switch and of numbers, as other tools have them."""
+    text = node.text.lower() if isinstance(node, Scalar) else ""
+    if text in ("true", "yes", "on"):
+        return "write `single`, one for all zones, or `perZone`, one in each"
+    if text in ("false", "no", "off", "0"):
+        return "write `none`"
+    return "write `single`" if text in ("1", "one") else "write `perZone`" if text.isdigit() else None
+
+
+def _arn(form: str, found: str) -> Form:
+    """Of what a thing of AWS is called by, where its ARN has to stand: the form, and who tells the rest."""
+
+    def arn(node: Node) -> str | None:
+        text = node.value if isinstance(node, Scalar) else None
+        if not isinstance(text, str) or text.startswith("arn:"):
+            return None
+        name = text.rpartition("/")[2] if re.fullmatch(r"[A-Za-z0-9+=,.@/_-]+", text) else ""
+        return f"write the ARN, {found}: `{form.format(name or 'NAME')}`"
+
+    return arn
+
+
+def _account(node: Node) -> str | None:
+    text = node.value if isinstance(node, Scalar) else None
+    if isinstance(text, str) and re.fullmatch("[0-9]{12}", text):
+        return f"write `arn:aws:iam::{text}:root`"
+    return None
+
+
+def _certificate(node: Node) -> str | None:
+    """Of a certificate's id, or of the host that it is for."""
+    given = isinstance(node, Scalar) and re.fullmatch(
+        "(.*/)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", node.text
+    )
+    form = f"arn:aws:acm:REGION:ACCOUNT:certificate/{'{}' if given else 'ID'}"
+    return _arn(form, "as `aws acm list-certificates` tells it")(node)
+
+
 _ALARMS = r"spec\.(monitoring\.alarms\.(services|workers)|(services|workers)\.alarms)"
 
 VALUES: tuple[tuple[str, Form], ...] = (
@@ -219,6 +258,11 @@ VALUES: tuple[tuple[str, Form], ...] = (
         r"spec\.images\.python",
         _either(_text_in("write `python: {{version: {}}}`"), _number_in('write `python: {{version: "{}"}}`')),
     ),
+    (
+        r"spec\.aws\.permissionsBoundary",
+        _arn("arn:aws:iam::ACCOUNT:policy/{}", "as `aws iam list-policies --scope Local` tells it"),
+    ),
+    (r"spec\.loadBalancers\.certificates", _certificate),
     (
         r"spec\.loadBalancers\.scheme",
         _words(public="internet-facing", internet="internet-facing", private="internal"),
@@ -234,12 +278,13 @@ VALUES: tuple[tuple[str, Form], ...] = (
     (r"spec\.monitoring\.containerInsights", _words(true="enabled", false="disabled")),
     (r"spec\.monitoring\.logs", _text_in("write `logs: {{retention: {}}}`")),
     (r"spec\.monitoring\.notify", _receiver),
-    (
-        r"spec\.network\.vpc\.natGateways",
-        _words(**{"0": "none", "1": "single", "one": "single", "per_az": "perZone"}),
-    ),
+    (r"spec\.network\.vpc\.natGateways", _either(_gateways, _words(per_az="perZone"))),
     (_ALARMS + r"\.(cpu|memory|errorRate)", _above),
     (_ALARMS + r"\.latency", _text_in("write `{{above: {}}}`")),
+    (
+        r"spec\.people\.roles\.principals",
+        _either(_account, _arn("arn:aws:iam::ACCOUNT:role/{}", "of a role, a user or an account")),
+    ),
     (JOB + r"\.retries", _number_in("write `retries: {{onLostCapacity: {}}}`")),
     (JOB + r"\.triggers\.schedule", _text_in("write `schedule: {{cron: {}}}`")),
     (RUNNING + r"\.replicas", _number_in("write `replicas: {{min: {}}}`")),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from json.encoder import encode_basestring_ascii
 from typing import NamedTuple, TypeAlias, TypeVar
 
@@ -121,23 +122,24 @@ def _pieces(statement: Statement) -> list[tuple[Statement, int]]:
         case {"Resource": list(resources)}:
             halves = [{"Resource": each} for each in _halves(resources)]
         case {"Condition": dict(condition)} if several := _values(condition):
-            operator, name, values = several
-            halves = [{"Condition": {operator: {name: each}}} for each in _halves(values)]
+            operator, names, name, values = several
+            halves = [{"Condition": condition | {operator: names | {name: each}}} for each in _halves(values)]
         case _:
             return [(statement, size)]
     first, second = halves
     return [*_pieces(statement | first), *_pieces(statement | {"Sid": f"{statement['Sid']}And"} | second)]
 
 
-def _values(condition: Mapping[str, Body]) -> tuple[str, str, list[Body]] | None:
-    """The operator, the key and the values of a condition that is one of them, any of which may hold."""
-    if len(condition) == 1:
-        [(operator, names)] = condition.items()
-        if operator in _ANY_OF and isinstance(names, dict) and len(names) == 1:
-            [(name, values)] = names.items()
-            if isinstance(values, list):
-                return operator, name, values
-    return None
+def _values(condition: Mapping[str, Body]) -> tuple[str, dict[str, Body], str, list[Body]] | None:
+    """The operator with all its keys, and the key that has the most values of which any may hold."""
+    found = [
+        (operator, names, name, values)
+        for operator, names in condition.items()
+        if operator in _ANY_OF and isinstance(names, dict)
+        for name, values in names.items()
+        if isinstance(values, list)
+    ]
+    return max(found, key=lambda each: len(each[3]), default=None)
 
 
 def _halves(values: list[T]) -> tuple[list[T], list[T]]:
@@ -155,7 +157,10 @@ def _size(statement: Statement) -> int:
 def _merge(grants: Iterable[Grant]) -> list[Grant]:
     """As few grants as say the same, in a fixed order."""
     result = sorted((_tidy(grant) for grant in grants), key=_order)
-    for part in (_by_actions, _by_resources, _by_values):
+    conditions = max((len(each.grant.condition) for each in result), default=0)
+    by_values = (partial(_by_values, at) for at in range(conditions))
+    parts: tuple[Callable[[_Tidy], Hashable], ...] = (_by_actions, _by_resources, *by_values)
+    for part in parts:
         groups: dict[Hashable, list[_Tidy]] = {}
         for tidy in result:
             groups.setdefault(part(tidy), []).append(tidy)
@@ -188,11 +193,13 @@ def _by_resources(tidy: _Tidy) -> Hashable:
     return tidy.grant.effect, tidy.resources, tidy.grant.reason, tidy.condition
 
 
-def _by_values(tidy: _Tidy) -> Hashable:
+def _by_values(at: int, tidy: _Tidy) -> Hashable:
+    """All but the values of one condition."""
     grant = tidy.grant
-    if len(grant.condition) == 1 and grant.condition[0][0] in _ANY_OF:
-        operator, name, _ = grant.condition[0]
-        return grant.effect, grant.actions, tidy.resources, grant.reason, operator, name
+    if at < len(grant.condition) and grant.condition[at][0] in _ANY_OF:
+        operator, name, _ = grant.condition[at]
+        others = canonical_json(grant.condition[:at] + grant.condition[at + 1 :])
+        return grant.effect, grant.actions, tidy.resources, grant.reason, operator, name, others
     return _by_actions(tidy), tidy.resources
 
 
@@ -202,18 +209,24 @@ def _union(group: Sequence[_Tidy]) -> _Tidy:
         return group[0]
     grants = [tidy.grant for tidy in group]
     first = grants[0]
-    condition = first.condition
-    if len({tidy.condition for tidy in group}) > 1:
-        operator, name, _ = condition[0]
-        condition = ((operator, name, _distinct(v for each in grants for v in _many(each.condition[0][2]))),)
     return _tidy(
         first._replace(
             actions=tuple(action for each in grants for action in each.actions),
             resources=tuple(resource for each in grants for resource in each.resources),
             because="; ".join(_distinct(each.because for each in grants)),
-            condition=condition,
+            condition=tuple(map(_any_of, *(each.condition for each in grants))),
         )
     )
+
+
+def _any_of(
+    *conditions: tuple[str, str, Value | tuple[Value, ...]],
+) -> tuple[str, str, Value | tuple[Value, ...]]:
+    """One condition, with the values of all."""
+    operator, name, value = conditions[0]
+    if len({canonical_json(each) for each in conditions}) == 1:
+        return operator, name, value
+    return operator, name, _distinct(one for _, _, values in conditions for one in _many(values))
 
 
 def _tidy(grant: Grant) -> _Tidy:

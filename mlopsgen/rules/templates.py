@@ -86,9 +86,19 @@ def _of_workload(workload: Workload, stack: Stack, size: int) -> tuple[SpecPath,
             f"a retry is a rule for {of_each} and one for runs that people start, of which {many}: retry less "
             "often, or let a second job have some of the triggers"
         )
+    secrets = workload.spec.secrets
+    # Two ARNs of a secret stand in the role's policies, one in the task.
+    if 3 * _ARN * len(secrets) > size / 2:
+        return (*workload.origin, "secrets"), (
+            f"there are {len(secrets)} of them: let a secret hold several values as JSON, and the program or "
+            "`secretKeyRef` take them out"
+        )
     inside = _cause(stack, workload.origin)
     return inside, "say less at this place, or split it in two"
 
+
+_ARN = 120
+"""The bytes of a line with a secret's ARN, without its name, in a template."""
 
 _AGAIN = ("retries", "onLostCapacity")
 

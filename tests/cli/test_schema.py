@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pathlib
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -207,7 +208,17 @@ def test_command_prints_it(capsys: pytest.CaptureFixture[str]):
     assert json.loads(capsys.readouterr().out) == schema()
 
 
-def test_new_projects_name_it():
-    """The line that editors look for stands first in what `init` writes."""
-    first = (ROOT / "templates" / "init" / "pipeline.yaml.j2").read_text().splitlines()[0]
-    assert first == "# yaml-language-server: $schema=pipeline.schema.json"
+@pytest.mark.parametrize(
+    "file",
+    [
+        ROOT / "templates" / "init" / "pipeline.yaml.j2",
+        ROOT / "pipeline.yaml",
+        *ROOT.glob("examples/*/pipeline.yaml"),
+    ],
+    ids=lambda file: file.parent.name,
+)
+def test_pipelines_name_it(file: pathlib.Path):
+    """The line that editors look for stands first, in what `init` writes and in all pipelines here."""
+    place = "../../" if file.parent.parent.name == "examples" else ""
+    first = file.read_text().splitlines()[0]
+    assert first == f"# yaml-language-server: $schema={place}pipeline.schema.json"

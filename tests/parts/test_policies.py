@@ -47,6 +47,8 @@ PEOPLE = """\
       - {name: model-trainer, preset: modelTrainer, principals: ["arn:aws:iam::123456789012:user/bob"]}
 """
 
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
+
 GRANTS = (
     Grant(("s3:GetObject",), (Sub("arn:aws:s3:::b/raw/*"),), "reads raw/"),
     Grant(("s3:GetObject",), (Sub("arn:aws:s3:::b/done/*"),), "reads done/"),
@@ -79,6 +81,23 @@ def test_merging_allows_exactly_what_the_grants_allowed():
     assert may(policy, "s3:ListBucket", "arn:aws:s3:::b", {"s3:prefix": "raw/x"})
     assert not may(policy, "s3:ListBucket", "arn:aws:s3:::b", {"s3:prefix": "other/x"})
     assert not may(policy, "s3:ListBucket", "arn:aws:s3:::b")
+
+
+def test_conditions_that_differ_in_one_value_are_one():
+    """And those that differ in two stay apart: as one they would allow what neither did."""
+    grants = [
+        Grant(("kms:Decrypt",), (KEY,), "decrypts", (("StringEquals", "via", via), ("StringLike", "of", of)))
+        for via, of in (("one", "a"), ("one", "b"), ("two", "c"))
+    ]
+    policy = filled(statements(grants))
+    assert len(policy) == 2
+    allowed = {
+        via + of
+        for via in ("one", "two")
+        for of in "abc"
+        if may(policy, "kms:Decrypt", KEY, {"via": via, "of": of})
+    }
+    assert allowed == {"onea", "oneb", "twoc"}
 
 
 def test_every_statement_has_a_name_of_its_own():

@@ -100,5 +100,17 @@ def test_many_secrets_take_no_more_room_in_the_boundary():
     assert properties(few, "access", "Boundary") == properties(many, "access", "Boundary")
 
 
+def test_many_secrets_are_few_statements():
+    """A template takes 51,200 bytes, so each costs its ARNs and no statement of its own."""
+    few, many = (
+        statements(plan(service(secrets=secrets(count))), "serving-api", "ExecutionRole") for count in (2, 30)
+    )
+    assert len(many) == len(few)
+    assert may(many, "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}:secret:team/s29-AbCdEf")
+    assert not may(
+        many, "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}:secret:team/s30-AbCdEf"
+    )
+
+
 def secrets(count: int) -> str:
     return f"{{{', '.join(f'S{number}: {{secret: team/s{number}}}' for number in range(count))}}}"
