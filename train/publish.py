@@ -28,6 +28,8 @@ def publish_version(
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     numbers = {key: value for key, value in metrics.items() if isinstance(value, (int, float))}
     content = _content(settings, prepared, numbers, {name: folder / name for name in names})
+    if "baseline" in metrics:  # Not where an older version of this program evaluated.
+        content["baseline"] = metrics["baseline"]
     now = datetime.now(UTC).replace(microsecond=0)
     version = f"{now:%Y%m%dT%H%M%SZ}-{hashlib.sha256(_json(content)).hexdigest()[:8]}"
     stamp = {"version": version, "createdAt": f"{now:%Y-%m-%dT%H:%M:%SZ}"}

@@ -15,6 +15,7 @@ import numpy as np
 
 from train import architectures, log, report, sources, tracking
 from train.architectures.base import Epoch, Fitted
+from train.baseline import baseline
 from train.checkpoint import Checkpoints, open_checkpoints
 from train.errors import Fault
 from train.evaluate import Evaluation, measure, predict
@@ -22,6 +23,7 @@ from train.export import export_onnx
 from train.prepare import Prepared, cache_key, load_prepared, read_cache, tokenize, write_cache
 from train.publish import publish_version
 from train.settings import Settings
+from train.sources.reviews import LABELS
 from train.store import open_store
 from train.tokens import Encoded
 
@@ -122,7 +124,8 @@ def evaluate(run: Run) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "logits.npy", logits)
     metrics: Evaluation = {**scores, "history": [_finite(asdict(epoch)) for epoch in fitted.history]}
-    _write(folder / "metrics.json", metrics)
+    spread = baseline(logits, prepared.test, prepared.tokenizer, LABELS)
+    _write(folder / "metrics.json", {**metrics, "baseline": spread})
     report.write(metrics, _facts(run, prepared), folder)
     tracking.track(run.settings, fitted.history, scores, prepared.key)
     shown = {key: value for key, value in scores.items() if isinstance(value, float)}

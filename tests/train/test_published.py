@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 from tokenizers import Tokenizer
 
+from app.drift import Baseline
 from tests.train.conftest import Published
 
 pytestmark = pytest.mark.xdist_group("published")
@@ -33,6 +34,22 @@ def test_manifest_follows_the_contract(published: Published) -> None:
     assert manifest["data"]["source"] == "synthetic"
     assert {"accuracy", "f1", "rocAuc"} <= manifest["metrics"].keys()
     assert set(manifest["runtime"].values()) <= manifest["files"].keys()
+
+
+def test_the_service_can_compare_with_the_test_reviews(published: Published) -> None:
+    """The manifest says how they were spread, in the form that the service reads."""
+    baseline = published.manifest["baseline"]
+    read = Baseline.read(baseline, published.manifest["labels"])
+    metrics = json.loads((published.version / "metrics.json").read_text())
+    (a, b), (c, d) = metrics["confusion"]
+    assert read.labels == pytest.approx(
+        {"negative": (a + c) / (a + b + c + d), "positive": (b + d) / (a + b + c + d)}
+    )
+    assert list(read.histograms) == ["confidence", "tokens", "unknown"]
+    for each in read.histograms.values():
+        assert sum(each.shares) == pytest.approx(1, abs=1e-4)
+    assert read.histograms["confidence"].bounds[0] >= 0.5
+    assert read.histograms["tokens"].bounds[-1] <= published.manifest["maxTokens"]
 
 
 def test_files_are_those_of_the_manifest(published: Published) -> None:
