@@ -34,9 +34,9 @@ def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
         return
     delivered.sort(key=lambda each: _order(*each))
     jobs: list[dict[str, Any]] = []
-    for plan, workflow in delivered:
-        before = [f"deploy-{jobs[-1]['environment']}"] if jobs else []
-        jobs.append(_job(plan, workflow, ["check", *before], folder))
+    for at, (plan, workflow) in enumerate(delivered):
+        earlier = [each for each, _ in delivered[:at]]
+        jobs.append(_job(plan, workflow, earlier, folder))
     first = delivered[0][1]
     file = workflow_file(plans[0], first)
     text = render(
@@ -47,6 +47,7 @@ def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
         paths=[f"{first.folder}/**", file],
         working_directory=first.folder,
         folder=folder,
+        builds=any(job["built"] for job in jobs),
         branches=sorted({workflow.branch for _, workflow in delivered}),
         jobs=jobs,
         name=plans[0].name,
@@ -61,7 +62,12 @@ def workflow_file(plan: Plan, workflow: DeliveryWorkflow) -> str:
 
 
 def _compiler(workflow: DeliveryWorkflow) -> list[str]:
-    """What installs the compiler: the file is that of the digest; what it needs comes as pip finds it."""
+    """What installs the compiler: a list of digests for all of it, or its own file alone by its digest."""
+    if workflow.lock:
+        return [
+            "python -m pip install --require-hashes --only-binary :all: \\",
+            f"  --requirement {shlex.quote(workflow.lock)}",
+        ]
     if workflow.requirement:
         return [
             f"printf '%s\\n' {shlex.quote(workflow.requirement)} >\"$RUNNER_TEMP/compiler.txt\"",
@@ -87,10 +93,11 @@ def set_up(plan: Plan, workflow: DeliveryWorkflow, folder: str) -> Command:
     file = workflow_file(plan, workflow)
     # The pipeline's folder is as many steps below the repository's.
     top = "../" * len([each for each in workflow.folder.split("/") if each])
-    lines = [
-        f"mkdir -p {top}.github/workflows && cp {shlex.quote(folder)}/ci/deploy.yml {top}{file}",
-        f"gh api --method PUT repos/{repository}/environments/{environment}",
-    ]
+    put = f"gh api --method PUT repos/{repository}/environments/{environment}"
+    if dict(workflow.stages).get(environment):
+        # The first who must agree; others are added in the environment's settings.
+        put += """ -F 'reviewers[][type]=User' -F "reviewers[][id]=$(gh api user --jq .id)\""""
+    lines = [f"mkdir -p {top}.github/workflows && cp {shlex.quote(folder)}/ci/deploy.yml {top}{file}", put]
     if not plan.account:
         setting = f"gh variable set AWS_ACCOUNT_ID --repo {repository} --env {environment}"
         lines.append(f'{setting} --body "$(aws sts get-caller-identity --query Account --output text)"')
@@ -103,20 +110,30 @@ def _order(plan: Plan, workflow: DeliveryWorkflow) -> tuple[int, str]:
     return (listed.index(plan.environment) if plan.environment in listed else 0, plan.environment)
 
 
-def _job(plan: Plan, workflow: DeliveryWorkflow, needs: list[str], folder: str) -> dict[str, Any]:
+def _job(plan: Plan, workflow: DeliveryWorkflow, earlier: Sequence[Plan], folder: str) -> dict[str, Any]:
     account = plan.account or "${{ vars.AWS_ACCOUNT_ID }}"
     roles = f"arn:{partition(plan.region)}:iam::{account}:role{workflow.role_path}"
     platforms = sorted({image.platform for image in plan.images})
     runner = platforms[0] if len(platforms) == 1 else "linux/amd64"
+    images = sorted(plan.images, key=lambda each: each.name)
+    found = {each.name: _source(each, plan, earlier) for each in images}
+    built = [_image(each, folder) for each in images if not found[each.name]]
+    copied = [{**_image(each, folder), **source} for each in images if (source := found[each.name])]
+    needs = ["check", *dict.fromkeys([each["job"] for each in copied])]
+    if earlier:
+        needs.append(f"deploy-{earlier[-1].environment}")
     return {
+        "approval": dict(workflow.stages).get(plan.environment, False),
         "branch": workflow.branch,
+        "built": built,
+        "copied": copied,
         "delivery_role": roles + workflow.role_name,
-        "emulated": any(platform != runner for platform in platforms),
+        "emulated": any(each["platform"] != runner for each in built),
         "environment": plan.environment,
-        "images": [_image(image, folder) for image in sorted(plan.images, key=lambda each: each.name)],
+        "images": images,
         "minutes": workflow.minutes,
         "models": (" --train" if workflow.trains else _NOTICE) if first_models(plan) else "",
-        "needs": needs,
+        "needs": list(dict.fromkeys(needs)),
         "prefix": plan.prefix,
         "region": plan.region,
         "registry": f"{account}.dkr.ecr.{plan.region}.{url_suffix(plan.region)}",
@@ -130,8 +147,22 @@ def _job(plan: Plan, workflow: DeliveryWorkflow, needs: list[str], folder: str) 
     }
 
 
+def _source(image: Image, plan: Plan, earlier: Sequence[Plan]) -> dict[str, str] | None:
+    """The last stage before that has the image in the same registry: an account has one in each region."""
+    for other in reversed(earlier):
+        if (other.account, other.region) != (plan.account, plan.region):
+            continue
+        for each in other.images:
+            if (each.name, each.platform) == (image.name, image.platform):
+                job = f"deploy-{other.environment}"
+                digest = f"${{{{ needs.{job}.outputs.{variable(image.name)}_DIGEST }}}}"
+                return {"digest": digest, "job": job, "source": each.repository}
+    return None
+
+
 def _image(image: Image, folder: str) -> dict[str, str]:
     return {
+        "name": image.name,
         "context": image.context,
         "dockerfile": image.dockerfile or f"{folder}/images/{image.name}/Dockerfile",
         "platform": image.platform,

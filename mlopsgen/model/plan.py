@@ -233,6 +233,8 @@ class DeliveryWorkflow(NamedTuple):
     """The compiler on the package index, with its digests."""
     archive: tuple[str, str] | None = None
     """The compiler elsewhere: (URL, SHA-256)."""
+    lock: str | None = None
+    """The compiler and all that it needs: a requirements file with digests."""
 
 
 Declaration: TypeAlias = (

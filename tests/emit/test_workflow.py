@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mlopsgen.emit import workflow
+from mlopsgen.emit import deploy, workflow
 from tests.cases import ROOT
 from tests.components.pipelines import AWS, plan, service
 from tests.tools import needs
@@ -107,7 +108,9 @@ def test_images_are_pushed_between_the_registry_and_the_rest(whole: str):
         )
     ]
     assert order == sorted(order)
-    assert "build APP_DIGEST demo-dev/app linux/amd64 app generated/images/app/Dockerfile" in steps[order[1]]
+    assert (
+        "build APP_DIGEST app demo-dev/app linux/amd64 app generated/images/app/Dockerfile" in steps[order[1]]
+    )
 
 
 def test_the_roles_are_those_of_the_environment(whole: str):
@@ -198,6 +201,212 @@ def test_the_check_sees_what_was_not_built(tmp_path: Path):
     assert "pip install" not in text()
 
 
+class Delivery:
+    """A checkout with an image's context, and an account that answers as ECR and SSM do."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("app", "generated/images/app", "bin", "account"):
+            (folder / name).mkdir(parents=True)
+        (folder / "app" / "main.py").write_text("one")
+        (folder / "generated" / "images" / "app" / "Dockerfile").write_text("FROM scratch")
+        for name, script in (("aws", AWS_STUB), ("docker", DOCKER_STUB), ("gh", 'cat "$ACCOUNT/rules"')):
+            (folder / "bin" / name).write_text(f"#!/usr/bin/env bash\n{script}\n")
+            (folder / "bin" / name).chmod(0o755)
+        self.git("init", "--quiet")
+        self.commit()
+
+    def git(self, *words: str) -> None:
+        who = ("-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *who, *words], cwd=self.folder, check=True, capture_output=True)
+
+    def commit(self) -> None:
+        self.git("add", "app", "generated")
+        self.git("commit", "--quiet", "--message", "x")
+
+    def run(self, document: str, job: str, name: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """What GitHub runs for a step (GitHub Docs, "Workflow syntax", `shell`), with what it finds there."""
+        (step,) = (each for each in jobs(document)[job]["steps"] if each["name"] == name)
+        given = {
+            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "ACCOUNT": str(self.folder / "account"),
+            "RUNNER_TEMP": str(self.folder / "account"), "GITHUB_RUN_ID": "7", "GITHUB_RUN_ATTEMPT": "1",
+            "GITHUB_ENV": str(self.folder / "env"), "GITHUB_OUTPUT": str(self.folder / "output"),
+            "GITHUB_REPOSITORY": "owner/name", "GITHUB_SERVER_URL": "https://github.com", "REBUILD": "",
+        }  # fmt: skip
+        return subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+            cwd=self.folder, env=given | jobs(document)[job]["env"] | environment,
+            capture_output=True, text=True,
+        )  # fmt: skip
+
+    def holds(self, repository: str, number: int) -> None:
+        (self.folder / "account" / f"{repository.replace('/', '_')}@sha256:{number:064d}").touch()
+
+    @property
+    def docker(self) -> list[str]:
+        """What Docker was asked for."""
+        log = self.folder / "account" / "docker"
+        return log.read_text().splitlines() if log.exists() else []
+
+
+AWS_STUB = r"""
+case $1-$2 in
+  ecr-describe-images)
+    [ -e "$ACCOUNT/${4//\//_}@${6#imageDigest=}" ] || { echo ImageNotFoundException >&2; exit 254; } ;;
+  ssm-get-parameter) cat "$ACCOUNT/${4//\//_}" 2>/dev/null || { echo ParameterNotFound >&2; exit 254; } ;;
+  ssm-put-parameter)
+    [ ! -e "$ACCOUNT/denied" ] || { echo AccessDeniedException >&2; exit 254; }
+    printf '%s\n' "${@: -1}" >"$ACCOUNT/${4//\//_}" ;;
+esac"""
+
+DOCKER_STUB = r"""
+echo "$*" >>"$ACCOUNT/docker"
+digest=sha256:$(printf '%064d' "$(wc -l <"$ACCOUNT/docker")")
+while [ $# -gt 0 ]; do
+  case $1 in
+    --metadata-file) echo "{\"containerimage.digest\": \"$digest\"}" >"$2" ;;
+    --tag) tag=${2#*/} ;;
+    *@sha256:*) digest=${1#*@} ;;
+  esac
+  shift
+done
+tag=${tag%:*}
+[ -e "$ACCOUNT/lost" ] || touch "$ACCOUNT/${tag//\//_}@$digest"
+"""
+
+BUILD, COPY = "Build and push the images that have changed", "Copy the images that the stages before have run"
+
+
+def test_what_was_built_is_what_is_deployed_and_built_once(tmp_path: Path, whole: str):
+    """An unchanged image is found by the note of the run that built it; a change or `rebuild` builds anew."""
+    there = Delivery(tmp_path)
+    first = f"APP_DIGEST=sha256:{1:064d}\n"
+    alone = one_image()
+    for _ in range(2):
+        done = there.run(alone, "deploy-dev", BUILD)
+        assert (done.returncode, done.stdout) == (0, first)
+        assert len(there.docker) == 1
+    assert (tmp_path / "env").read_text() == (tmp_path / "output").read_text() == first * 2
+    (tmp_path / "app" / "main.py").write_text("two")
+    there.commit()
+    assert there.run(alone, "deploy-dev", BUILD).stdout == f"APP_DIGEST=sha256:{2:064d}\n"
+    assert there.run(alone, "deploy-dev", BUILD, REBUILD="true").stdout == f"APP_DIGEST=sha256:{3:064d}\n"
+    (tmp_path / "account" / f"demo-dev_app@sha256:{3:064d}").unlink()
+    assert there.run(alone, "deploy-dev", BUILD).stdout == f"APP_DIGEST=sha256:{4:064d}\n"
+
+
+def one_image() -> str:
+    image = "  images: [{name: app}]\n  services: [{name: api, image: app}]\n"
+    return text(", stages: [{name: dev}, {name: prod, approval: true}]", image, names=("dev", "prod"))
+
+
+def test_an_image_that_somebody_else_pushed_is_not_deployed(tmp_path: Path):
+    """Whatever its tag: the workflow asks for no image by tag, and the note is the delivery role's alone."""
+    there = Delivery(tmp_path)
+    there.holds("demo-dev/app", 666)
+    assert there.run(one_image(), "deploy-dev", BUILD).stdout == f"APP_DIGEST=sha256:{1:064d}\n"
+    assert "imageTag" not in one_image()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [("lost", f"::error::app was built as sha256:{1:064d}, which is not in demo-dev/app\n"), ("denied", "")],
+)
+def test_a_build_that_is_not_noted_deploys_nothing(tmp_path: Path, trouble: str, said: str):
+    there = Delivery(tmp_path)
+    (tmp_path / "account" / trouble).touch()
+    done = there.run(one_image(), "deploy-dev", BUILD)
+    assert done.returncode
+    assert done.stdout == said
+    assert not (tmp_path / "env").exists()
+
+
+def test_what_ran_in_one_stage_is_copied_to_the_next(tmp_path: Path):
+    """By the digest that the stage before gave out; once; and not if it has been cleared away."""
+    there, document, digest = Delivery(tmp_path), one_image(), f"sha256:{5:064d}"
+    job = jobs(document)["deploy-prod"]
+    (step,) = (each for each in job["steps"] if each["name"] == COPY)
+    assert step["env"] == {"APP_DIGEST": "${{ needs.deploy-dev.outputs.APP_DIGEST }}"}
+    assert jobs(document)["deploy-dev"]["outputs"] == {"APP_DIGEST": "${{ steps.built.outputs.APP_DIGEST }}"}
+    assert "deploy-dev" in job["needs"]
+    assert "docker buildx build" not in "".join(each.get("run", "") for each in job["steps"])
+    gone = there.run(document, "deploy-prod", COPY, APP_DIGEST=digest)
+    assert gone.returncode == 1
+    assert gone.stdout.startswith(f"::error::{digest} is no longer in demo-dev/app")
+    there.holds("demo-dev/app", 5)
+    for _ in range(2):
+        done = there.run(document, "deploy-prod", COPY, APP_DIGEST=digest)
+        assert (done.returncode, done.stdout) == (0, f"APP_DIGEST={digest}\n")
+    (copy,) = there.docker
+    assert copy.endswith(f"/demo-dev/app@{digest}")
+    none = there.run(document, "deploy-prod", COPY, APP_DIGEST="")
+    assert none.returncode == 1
+    assert none.stdout.startswith("::error::the stage before said no digest of demo-dev/app")
+
+
+def test_what_the_script_says_is_what_the_job_says(tmp_path: Path, whole: str):
+    """It gets the digests by the names that it reads, and its failure is the step's."""
+    there = Delivery(tmp_path)
+    (script := tmp_path / "generated" / "dev" / "deploy.sh").parent.mkdir()
+    waits = "deploy.sh: serving-api waits for a first version of model: train and promote one"
+    script.write_text(f'echo "$*"; echo "{waits}" >&2; exit "$CODE"\n')
+    for name, words in (
+        ("Deploy what images are pushed to", "--until training"),
+        ("Deploy the rest, with the images by digest", "--from training-trainer --without-models"),
+    ):
+        for code in (0, 3):
+            done = there.run(whole, "deploy-dev", name, CODE=str(code))
+            assert (done.returncode, done.stdout) == (code, f"{words}\n")
+    (minimal,) = deploy.emit([plan(BOTH % "", environment="default")])
+    assert set(jobs(whole)["deploy-dev"]["outputs"]) == set(re.findall(r"image=(\w+_DIGEST)", minimal.text))
+
+
+def test_another_registry_gets_a_build_of_its_own():
+    """Accounts and regions have registries of their own; a stage copies from the last before it there."""
+    names = "{name: dev}, {name: prod}, {name: test}"
+    stages = f"  delivery: {{github: {{repository: owner/name}}, stages: [{names}]}}\n"
+    image = "  images: [{name: app}]\n  services: [{name: api, image: app}]\n"
+    east = "  aws: {region: us-east-1}\n"
+    plans = [
+        plan(image, stages, ENVIRONMENTS, environment=name, aws=aws)
+        for name, aws in (("dev", AWS), ("prod", east), ("test", AWS))
+    ]
+    (artifact,) = workflow.emit(plans)
+    found = {
+        name: [each["name"] for each in job["steps"] if each["name"] in (BUILD, COPY)]
+        for name, job in jobs(artifact.text).items()
+    }
+    assert found == {"check": [], "deploy-dev": [BUILD], "deploy-prod": [BUILD], "deploy-test": [COPY]}
+    assert jobs(artifact.text)["deploy-test"]["needs"] == ["check", "deploy-dev", "deploy-prod"]
+    assert "copy APP_DIGEST demo-dev/app demo-test/app" in artifact.text
+
+
+def test_an_approval_that_github_does_not_ask_for_stops_the_job(tmp_path: Path):
+    """Before it has any rights in AWS; the set-up makes who runs it the first reviewer."""
+    there, document, name = Delivery(tmp_path), one_image(), "See that GitHub asks a person"
+    (tmp_path / "account" / "rules").write_text("branch_policy required_reviewers\n")
+    assert there.run(document, "deploy-prod", name).returncode == 0
+    (tmp_path / "account" / "rules").write_text("branch_policy\n")
+    done = there.run(document, "deploy-prod", name)
+    assert done.returncode == 1
+    assert "has no required reviewers: add them at https://github.com/owner/name/settings" in done.stdout
+    (tmp_path / "account" / "rules").unlink()
+    assert there.run(document, "deploy-prod", name).returncode
+    steps = [each["name"] for each in jobs(document)["deploy-prod"]["steps"]]
+    assert steps.index(name) < steps.index("Assume the delivery role")
+    assert name not in [each["name"] for each in jobs(document)["deploy-dev"]["steps"]]
+    assert jobs(document)["deploy-prod"]["permissions"]["actions"] == "read"
+    names = "{name: dev}, {name: prod, approval: true}"
+    stages = f"  delivery: {{github: {{repository: owner/name}}, stages: [{names}]}}\n"
+    lines = {}
+    for environment in ("dev", "prod"):
+        made = plan(service(), stages, ENVIRONMENTS, environment=environment)
+        assert made.workflow
+        lines[environment] = workflow.set_up(made, made.workflow, "generated").lines[1]
+    assert lines["dev"] == "gh api --method PUT repos/owner/name/environments/dev"
+    assert "reviewers[][id]=$(gh api user --jq .id)" in lines["prod"]
+
+
 REQUIREMENT = f", compiler: {{requirement: 'mlopsgen==0.2.0 --hash=sha256:{'a' * 64}'}}"
 ARCHIVE = f", compiler: {{archive: {{url: 'https://example.com/mlopsgen-0.2.0.tar.gz', sha256: {'b' * 64}}}}}"
 
@@ -206,6 +415,10 @@ ARCHIVE = f", compiler: {{archive: {{url: 'https://example.com/mlopsgen-0.2.0.ta
     ("more", "said"),
     [
         (REQUIREMENT, "pip download --no-deps --require-hashes"),
+        (
+            ", compiler: {lock: ci/compiler.txt}",
+            "pip install --require-hashes --only-binary :all: \\\n  --requirement ci/compiler.txt\n",
+        ),
         (ARCHIVE, f"echo '{'b' * 64}  mlopsgen-0.2.0.tar.gz' | sha256sum --check"),
     ],
 )
@@ -256,11 +469,23 @@ def test_an_approval_holds_its_own_environment_alone():
     assert groups == ["deploy-demo-dev", "deploy-demo-prod"]
 
 
+ALL = (
+    ", stages: [{name: dev}, {name: prod, approval: true}], firstModel: train, workingDirectory: services/ml"
+)
+
+
+def judged(whole: str, folder: Path) -> list[str]:
+    """The files of a workflow with as little, and one with as much, as a pipeline can say."""
+    folder.mkdir(parents=True)
+    much = text(f"{ALL}, compiler: {{lock: compiler.txt}}", names=("dev", "prod"))
+    for name, document in (("deploy.yml", whole), ("deploy-demo.yml", much)):
+        (folder / name).write_text(document)
+    return [str(folder / name) for name in ("deploy.yml", "deploy-demo.yml")]
+
+
 def test_zizmor_has_nothing_to_say(whole: str, tmp_path: Path):
     """The auditor of GitHub's workflows, at its strictest."""
-    file = tmp_path / ".github" / "workflows" / "deploy.yml"
-    file.parent.mkdir(parents=True)
-    file.write_text(whole)
+    files = judged(whole, tmp_path / ".github" / "workflows")
     command = [
         needs("zizmor"),
         "--offline",
@@ -269,20 +494,19 @@ def test_zizmor_has_nothing_to_say(whole: str, tmp_path: Path):
         "auditor",
         "--format",
         "plain",
-        str(file),
+        *files,
     ]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_the_workflow_is_what_githubs_schema_wants(whole: str, tmp_path: Path):
-    file = tmp_path / "deploy.yml"
-    file.write_text(whole)
+    files = judged(whole, tmp_path / "workflows")
     command = [
         needs("check-jsonschema"),
         "--builtin-schema",
         "vendor.github-workflows",
-        str(file),
+        *files,
     ]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr

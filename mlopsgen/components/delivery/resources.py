@@ -37,6 +37,8 @@ from mlopsgen.parts.task import followed_models
 STACK = "access"
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
+RECORDS = "delivery"
+"""Where in the environment's parameters the workflow notes what it built: no stack has this name."""
 
 
 def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
@@ -65,6 +67,7 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
         folder=delivery.working_directory or "",
         requirement=delivery.compiler.requirement if delivery.compiler else None,
         archive=_archive(delivery.compiler),
+        lock=delivery.compiler.lock if delivery.compiler else None,
     )
 
 
@@ -149,6 +152,32 @@ def _first_models(site: Site) -> Iterator[Grant]:
         )
 
 
+def _earlier_stages(site: Site) -> list[str]:
+    """The environments before this one; those of another account or region have no such repository here."""
+    stages = [each.name for each in site.spec.delivery.stages] if site.spec.delivery else []
+    return stages[: stages.index(site.environment)] if site.environment in stages else []
+
+
+def _balancers(site: Site) -> Iterator[Grant]:
+    """`deploy.sh` looks whether a balancer may go, and lifts its protection (`--prune`, `--destroy`)."""
+    # The service authorization reference of Elastic Load Balancing V2 gives this action no type of resource.
+    yield Grant(
+        ("elasticloadbalancing:DescribeLoadBalancerAttributes",),
+        ("*",),
+        "looks whether load balancers are protected against deletion",
+        reason="AWS has no narrower resource for looking at load balancers",
+    )
+    yield Grant(
+        ("elasticloadbalancing:ModifyLoadBalancerAttributes",),
+        (arn("elasticloadbalancing", "loadbalancer/app/*"),),
+        "deletes load balancers that the pipeline no longer has",
+        (
+            ("StringEquals", "aws:ResourceTag/mlopsgen:environment", site.environment),
+            ("StringEquals", "aws:ResourceTag/mlopsgen:pipeline", site.name),
+        ),
+    )
+
+
 def _delivery_grants(site: Site) -> Iterator[Grant]:
     yield Grant(
         ("ecr:GetAuthorizationToken",),
@@ -168,7 +197,23 @@ def _delivery_grants(site: Site) -> Iterator[Grant]:
             "ecr:UploadLayerPart",
         ),
         (arn("ecr", f"repository/{site.prefix}/*"),),
-        "pushes images",
+        "pushes images, built here or copied",
+    )
+    if earlier := _earlier_stages(site):
+        yield Grant(
+            (
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
+                "ecr:DescribeImages",
+                "ecr:GetDownloadUrlForLayer",
+            ),
+            tuple(arn("ecr", f"repository/{site.name}-{each}/*") for each in earlier),
+            "pushes images, built here or copied",
+        )
+    yield Grant(
+        ("ssm:PutParameter",),
+        (arn("ssm", f"parameter/{site.prefix}/{RECORDS}/*"),),
+        "notes which images it built, and of what",
     )
     stacks = (arn("cloudformation", f"stack/{site.prefix}-*/*"),)
     role = role_arn("StackRole")
@@ -220,4 +265,5 @@ def _delivery_grants(site: Site) -> Iterator[Grant]:
         "reads values between stacks",
     )
     yield public_parameters()
+    yield from _balancers(site)
     yield from _first_models(site)

@@ -35,7 +35,7 @@ class StageSpec(Item):
     """An environment that is delivered."""
 
     approval: bool = False
-    """Whether a person must agree first."""
+    """Whether a person must agree first. The job fails while GitHub's environment has no required reviewers."""
 
     before: NotYet = None
     """Jobs that run before it: migrations."""
@@ -68,6 +68,9 @@ class CompilerSpec(Spec):
 
     archive: Annotated[CompilerArchiveSpec | None, Choice()] = None
     """A file elsewhere."""
+
+    lock: Annotated[File | None, Choice()] = None
+    """A requirements file with digests for the compiler and all that it needs, as `pip-compile --generate-hashes` makes it. Wheels alone are installed."""
 
 
 class DeliverySpec(Spec):

@@ -111,6 +111,59 @@ def test_the_workflow_pushes_these_images_and_no_others(workflow: list[dict[str,
     assert not may(workflow, "ecr:BatchDeleteImage", f"{repository}/demo-default/app")
 
 
+def test_the_workflow_alone_notes_what_it_built(whole: Plan, workflow: list[dict[str, Any]]):
+    """So whoever may push images cannot have one deployed; nor what is deployed say what was built."""
+    parameter = "arn:aws:ssm:ap-southeast-1:123456789012:parameter"
+    assert may(workflow, "ssm:PutParameter", f"{parameter}/demo-default/delivery/app")
+    assert not may(workflow, "ssm:PutParameter", f"{parameter}/demo-default/network/vpc-id")
+    bounds = properties(whole, "access", "Boundary")["PolicyDocument"]["Statement"]
+    assert not may(bounds, "ssm:PutParameter", f"{parameter}/demo-default/delivery/app")
+
+
+def test_a_stage_reads_the_images_of_those_before_it():
+    """And never pushes there; a first one sees nobody else's."""
+    image = "arn:aws:ecr:ap-southeast-1:123456789012:repository/demo-%s/app"
+    stages = STAGES % "{name: dev}, {name: prod}"
+    dev, prod = (
+        statements(plan(BASE, stages, environment=each), "access", "DeliveryRole") for each in ("dev", "prod")
+    )
+    assert may(prod, "ecr:BatchGetImage", image % "dev")
+    assert not may(prod, "ecr:PutImage", image % "dev")
+    assert not may(dev, "ecr:BatchGetImage", image % "prod")
+
+
+def test_the_workflow_lifts_the_protection_of_its_own_load_balancers_alone(workflow: list[dict[str, Any]]):
+    """`deploy.sh --prune` does, with the caller's rights, before it deletes their stack."""
+    balancer = "arn:aws:elasticloadbalancing:ap-southeast-1:123456789012:loadbalancer/app/x/1"
+    own = {"aws:ResourceTag/mlopsgen:pipeline": "demo", "aws:ResourceTag/mlopsgen:environment": "default"}
+    change = "elasticloadbalancing:ModifyLoadBalancerAttributes"
+    assert may(workflow, change, balancer, own)
+    assert not may(workflow, change, balancer, own | {"aws:ResourceTag/mlopsgen:environment": "prod"})
+    assert not may(workflow, change, balancer)
+    assert may(workflow, "elasticloadbalancing:DescribeLoadBalancerAttributes", balancer)
+
+
+def test_a_workflow_that_trains_starts_the_trainer_and_nothing_else():
+    """With `firstModel: train`: that job of this environment, as its own roles, in its own cluster."""
+    served = BASE.replace("image: app}]", "image: app, loads: [model]}]")
+    trains = statements(
+        plan(served, "  delivery: {github: {repository: owner/name}, firstModel: train}\n"),
+        "access",
+        "DeliveryRole",
+    )
+    waits = statements(plan(served, GITHUB % ""), "access", "DeliveryRole")
+    place = "ap-southeast-1:123456789012"
+    cluster = {"ecs:cluster": f"arn:aws:ecs:{place}:cluster/demo-default"}
+    task, to = f"arn:aws:ecs:{place}:task-definition/%s:1", {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    assert may(trains, "ecs:RunTask", task % "demo-default-trainer", cluster)
+    assert not may(trains, "ecs:RunTask", task % "demo-default-api", cluster)
+    assert not may(trains, "ecs:RunTask", task % "demo-default-trainer")
+    assert may(trains, "ecs:DescribeTasks", f"arn:aws:ecs:{place}:task/demo-default/1", cluster)
+    assert may(trains, "iam:PassRole", f"{ROLES}/training-trainer/x", to)
+    assert not may(trains, "iam:PassRole", f"{ROLES}/serving-api/x", to)
+    assert not may(waits, "ecs:RunTask", task % "demo-default-trainer", cluster)
+
+
 def test_the_workflow_deploys_these_stacks_with_cloudformations_own_role(workflow: list[dict[str, Any]]):
     with_role = {"cloudformation:RoleArn": "att-StackRole-Arn"}
     assert may(workflow, "cloudformation:CreateChangeSet", f"{STACKS}/demo-default-serving-api/1", with_role)
