@@ -172,7 +172,8 @@ def _there(scene: Scene) -> Iterator[tuple[SpecPath, ImageSpec, Path]]:
     "a file of the build is missing",
     """The generated Dockerfile installs the dependencies that `python.requirements` locks, by default
     `requirements.txt` in the context, and starts the context as `python -m NAME`, which runs its
-    `__main__.py`, unless `python.command` says otherwise: `python -m NAME.MODULE` needs that module. With `dockerfile` that file is used instead, by
+    `__main__.py`, unless `python.command` or a workload's `command` says otherwise: `python -m NAME.MODULE` needs
+    that module, and `python NAME/FILE.py` that file. With `dockerfile` that file is used instead, by
     default the context's own `Dockerfile`.""",
     "spec: {images: [{name: app, python: {requirements: lock.txt}}]}",
     "spec: {images: [{name: app, python: {requirements: requirements.txt}}]}",
@@ -208,7 +209,36 @@ def missing_file(scene: Scene) -> Iterable[Finding]:
             )
         # The repository's root has no name in the image.
         if word != ".":
-            yield from _missing_module((*path, "python", "command"), python.command, context)
+            for place, command in _commands(scene, path, image, python):
+                yield from _missing_module(place, command, context)
+                yield from _missing_script(place, command, context)
+
+
+def _commands(
+    scene: Scene, path: SpecPath, image: ImageSpec, python: PythonSpec
+) -> Iterator[tuple[SpecPath, tuple[str, ...]]]:
+    """What the image is started with: its own command, and those of the workloads that run it."""
+    yield (*path, "python", "command"), python.command
+    for place, workload in workloads(scene):
+        if workload.image == image.name:
+            yield (*place, "command"), workload.command
+
+
+def _missing_script(path: SpecPath, command: tuple[str, ...], context: Path) -> Iterator[Finding]:
+    """A file of the context that is to be started, and is not there."""
+    for index, (program, name) in enumerate(pairwise(command)):
+        if program not in ("python", "python3") or not re.fullmatch(r"\w[\w/-]*\.py", name):
+            continue
+        folder, _, rest = name.partition("/")
+        inside = folder == context.name
+        if inside and _is_file(context / rest):
+            continue
+        message = f"there is no file `{name}` in the image"
+        if not inside and _is_file(context / name):
+            help_ = f"the folder lies there under its own name: write `{context.name}/{name}`"
+        else:
+            help_ = f"write the file, or name the one that is to be started: `{context.name}/FILE.py`"
+        yield Finding((*path, index + 1), message, help_)
 
 
 def _missing_module(path: SpecPath, command: tuple[str, ...], context: Path) -> Iterator[Finding]:
