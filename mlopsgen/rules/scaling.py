@@ -268,10 +268,14 @@ def nowhere_to_scale(scene: Scene) -> Iterable[Finding]:
             count = spec.replicas.min
             yield Finding(
                 (*path, "replicas", "metrics"),
-                f"`{spec.name}` always has {count} tasks: there is nothing to scale",
+                f"`{spec.name}` always has {_tasks(count)}: there is nothing to scale",
                 f"say `max: {max(2 * count, 2)}`",
                 key=True,
             )
+
+
+def _tasks(count: int) -> str:
+    return f"{count} task{'s' * (count != 1)}"
 
 
 def _of(site: Site, section: str, name: str) -> ReplicasSpec | None:
@@ -294,7 +298,7 @@ def bounds_without_scaling(scene: Scene) -> Iterable[Finding]:
         if replicas.max is not None and replicas.max > replicas.min and not workload.scales:
             yield Finding(
                 (*path, "replicas", "max"),
-                f"nothing scales `{spec.name}`: it always has {replicas.min} tasks",
+                f"nothing scales `{spec.name}`: it always has {_tasks(replicas.min)}",
                 "say what to hold, such as `metrics: {cpu: 70%}`",
             )
 
