@@ -188,8 +188,12 @@ PASSWORDS = frozenset(("PASSPHRASE", "PASSWD", "PASSWORD", "PWD", "PGPASSWORD"))
 SECRETS = frozenset(("APIKEY", "AUTH", "CREDENTIAL", "CREDENTIALS", "PASS", "PAT", "SECRET", "TOKEN"))
 """A name that ends so is that of a secret, unless its value is a number, a path or the like."""
 
-_KEYS = frozenset(("ACCESS", "API", "AUTH", "ENCRYPTION", "MASTER", "PRIVATE", "SECRET", "SIGNING"))
-"""What stands before KEY in names of secrets; other keys are columns, prefixes and the like."""
+_KEYS = frozenset((
+    "ACCESS", "ANTHROPIC", "API", "AUTH", "COHERE", "ENCRYPTION", "GEMINI", "GROQ", "LANGSMITH", "MASTER",
+    "MISTRAL", "OPENAI", "PINECONE", "PRIVATE", "QDRANT", "SECRET", "SENDGRID", "SIGNING", "STRIPE", "WANDB",
+))  # fmt: skip
+"""What stands before KEY in names of secrets, services' names among it; other keys are columns, prefixes and the
+like."""
 
 _TOKENS = frozenset((
     "BOS", "CLS", "DECODER", "EOS", "IMAGE", "MASK", "MAX", "MIN", "NEXT", "NUM", "PAD", "PER", "SEP", "SPECIAL",

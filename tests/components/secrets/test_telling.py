@@ -15,6 +15,7 @@ from mlopsgen.components.secrets.rules import tells
         ("apiKey", "hunter2"),
         ("client-secret", "hunter2"),
         ("SESSION_SIGNING_KEY", "hunter2"),
+        ("OPENAI_KEY", "hunter2"),
         ("HF_TOKEN", "hunter2"),
     ],
 )
