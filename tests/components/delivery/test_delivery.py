@@ -281,7 +281,7 @@ def test_a_boundary_is_there_before_the_roles_that_it_bounds(whole: Plan):
 SECRET = "arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:team/app/a-rather-long-name"
 
 
-@pytest.mark.parametrize("count", [30, 40, 60])
+@pytest.mark.parametrize("count", [55, 70, 90])
 def test_a_service_with_many_secrets_can_be_delivered(count: int):
     """What does not fit into its role is policies of its stack, which CloudFormation's role may make."""
     secrets = ", ".join(f'S{n}: {{secret: "{SECRET}-{n}-AbCdEf"}}' for n in range(count))
