@@ -26,6 +26,7 @@ OUTSIDE = frozenset(
         errno.EDQUOT,
         errno.EEXIST,
         errno.EIO,
+        errno.EISDIR,
         errno.ENOSPC,
         errno.ENOTDIR,
         errno.EPERM,

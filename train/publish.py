@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from train.prepare import Prepared
 from train.settings import Gate, Promotion, Settings
 from train.sources.reviews import LABELS
 from train.store import Store, open_store
+from train.work import sha256
 
 SCHEMA = "mlopsgen.io/model/v1"
 TASK = "text-classification"
@@ -22,14 +23,12 @@ RUNTIMES = {"onnx": "model.onnx", "onnxInt8": "model.int8.onnx", "torch": "model
 
 
 def publish_version(
-    settings: Settings, prepared: Prepared, metrics: Mapping[str, object], folder: Path
+    settings: Settings, prepared: Prepared, metrics: Mapping[str, object], folder: Path, names: Sequence[str]
 ) -> str:
-    """Write the files in `folder` as a new version, the manifest last; return the version's name."""
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    """Write these files of `folder` as a new version, the manifest last; return the version's name."""
     numbers = {key: value for key, value in metrics.items() if isinstance(value, (int, float))}
     content = _content(settings, prepared, numbers, {name: folder / name for name in names})
-    if "baseline" in metrics:  # Not where an older version of this program evaluated.
-        content["baseline"] = metrics["baseline"]
+    content["baseline"] = metrics["baseline"]
     now = datetime.now(UTC).replace(microsecond=0)
     version = f"{now:%Y%m%dT%H%M%SZ}-{hashlib.sha256(_json(content)).hexdigest()[:8]}"
     stamp = {"version": version, "createdAt": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
@@ -76,8 +75,7 @@ def _content(
 
 
 def _facts(path: Path) -> dict[str, str | int]:
-    with path.open("rb") as file:
-        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": path.stat().st_size}
+    return {"sha256": sha256(path), "bytes": path.stat().st_size}
 
 
 def shortfalls(promotion: Promotion, metrics: Mapping[str, float]) -> tuple[str, ...]:
@@ -104,24 +102,24 @@ def _may_be_promoted(
         log.warn("not promoted", version=version, because="; ".join(missed))
     elif promotion.policy == "manual":
         log.say("not promoted", version=version, because="promotion is manual; every gate is passed")
-    elif source == "synthetic" and _current_is_real(store):
-        log.warn("not promoted", version=version, because="a model of real reviews is current")
+    elif source == "synthetic" and (reason := _kept(store)):
+        log.warn("not promoted", version=version, because=reason)
     else:
         return True
     return False
 
 
-def _current_is_real(store: Store) -> bool:
-    """Whether the current version was trained on other than generated reviews."""
-    current = store.read("current.json")
-    if current is None:
-        return False
+def _kept(store: Store) -> str | None:
+    """Why a model of generated reviews does not take the current one's place; None if it does."""
     try:
+        current = store.read("current.json")
+        if current is None:
+            return None
         version = json.loads(current)["version"]
-        manifest = json.loads(store.read(f"{version}/manifest.json") or b"{}")
-        return bool(manifest.get("data", {}).get("source") != "synthetic")
-    except (ValueError, KeyError, TypeError):
-        return False
+        source = json.loads(store.read(f"{version}/manifest.json") or b"null")["data"]["source"]
+    except (ValueError, KeyError, TypeError, OSError):
+        return "current.json, or the manifest that it names, cannot be read"
+    return None if source == "synthetic" else "a model of real reviews is current"
 
 
 def _json(value: Mapping[str, object]) -> bytes:

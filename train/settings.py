@@ -136,6 +136,8 @@ class Settings:
     namespace: str = ""
     trigger: str = ""
     """The trigger that started the run; empty if a person did."""
+    told: frozenset[str] = frozenset()
+    """The hyperparameters that somebody said; all others are defaults."""
 
 
 def from_environment(environ: Mapping[str, str], options: Mapping[str, str]) -> Settings:
@@ -157,6 +159,7 @@ def from_environment(environ: Mapping[str, str], options: Mapping[str, str]) -> 
         logs_uri=_folder(environ.get("LOGS_URI", "")),
         namespace=environ.get("METRICS_NAMESPACE", ""),
         trigger=environ.get("TRIGGER", ""),
+        told=frozenset(name for name in TYPES if camel(name) in {**given, **typed}),
     )
 
 

@@ -40,7 +40,7 @@ class Store(Protocol):
         """A file's bytes, or None where there is no such file."""
 
     def fetch(self, name: str, target: Path) -> None:
-        """Copy a file to `target`."""
+        """Copy a file to `target`. Raises `Fault` if there is none."""
 
     def write(self, name: str, content: bytes | Path) -> None:
         """Write a file as a whole: a reader sees the old content or the new."""
@@ -88,7 +88,12 @@ class Folder:
 
     def fetch(self, name: str, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(self._at(name), target)
+        try:
+            shutil.copyfile(self._at(name), target)
+        except (FileNotFoundError, IsADirectoryError):
+            raise Fault(
+                f"there is no file {self.uri}{name}", "see that the place is right, and whole"
+            ) from None
 
     def write(self, name: str, content: bytes | Path) -> None:
         target = self._at(name)

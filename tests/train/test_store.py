@@ -184,11 +184,11 @@ def test_stages_run_apart(trainer: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("stage", "needs"),
-    [("prepare", "fetch"), ("fit", "prepare"), ("evaluate", "fit"), ("export", "fit"), ("publish", "export")],
+    [("prepare", "fetch"), ("fit", "prepare"), ("evaluate", "fit"), ("export", "fit"), ("publish", "fit")],
 )
 def test_a_stage_says_which_one_it_misses(stage: str, needs: str, trainer: Any, tmp_path: Path) -> None:
     """A stage without its input names the stage to run first."""
-    if stage in ("evaluate", "export"):
+    if stage in ("evaluate", "export", "publish"):
         trainer(None, "fetch", "prepare", f"--work={tmp_path}/work")
     code, said = trainer(None, stage, f"--work={tmp_path}/work")
     assert code == 1
@@ -215,3 +215,31 @@ def test_a_location_of_an_unknown_kind_is_refused() -> None:
         open_store("ftp://host/path/")
     with pytest.raises(Fault, match="no bucket"):
         open_store("s3:///path/")
+
+
+@pytest.mark.parametrize(
+    ("current", "manifest"),
+    [
+        ("{", None),
+        ("[]", None),
+        ('{"version": 5}', None),
+        ('{"version": "v"}', None),
+        ('{"version": "v"}', "[]"),
+    ],
+)
+def test_a_damaged_current_version_is_told(
+    trainer: Any, tmp_path: Path, current: str, manifest: str | None
+) -> None:
+    """The new version is published; generated reviews take no place of which nobody knows what it held."""
+    store = tmp_path / "models" / "sentiment"
+    store.mkdir(parents=True)
+    (store / "current.json").write_text(current)
+    if manifest is not None:
+        (store / "v").mkdir()
+        (store / "v" / "manifest.json").write_text(manifest)
+    code, said = trainer(
+        {**BOW, "syntheticTrain": 40, "syntheticTest": 20}, PROMOTION='{"policy": "automatic"}'
+    )
+    assert code == 0
+    assert said["not promoted"]["because"] == "current.json, or the manifest that it names, cannot be read"
+    assert (store / "current.json").read_text() == current
