@@ -21,7 +21,7 @@ BIN := $(VENV)/bin
 SCHEMA := pipeline.schema.json
 EVERYTHING := '.[local,dev,train,serve]'
 
-.PHONY: demo test newest check containers editor build bless lock clean
+.PHONY: demo test newest fuzz check containers editor build bless lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/mlopsgen build pipeline.yaml
@@ -39,6 +39,11 @@ test: $(VENV)/.dev $(CHECKOV)/.installed $(TRITON_CLIENT)/.installed
 newest:
 	rm -rf .tools/newest .tools/newest-checkov .tools/newest-triton-client
 	$(MAKE) test NEWEST=1
+
+# A hundred thousand documents that are new at each run, and five hundred builds that are killed.
+fuzz: $(VENV)/.dev
+	MLOPSGEN_FUZZ=53 $(BIN)/pytest -n 2 tests/test_fuzz.py
+	$(BIN)/python -m tests.killing 500
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
@@ -34,11 +35,15 @@ CODES = stories()
 NAME = "pipeline.yaml"
 
 
+TIMES = int(os.environ.get("MLOPSGEN_FUZZ", "0"))
+"""How many times as many examples, new ones at each run (`make fuzz`); 0: the usual ones."""
+
+
 def quick(examples: int) -> Any:
     """The same examples at each run, however long one takes."""
     return settings(
-        max_examples=examples,
-        derandomize=True,
+        max_examples=examples * (TIMES or 1),
+        derandomize=not TIMES,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
