@@ -291,10 +291,14 @@ def _hold(stage: Path) -> int:
     except ImportError:
         return _hold_on_windows(stage)
     while True:
-        stage.mkdir(exist_ok=True)
-        handle = os.open(stage, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        # Whoever had it before us takes the folder away: before it is opened, or while we wait.
+        with suppress(FileExistsError):
+            stage.mkdir()
+        try:
+            handle = os.open(stage, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            continue
         fcntl.flock(handle, fcntl.LOCK_EX)
-        # Whoever had it before us may have taken the folder away.
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), stage.stat()):
                 return handle

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from troposphere import Ref, ecr
@@ -276,6 +277,23 @@ def test_builds_at_the_same_time_end_in_the_same_place(project: Path):
     assert [run.wait() for run in runs] == [0, 0, 0, 0]
     contents = {path: content for path, (content, _) in tree(project / "generated").items()}
     assert contents == {path: content for path, (content, _) in tree(alone).items()}
+
+
+def test_a_build_goes_on_when_another_takes_the_lock_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Who is done removes the folder that is locked, perhaps between another's making and opening it."""
+    taken: list[Path] = []
+    opened = os.open
+
+    def late(path: str | Path, *words: Any, **more: Any) -> int:
+        if Path(path).name == STAGE and not taken:
+            taken.append(Path(path))
+            Path(path).rmdir()
+        return opened(path, *words, **more)
+
+    monkeypatch.setattr(os, "open", late)
+    write(files(a="1"), tmp_path / "generated")
+    assert taken
+    assert tree(tmp_path / "generated").keys() == {"a", MANIFEST}
 
 
 def test_a_folder_elsewhere_is_called_as_if_it_lay_beside(project: Path):
