@@ -40,7 +40,7 @@ def text(tokens: int) -> list[int]:
 
 def run(scenario: Callable[[Batcher], Awaitable[None]], **options: float) -> None:
     async def main() -> None:
-        batcher = Batcher(1, **{"queue_time": 60.0, "timeout": float(PATIENCE)} | options)  # type: ignore[arg-type]
+        batcher = Batcher(1, **{"queue_time": 60.0, "timeout": float(PATIENCE)} | options)
         try:
             await scenario(batcher)
         finally:
@@ -51,7 +51,7 @@ def run(scenario: Callable[[Batcher], Awaitable[None]], **options: float) -> Non
 
 async def occupy(batcher: Batcher, model: Model) -> asyncio.Task[Any]:
     """Keep the only lane busy with a text of one token until the model may go on."""
-    task = asyncio.create_task(batcher.submit(model, [text(1)]))  # type: ignore[arg-type]
+    task = asyncio.create_task(batcher.submit(model, [text(1)]))
     await asyncio.to_thread(model.begun.wait, PATIENCE)
     return task
 
@@ -277,14 +277,14 @@ def test_a_lone_text_gets_all_cores() -> None:
         model, plain = Model(wide=True), Model()
         model.go.set()
         plain.go.set()
-        await batcher.submit(model, [text(2)])  # type: ignore[arg-type]
-        await batcher.submit(model, [text(WIDE_TOKENS + 1)])  # type: ignore[arg-type]
-        await batcher.submit(plain, [text(2)])  # type: ignore[arg-type]
+        await batcher.submit(model, [text(2)])
+        await batcher.submit(model, [text(WIDE_TOKENS + 1)])
+        await batcher.submit(plain, [text(2)])
         assert (model.wides, plain.wides) == ([True, False], [False])
         model.go.clear()
         model.begun.clear()
         busy = await occupy(batcher, model)
-        rest = asyncio.create_task(batcher.submit(model, [text(3), text(30)]))  # type: ignore[arg-type]
+        rest = asyncio.create_task(batcher.submit(model, [text(3), text(30)]))
         await asyncio.sleep(0)
         model.go.set()
         await rest
