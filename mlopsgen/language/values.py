@@ -341,6 +341,9 @@ Peer = Annotated[
 ]
 """A range such as `10.0.0.0/16`, a security group (`sg-…`) or a prefix list (`pl-…`)."""
 
+EVERYWHERE = "0.0.0.0/0"
+"""Every address of IPv4."""
+
 Arn = Annotated[
     str,
     Filled(),

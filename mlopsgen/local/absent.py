@@ -40,6 +40,8 @@ def _of(workload: Workload) -> Iterator[str]:
     if len(workload.ports) > 1:
         others = ", ".join(f"{each.port} ({each.name})" for each in workload.ports[1:])
         yield f"an address for each task of {name}: one task alone, since port {others} cannot be moved"
+    if spec.egress:
+        yield f"egress of {name}: what this machine reaches"
     for route in workload.routes:
         if route.port.app_protocol not in ("http", "http2"):
             yield f"route {route.name} of {name}: {route.port.app_protocol} has no balancer here"

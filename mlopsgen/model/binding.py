@@ -48,6 +48,15 @@ class Connection(NamedTuple):
     """Whether the other's group is the pipeline's own; somebody else adds the rule to theirs."""
 
 
+class WayOut(NamedTuple):
+    """Whom a workload may connect to, wherever it is: a rule of its security group alone."""
+
+    peer: str
+    """A range, or the id of a security group or of a prefix list."""
+    port: int
+    description: str
+
+
 class Contribution(NamedTuple):
     """A statement for a policy that is shared: its owner puts it in."""
 
@@ -79,7 +88,9 @@ class Binding(NamedTuple):
     opened: tuple[Mount, ...] = ()
     """Empty volumes that belong to root, to be opened to every user before the main container starts."""
     connections: tuple[Connection, ...] = ()
-    """Whom it may connect to, beside HTTPS."""
+    """Whom of the pipeline, or of those that its volumes name, it may connect to."""
+    ways_out: tuple[WayOut, ...] = ()
+    """Whom else."""
     services: tuple[str, ...] = ()
     """What of AWS it calls, or ECS for it, as interface endpoints are named: `secretsmanager`, `ecr.api`."""
     declarations: tuple[Declaration, ...] = ()

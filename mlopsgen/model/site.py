@@ -118,8 +118,8 @@ class Site:
 
     pipeline: Pipeline
     environment: str
-    absent: frozenset[tuple[str, str]] = frozenset()
-    """What the base declares for other environments alone, as (list, name): it is not made here either."""
+    absent: frozenset[SpecPath] = frozenset()
+    """What the base declares for other environments alone: it is not made here either."""
 
     @property
     def spec(self) -> PipelineSpec:
@@ -236,7 +236,13 @@ class Site:
             *((each, JOB) for each in spec.jobs),
         )
         found = [
-            Workload(each, kind, self._pools.get(each.capacity, fargate()), self._image(each.image))
+            Workload(
+                each,
+                kind,
+                self._pools.get(each.capacity, fargate()),
+                self._image(each.image),
+                https=("spec", kind.section, each.name, "egress", "https") not in self.absent,
+            )
             for each, kind in specs
         ]
         return tuple(sorted(found, key=lambda each: each.name))
@@ -280,7 +286,9 @@ class Site:
 
     @cached_property
     def _pools(self) -> Mapping[str, PoolSpec]:
-        made = (each for each in (fargate(), fargate_spot()) if ("capacity", each.name) not in self.absent)
+        made = [
+            each for each in (fargate(), fargate_spot()) if ("spec", "capacity", each.name) not in self.absent
+        ]
         return {each.name: each for each in (*made, *self.spec.capacity)}
 
     def _on(self, pool: str) -> tuple[str, ...]:
@@ -316,7 +324,9 @@ class Site:
 
     @cached_property
     def _balancers(self) -> Mapping[str, LoadBalancerSpec]:
-        made = (each for each in (public(), internal()) if ("loadBalancers", each.name) not in self.absent)
+        made = (
+            each for each in (public(), internal()) if ("spec", "loadBalancers", each.name) not in self.absent
+        )
         return {each.name: each for each in (*made, *self.spec.load_balancers)}
 
     @property
@@ -375,7 +385,7 @@ class Site:
 
     @property
     def _lacks_data(self) -> bool:
-        return ("buckets", "data") in self.absent
+        return ("spec", "buckets", "data") in self.absent
 
 
 T = TypeVar("T", bound=Item)

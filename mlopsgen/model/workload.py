@@ -14,8 +14,16 @@ from mlopsgen.components.images.spec import ImageSpec
 from mlopsgen.components.jobs.spec import JobSpec
 from mlopsgen.components.services.spec import RouteSpec, ServiceSpec
 from mlopsgen.components.workers.spec import WorkerSpec
-from mlopsgen.components.workloads.spec import ContainerCheckSpec, HealthCheckSpec, PortSpec, ReplicasSpec
+from mlopsgen.components.workloads.spec import (
+    ContainerCheckSpec,
+    EgressSpec,
+    HealthCheckSpec,
+    PortSpec,
+    ReplicasSpec,
+    https,
+)
 from mlopsgen.diagnostics.span import SpecPath
+from mlopsgen.language.values import EVERYWHERE
 from mlopsgen.model.names import logical
 
 
@@ -40,6 +48,9 @@ KINDS = (SERVICE, WORKER, JOB)
 AnySpec: TypeAlias = ServiceSpec | WorkerSpec | JobSpec
 
 Architecture: TypeAlias = Literal["amd64", "arm64"]
+
+HTTPS = 443
+"""The port of AWS's own services."""
 
 DEFAULT_USER = 10001
 """Who a program is in an image built with `python`, unless it says otherwise."""
@@ -76,6 +87,8 @@ class Workload:
     """What it runs on."""
     image: ImageSpec | None
     """The image that it runs, if it is built here; None for one from outside."""
+    https: bool = True
+    """Whether the way out `https` is there when its spec declares none of that name."""
 
     @property
     def name(self) -> str:
@@ -158,6 +171,19 @@ class Workload:
         if not port or not isinstance(health, HealthCheckSpec) or port.app_protocol not in ("http", "http2"):
             return None
         return health.path or "/health"
+
+    @cached_property
+    def ways_out(self) -> tuple[EgressSpec, ...]:
+        """Where it may connect to beside what its verbs bring: what is declared, and `https` by default."""
+        declared = tuple(self.spec.egress)
+        if self.https and not any(each.name == "https" for each in declared):
+            return (https(), *declared)
+        return declared
+
+    @property
+    def enclosed(self) -> bool:
+        """Whether HTTPS to everywhere is closed to it, so that it reaches AWS by endpoints alone."""
+        return not any(each.port == HTTPS and EVERYWHERE in each.to for each in self.ways_out)
 
     @cached_property
     def routes(self) -> tuple[Route, ...]:

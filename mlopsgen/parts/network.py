@@ -7,13 +7,11 @@ from collections.abc import Iterable, Iterator
 from troposphere import GetAtt, ec2
 
 from mlopsgen.components.network.spec import VpcSpec
-from mlopsgen.model.binding import Connection
+from mlopsgen.model.binding import Binding, Connection, WayOut
 from mlopsgen.model.plan import Declaration
 from mlopsgen.model.site import Site
 from mlopsgen.model.values import Published, Value
 from mlopsgen.parts.resource import Scope
-
-EVERYWHERE = "0.0.0.0/0"
 
 VPC_ID = Published("network", "network/vpc-id", "AWS::EC2::VPC::Id", "The VPC")
 PUBLIC_SUBNETS = Published(
@@ -53,6 +51,30 @@ def ranges(site: Site) -> tuple[str, ...]:
     if existing:
         return tuple(sorted(existing.cidrs))
     return ((site.spec.network.vpc or VpcSpec()).cidr,)
+
+
+NOWHERE = ec2.SecurityGroupRule(IpProtocol="-1", CidrIp="127.0.0.1/32", Description="Nowhere by itself")
+"""In a group without another rule outwards, to which EC2 would give one that lets everything out (Amazon EC2
+API reference, `CreateSecurityGroup`)."""
+
+
+def peer_rule(peer: str, port: int, description: str, *, way: str) -> ec2.SecurityGroupRule:
+    """A rule of a security group for a range, a group or a prefix list. `way`: `Source` or `Destination`."""
+    word = {"sg-": f"{way}SecurityGroupId", "pl-": f"{way}PrefixListId"}.get(peer[:3], "CidrIp")
+    return ec2.SecurityGroupRule(
+        IpProtocol="tcp", FromPort=port, ToPort=port, **{word: peer}, Description=description
+    )
+
+
+def ways_out(binding: Binding) -> list[ec2.SecurityGroupRule]:
+    """The rules outwards that a workload's security group has from the start, each peer and port once."""
+    taken = {(each.group, each.port) for each in binding.connections if isinstance(each.group, str)}
+    first: dict[tuple[str, int], WayOut] = {}
+    for each in binding.ways_out:
+        if (each.peer, each.port) not in taken:
+            first.setdefault((each.peer, each.port), each)
+    rules = [peer_rule(each.peer, each.port, each.description, way="Destination") for each in first.values()]
+    return rules or [NOWHERE]
 
 
 def connection_rules(scope: Scope, connections: Iterable[Connection]) -> Iterator[Declaration]:

@@ -6,27 +6,25 @@ from collections.abc import Iterable, Sequence
 
 from troposphere import Ref, ec2, ecs
 
+from mlopsgen.model.binding import Binding
 from mlopsgen.model.plan import Command, Resource
 from mlopsgen.model.site import Site
 from mlopsgen.model.workload import Workload
 from mlopsgen.parts.capacity import strategy
 from mlopsgen.parts.container import LONGEST_START, given, health_command
-from mlopsgen.parts.network import EVERYWHERE, private_subnets, vpc_id
+from mlopsgen.parts.network import private_subnets, vpc_id, ways_out
 from mlopsgen.parts.resource import Scope
 
 
 def security_group(
-    scope: Scope, workload: Workload, callers: Iterable[ec2.SecurityGroupRule] = ()
+    scope: Scope, workload: Workload, binding: Binding, callers: Iterable[ec2.SecurityGroupRule] = ()
 ) -> Resource:
-    """Of the tasks: in from `callers`, out to HTTPS; what it connects to beside that adds its own rules."""
-    https = ec2.SecurityGroupRule(
-        IpProtocol="tcp", FromPort=443, ToPort=443, CidrIp=EVERYWHERE, Description="HTTPS"
-    )
+    """Of the tasks: in from `callers`, out by its ways out; what it connects to adds its own rules."""
     group = ec2.SecurityGroup(
         "SecurityGroup",
         VpcId=vpc_id(scope.site),
         GroupDescription=f"Tasks of {workload.name}",
-        SecurityGroupEgress=[https],
+        SecurityGroupEgress=ways_out(binding),
         **given(SecurityGroupIngress=list(callers)),
     )
     return scope.resource(group)

@@ -34,7 +34,7 @@ class Broken(Exception):
 
 def site_of(environment: Environment) -> Site:
     """What lowering and rules see of an environment."""
-    absent = frozenset((str(each.path[-2]), str(each.path[-1])) for each in environment.absent)
+    absent = frozenset(each.path for each in environment.absent)
     return Site(environment.pipeline, environment.environment, absent)
 
 

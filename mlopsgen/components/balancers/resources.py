@@ -7,13 +7,21 @@ from collections.abc import Iterator, Sequence
 from troposphere import GetAtt, Ref, ec2
 from troposphere import elasticloadbalancingv2 as elb
 
+from mlopsgen.language.values import EVERYWHERE
 from mlopsgen.model.binding import Bindings
 from mlopsgen.model.plan import Declaration, FlowEdge, FlowNode, StackDescription
 from mlopsgen.model.site import Balancer, Site
 from mlopsgen.parts.balancers import STACK, balancer_group, balancer_name, listener_arn
 from mlopsgen.parts.container import given
 from mlopsgen.parts.metrics import load_balancer
-from mlopsgen.parts.network import EVERYWHERE, private_subnets, public_subnets, ranges, vpc_id
+from mlopsgen.parts.network import (
+    NOWHERE,
+    peer_rule,
+    private_subnets,
+    public_subnets,
+    ranges,
+    vpc_id,
+)
 from mlopsgen.parts.resource import Scope, output, publish
 
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
@@ -77,9 +85,7 @@ def _security_group(site: Site, balancer: Balancer, logical_id: str) -> ec2.Secu
         GroupDescription=f"Callers of the {balancer.name} load balancer",
         **given(SecurityGroupIngress=callers),
         # Without a rule of its own AWS would allow everything; each service adds the way to its tasks.
-        SecurityGroupEgress=[
-            ec2.SecurityGroupRule(IpProtocol="-1", CidrIp="127.0.0.1/32", Description="Nowhere by itself")
-        ],
+        SecurityGroupEgress=[NOWHERE],
     )
 
 
@@ -91,14 +97,7 @@ def peers(site: Site, balancer: Balancer) -> tuple[str, ...]:
 
 
 def _from(peer: str, port: int) -> ec2.SecurityGroupRule:
-    word = {"sg-": "SourceSecurityGroupId", "pl-": "SourcePrefixListId"}.get(peer[:3], "CidrIp")
-    return ec2.SecurityGroupRule(
-        IpProtocol="tcp",
-        FromPort=port,
-        ToPort=port,
-        Description=f"{'HTTPS' if port == 443 else 'HTTP'} from {peer}",
-        **{word: peer},
-    )
+    return peer_rule(peer, port, f"{'HTTPS' if port == 443 else 'HTTP'} from {peer}", way="Source")
 
 
 def _listeners(name: str, certificates: Sequence[str]) -> Iterator[elb.Listener | elb.ListenerCertificate]:

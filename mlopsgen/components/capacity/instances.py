@@ -9,12 +9,12 @@ from troposphere import Base64, GetAtt, Ref, autoscaling, ec2, ecs, iam
 from mlopsgen.aws.instance_types import has_driven_gpus
 from mlopsgen.components.capacity.spec import Ec2Spec
 from mlopsgen.components.capacity.user_data import user_data
-from mlopsgen.language.values import GIBIBYTE
+from mlopsgen.language.values import EVERYWHERE, GIBIBYTE
 from mlopsgen.model.plan import Declaration, Grant, Parameter
 from mlopsgen.model.site import Pool, Site
 from mlopsgen.model.values import Body
 from mlopsgen.model.workload import JOB, Workload, pool_architecture
-from mlopsgen.parts.network import EVERYWHERE, private_subnets, vpc_id
+from mlopsgen.parts.network import private_subnets, vpc_id
 from mlopsgen.parts.policies import arn
 from mlopsgen.parts.resource import Scope
 from mlopsgen.parts.roles import Role, declare_role, trust_service

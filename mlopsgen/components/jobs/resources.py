@@ -12,12 +12,12 @@ from mlopsgen.components.jobs.dead_letters import declare_dead_letters
 from mlopsgen.components.jobs.retries import declare_retries
 from mlopsgen.components.jobs.runs import job_spec, run_network
 from mlopsgen.components.jobs.schedules import declare_schedules
-from mlopsgen.model.binding import Bindings
+from mlopsgen.model.binding import Binding, Bindings
 from mlopsgen.model.plan import Command, Declaration, Phase, StackDescription
 from mlopsgen.model.site import Site
 from mlopsgen.model.workload import Workload
 from mlopsgen.parts.capacity import strategy
-from mlopsgen.parts.network import EVERYWHERE, connection_rules, private_subnets, vpc_id
+from mlopsgen.parts.network import connection_rules, private_subnets, vpc_id, ways_out
 from mlopsgen.parts.resource import Scope, publish
 from mlopsgen.parts.task import declare_task, scope_of
 
@@ -36,7 +36,7 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
             start=_start(site, job),
         )
         scope = scope_of(site, job)
-        yield from _network(scope, job)
+        yield from _network(scope, job, bindings[job.name])
         yield from connection_rules(scope, bindings[job.name].connections)
         yield from declare_schedules(scope, job)
         yield from declare_retries(scope, job)
@@ -57,21 +57,14 @@ def _parameters(job: Workload) -> str:
     return json.dumps(job_spec(job).parameters, sort_keys=True, separators=(",", ":"))
 
 
-def _network(scope: Scope, job: Workload) -> Iterator[Declaration]:
+def _network(scope: Scope, job: Workload, binding: Binding) -> Iterator[Declaration]:
     """Its security group, which nothing may connect to, and where it runs, for whoever starts it."""
     site = scope.site
-    https = ec2.SecurityGroupRule(
-        IpProtocol="tcp",
-        FromPort=443,
-        ToPort=443,
-        CidrIp=EVERYWHERE,
-        Description="AWS and model hubs, over TLS",
-    )
     group = ec2.SecurityGroup(
         "SecurityGroup",
         GroupDescription=f"Job {job.name} of {site.prefix}",
         VpcId=vpc_id(site),
-        SecurityGroupEgress=[https],
+        SecurityGroupEgress=ways_out(binding),
     )
     yield scope.resource(group)
     text = (

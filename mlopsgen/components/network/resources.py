@@ -8,14 +8,14 @@ from ipaddress import IPv4Network
 from troposphere import GetAtt, GetAZs, Join, Ref, Select, Sub, ec2, logs
 
 from mlopsgen.aws.partitions import endpoint_prefix
-from mlopsgen.components.network.endpoints import interface_services
+from mlopsgen.components.network.endpoints import S3, interface_services
 from mlopsgen.components.network.spec import FlowLogsSpec, VpcSpec
-from mlopsgen.language.values import DAY
+from mlopsgen.language.values import DAY, EVERYWHERE
 from mlopsgen.model.binding import Bindings
 from mlopsgen.model.plan import Declaration, Grant, Resource, StackDescription
 from mlopsgen.model.site import Site
 from mlopsgen.parts.key import key_arn
-from mlopsgen.parts.network import EVERYWHERE, PRIVATE_SUBNETS, PUBLIC_SUBNETS, VPC_ID, vpc
+from mlopsgen.parts.network import PRIVATE_SUBNETS, PUBLIC_SUBNETS, VPC_ID, vpc
 from mlopsgen.parts.resource import Scope, output, publish
 from mlopsgen.parts.roles import Role, declare_role, trust_service
 
@@ -173,6 +173,9 @@ def _endpoints(scope: Scope, spec: VpcSpec, services: tuple[str, ...]) -> Iterat
     yield interfaces.resource(group)
     for service in services:
         name = "".join(word.capitalize() for word in service.replace("-", ".").split("."))
+        if service == S3:
+            # Beside the gateway, whose logical id is as it was.
+            name += "Interface"
         endpoint = ec2.VPCEndpoint(
             f"{name}Endpoint",
             VpcId=Ref("Vpc"),
@@ -181,8 +184,14 @@ def _endpoints(scope: Scope, spec: VpcSpec, services: tuple[str, ...]) -> Iterat
             PrivateDnsEnabled=True,
             SubnetIds=[Ref(f"PrivateSubnet{zone}") for zone in _zones(spec)],
             SecurityGroupIds=[Ref("EndpointSecurityGroup")],
+            # By itself S3's name leads to its interface for callers from outside of the VPC alone (Amazon S3
+            # user guide, "AWS PrivateLink for Amazon S3", private DNS).
+            **({"DnsOptions": _INSIDE_TOO} if service == S3 else {}),
         )
         yield interfaces.resource(endpoint)
+
+
+_INSIDE_TOO = ec2.DnsOptionsSpecification(PrivateDnsOnlyForInboundResolverEndpoint="AllResolvers")
 
 
 def _flow_logs(scope: Scope, spec: FlowLogsSpec) -> Iterator[Declaration]:

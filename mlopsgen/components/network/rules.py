@@ -97,6 +97,11 @@ def _ranges(scene: Scene) -> Iterator[tuple[SpecPath, str]]:
         for at, peer in each((*path, "allowFrom"), balancer.allow_from or ()):
             if "/" in peer:
                 yield at, peer
+    for path, workload in workloads(scene):
+        for at, way in each((*path, "egress"), workload.egress):
+            for place, peer in each((*at, "to"), way.to):
+                if "/" in peer:
+                    yield place, peer
 
 
 def _network(cidr: str) -> IPv4Network | None:
@@ -268,7 +273,7 @@ def _named(balancer: Balancer) -> SpecPath:
     "E324",
     "out of reach without a NAT gateway",
     """With `natGateways: none` tasks reach AWS through endpoints alone: images of ECR and secrets of this
-    region. What lies elsewhere they cannot have.""",
+    region. What lies elsewhere they cannot have, nor a way out to it; a private range may be joined to the VPC.""",
     """
     spec:
       network: {vpc: {natGateways: none}}
@@ -281,7 +286,7 @@ def _named(balancer: Balancer) -> SpecPath:
     """,
 )
 def out_of_reach(scene: Scene) -> Iterable[Finding]:
-    """Where there is no way out, every image lies in this region's ECR."""
+    """Where there is no way out, every image lies in this region's ECR, and nobody connects to the internet."""
     vpc = scene.site.spec.network.vpc
     if not vpc or vpc.nat_gateways != "none":
         return
@@ -296,6 +301,21 @@ def out_of_reach(scene: Scene) -> Iterable[Finding]:
                 "copy the image there, or take `natGateways: single`",
                 also,
             )
+        for at, way in each((*path, "egress"), workload.egress):
+            for place, peer in each((*at, "to"), way.to):
+                if "/" in peer and _of_the_internet(peer):
+                    yield Finding(
+                        place,
+                        f"no task gets to {peer} without a NAT gateway",
+                        "name the VPC's own range or one that is joined to it, or take `natGateways: single`",
+                        also,
+                    )
+
+
+def _of_the_internet(cidr: str) -> bool:
+    """Whether a range lies outside of the private ones, or reaches out of them."""
+    network = _network(cidr)
+    return network is not None and not any(network.subnet_of(private) for private in _PRIVATE)
 
 
 @rule(

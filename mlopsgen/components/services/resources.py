@@ -41,7 +41,7 @@ def declare(site: Site, bindings: Bindings) -> Iterator[Declaration]:
 def _service(site: Site, service: Workload, binding: Binding) -> Iterator[Declaration]:
     scope, watched = scope_of(site, service), watch(site, service)
     yield from declare_task(site, service, binding, environment=_environment(site, service))
-    yield security_group(scope, service, callers(site, service))
+    yield security_group(scope, service, binding, callers(site, service))
     yield from connection_rules(scope, binding.connections)
     yield from declare_routing(scope, service)
     body = ecs_service(

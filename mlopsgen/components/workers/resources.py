@@ -30,7 +30,7 @@ def _worker(site: Site, worker: Workload, binding: Binding) -> Iterator[Declarat
     scope = scope_of(site, worker)
     assert isinstance(worker.spec, WorkerSpec)
     yield from declare_task(site, worker, binding)
-    yield security_group(scope, worker)
+    yield security_group(scope, worker, binding)
     yield from connection_rules(scope, binding.connections)
     body = ecs_service(
         site,

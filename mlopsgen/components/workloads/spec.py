@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mlopsgen.language.base import Choice, Filled, Item, Name, NotYet, Spec, Text
+from mlopsgen.language.base import Choice, Filled, Implied, Item, Name, NotYet, Spec, Text
 from mlopsgen.language.values import (
+    EVERYWHERE,
     REQUEST_PATH_PATTERN,
     AbsolutePath,
     Cpu,
@@ -13,6 +14,7 @@ from mlopsgen.language.values import (
     Duration,
     ImageReference,
     Latency,
+    Peer,
     Percent,
     Rate,
     Size,
@@ -175,6 +177,21 @@ class TaskVolumeSpec(Item):
     """A disk for each task."""
 
 
+class EgressSpec(Item):
+    """A way out: to a database, a cache, a tracking server. `https` takes the place of the default one."""
+
+    port: Annotated[int, Field(ge=1, le=65535)]
+    """The port of those that it connects to, over TCP."""
+
+    to: tuple[Peer, ...]
+    """Ranges such as `10.0.0.0/16`, security groups (`sg-…`) or prefix lists (`pl-…`). `[]`: to nobody; AWS's own services are then reached by endpoints, which are made in a new VPC and have to be there in somebody else's."""
+
+
+def https() -> EgressSpec:
+    """The way out that is there without being declared."""
+    return EgressSpec(name="https", port=443, to=(EVERYWHERE,))
+
+
 class ContainerSpec(Spec):
     """One container: its program, and what the program finds."""
 
@@ -251,8 +268,8 @@ class WorkloadSpec(ContainerSpec, Item):
     calls: NotYet = None
     """Services, all their ports. `${calls.NAME}` is host:port in any text."""
 
-    egress: NotYet = None
-    """Ways out beside `https`, which stays unless an item of that name says otherwise."""
+    egress: Annotated[tuple[EgressSpec, ...], Implied(("https",)), Field(min_length=1)] = ()
+    """Ways out beside `https` to everywhere, which stays unless an item of that name says otherwise."""
 
     permissions: NotYet = None
     """Actions on AWS that the verbs do not give, each with a reason."""
