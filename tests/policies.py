@@ -122,6 +122,10 @@ def _one(operator: str, values: list[str], actual: str | None) -> bool:
     if operator.endswith("IfExists") and actual is None:
         return True
     match operator.removesuffix("IfExists"):
+        case "Null":
+            return values == [str(actual is None).lower()]
+        case "StringNotEquals" | "ArnNotEquals":
+            return actual not in values
         case "StringEquals" | "Bool":
             return actual in values
         case "StringLike" | "ArnLike" | "ArnEquals":

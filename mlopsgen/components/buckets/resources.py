@@ -48,7 +48,7 @@ def _bucket(scope: Scope, bucket: Bucket, bindings: Bindings) -> Iterator[Resour
     yield scope.resource(body)
     statements = [_tls_only(bucket.logical_id)]
     if own_key:
-        statements.append(_only_own_key(bucket.logical_id))
+        statements += _only_own_key(bucket.logical_id)
     statements += service_statements(contributed(bindings, "bucket", bucket.name))
     yield scope.resource(_policy(bucket.logical_id, statements))
 
@@ -142,17 +142,28 @@ def _tls_only(bucket: str) -> dict[str, Body]:
     }
 
 
-def _only_own_key(bucket: str) -> dict[str, Body]:
-    """An upload may leave the encryption to the bucket, but not choose another key."""
-    key = "s3:x-amz-server-side-encryption-aws-kms-key-id"
-    return {
-        "Sid": "NoOtherKey",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:PutObject",
-        "Resource": Sub(f"${{{bucket}.Arn}}/*"),
-        "Condition": {"ArnNotEqualsIfExists": {key: GetAtt("Key", "Arn")}},
-    }
+def _only_own_key(bucket: str) -> Iterator[dict[str, Body]]:
+    """An upload may leave the encryption to the bucket, but not choose another.
+
+    Whether S3 fills in the bucket's own encryption before it asks the policy is not documented: an upload
+    without the headers may come with these keys or without, so only what is there is compared (Amazon S3 user
+    guide, "Using server-side encryption with AWS KMS keys"; IAM user guide, "Null condition operator").
+    """
+    algorithm = "s3:x-amz-server-side-encryption"
+    key = f"{algorithm}-aws-kms-key-id"
+    refused: tuple[tuple[str, dict[str, Body]], ...] = (
+        ("NoOtherKey", {"Null": {key: "false"}, "ArnNotEquals": {key: GetAtt("Key", "Arn")}}),
+        ("NoOtherEncryption", {"Null": {algorithm: "false"}, "StringNotEquals": {algorithm: "aws:kms"}}),
+    )
+    for sid, condition in refused:
+        yield {
+            "Sid": sid,
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:PutObject",
+            "Resource": Sub(f"${{{bucket}.Arn}}/*"),
+            "Condition": condition,
+        }
 
 
 def _encryption(own_key: bool) -> s3.BucketEncryption:

@@ -130,6 +130,32 @@ def test_without_a_key_s3_encrypts_with_its_own():
     assert [each["Sid"] for each in policy] == ["TlsOnly"]
 
 
+ALGORITHM = "s3:x-amz-server-side-encryption"
+KEY_ID = f"{ALGORITHM}-aws-kms-key-id"
+
+
+@pytest.mark.parametrize(
+    ("sent", "taken"),
+    [
+        ({}, True),
+        ({ALGORITHM: "aws:kms"}, True),
+        ({ALGORITHM: "aws:kms", KEY_ID: "att-Key-Arn"}, True),
+        ({ALGORITHM: "aws:kms", KEY_ID: KEY}, False),
+        ({KEY_ID: KEY}, False),
+        ({ALGORITHM: "AES256"}, False),
+        ({ALGORITHM: "AES256", KEY_ID: "att-Key-Arn"}, False),
+    ],
+    ids=["none", "algorithm", "own", "another", "key alone", "S3's", "S3's with a key"],
+)
+def test_an_upload_is_taken_whether_or_not_s3_fills_in_the_encryption(sent: dict[str, str], taken: bool):
+    """The first three are what an upload without headers may come with; a choice of its own is refused."""
+    document = properties(plan(trainer(reads="[raw]")), "foundation", "DataBucketPolicy")["PolicyDocument"]
+    granted = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}
+    policy = [*document["Statement"], granted]
+    upload = {"aws:SecureTransport": "true"} | sent
+    assert may(policy, "s3:PutObject", "ref-DataBucket.Arn/raw/x", upload) is taken
+
+
 @pytest.mark.parametrize("encryption", ["", "  encryption: {awsManaged: {}}\n"], ids=["own", "AWS's"])
 def test_what_was_stored_under_another_key_can_still_be_read(encryption: str):
     """A bucket's new encryption leaves its objects as they are; the key stays when it leaves the stack."""
