@@ -30,8 +30,19 @@ def _script(plan: Plan) -> str:
         first_after_images=first_after_images(plan),
         models=_models(plan),
         stays=[each.name for each in staying(plan)],
+        pools=_pools(plan),
         kept=_kept(plan),
     )
+
+
+def _pools(plan: Plan) -> list[str]:
+    """The capacity providers of the pipeline's own instances."""
+    return [
+        str(each.properties["Name"])
+        for stack in plan.stacks
+        for each in stack.resources
+        if each.type == "AWS::ECS::CapacityProvider"
+    ]
 
 
 def last_before_images(plan: Plan) -> str | None:

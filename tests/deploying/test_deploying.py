@@ -350,6 +350,25 @@ def test_a_protected_balancer_is_not_let_go(account: Account):
     assert account.deployed() == ["serving"]
 
 
+def test_a_pool_is_let_go_once_nothing_runs_on_it(account: Account):
+    """ECS would refuse it in the middle: nothing is changed, and the two steps that work are said."""
+    pool, new = f"{account.prefix}-old", f"{account.prefix}-gpu"
+    account.stands("cluster")
+    account.state |= {"providers": [pool, new], "services": {"api": ["FARGATE", pool], "other": [new]}}
+    done = account.run("foundation", "cluster")
+    assert done.returncode == 1
+    assert f"the pipeline no longer has {pool}, and there still are api on {pool}. First" in done.stderr
+    assert account.asked("create-change-set") == []
+    assert account.run("foundation", "cluster", "--dry-run").returncode == 0
+    account.state |= {"services": {"other": [new]}, "instances": [new, pool]}
+    done = account.run("foundation", "cluster")
+    assert f"there still are instances of {pool}. First deploy the pipeline with the pool" in done.stderr
+    assert account.asked("execute-change-set") == []
+    account.state["instances"] = [new]
+    assert account.run("foundation", "cluster").returncode == 0
+    assert account.deployed() == ["foundation", "cluster"]
+
+
 def test_an_environment_is_taken_down(account: Account):
     """In the reverse order, but for the stacks without which what is kept could not be found."""
     stacks = [line for line in account.script.read_text().splitlines() if line.startswith("STACKS=(")]

@@ -178,6 +178,35 @@ def _balancers(site: Site) -> Iterator[Grant]:
     )
 
 
+def _pools(site: Site) -> Iterator[Grant]:
+    """`deploy.sh` looks whether anything runs on a pool that the pipeline no longer has."""
+    in_cluster = ("ArnEquals", "ecs:cluster", cluster_arn(site))
+    # The service authorization reference of Amazon ECS gives this action no type of resource.
+    yield Grant(
+        ("ecs:ListServices",),
+        ("*",),
+        "looks for services on pools that the pipeline no longer has",
+        (in_cluster,),
+        reason="services are listed by cluster; AWS has no narrower resource",
+    )
+    yield Grant(
+        ("ecs:DescribeServices",),
+        (arn("ecs", f"service/{site.cluster}/*"),),
+        "looks for services on pools that the pipeline no longer has",
+    )
+    yield Grant(
+        ("ecs:ListContainerInstances",),
+        (cluster_arn(site),),
+        "looks for instances of pools that the pipeline no longer has",
+    )
+    yield Grant(
+        ("ecs:DescribeContainerInstances",),
+        (arn("ecs", f"container-instance/{site.cluster}/*"),),
+        "looks for instances of pools that the pipeline no longer has",
+        (in_cluster,),
+    )
+
+
 def _delivery_grants(site: Site) -> Iterator[Grant]:
     yield Grant(
         ("ecr:GetAuthorizationToken",),
@@ -266,4 +295,5 @@ def _delivery_grants(site: Site) -> Iterator[Grant]:
     )
     yield public_parameters()
     yield from _balancers(site)
+    yield from _pools(site)
     yield from _first_models(site)

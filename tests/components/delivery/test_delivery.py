@@ -143,6 +143,19 @@ def test_the_workflow_lifts_the_protection_of_its_own_load_balancers_alone(workf
     assert may(workflow, "elasticloadbalancing:DescribeLoadBalancerAttributes", balancer)
 
 
+def test_the_workflow_sees_what_runs_on_a_pool_of_its_own_cluster(workflow: list[dict[str, Any]]):
+    """`deploy.sh` looks, with the caller's rights, before the cluster lets go of a pool."""
+    place = "arn:aws:ecs:ap-southeast-1:123456789012"
+    own, foreign = ({"ecs:cluster": f"{place}:cluster/{name}"} for name in ("demo-default", "demo-prod"))
+    assert may(workflow, "ecs:DescribeServices", f"{place}:service/demo-default/api", own)
+    assert not may(workflow, "ecs:DescribeServices", f"{place}:service/demo-prod/api", foreign)
+    assert may(workflow, "ecs:ListServices", "*", own)
+    assert not may(workflow, "ecs:ListServices", "*", foreign)
+    assert may(workflow, "ecs:ListContainerInstances", f"{place}:cluster/demo-default")
+    instance = f"{place}:container-instance/demo-default/1"
+    assert may(workflow, "ecs:DescribeContainerInstances", instance, own)
+
+
 def test_a_workflow_that_trains_starts_the_trainer_and_nothing_else():
     """With `firstModel: train`: that job of this environment, as its own roles, in its own cluster."""
     served = BASE.replace("image: app}]", "image: app, loads: [model]}]")
