@@ -243,6 +243,48 @@ balancers_may_go() {
   done
 }
 
+# A pool goes once nothing runs on it: ECS keeps a capacity provider that is used (Amazon ECS API reference,
+# PutClusterCapacityProviders), and instances that run tasks keep their Auto Scaling group.
+pools_may_go() {
+  local pool each there users='' gone=() instances=() at
+  there=$(status_of "$PREFIX-cluster") || fail "the state of $PREFIX-cluster cannot be read"
+  [ "$there" != none ] || return 0
+  # shellcheck disable=SC2016 # the backticks are JMESPath's
+  there=$(cloudformation list-stack-resources --stack-name "$PREFIX-cluster" --output text --query \
+    'StackResourceSummaries[?ResourceType==`AWS::ECS::CapacityProvider` && ResourceStatus!=`DELETE_COMPLETE`].PhysicalResourceId')
+  for pool in $there; do
+    case $pool in
+      None | imdb-sentiment-prod-gpu) ;;
+      *) gone+=("$pool") ;;
+    esac
+  done
+  [ -n "${gone[*]:-}" ] || return 0
+  there=$(aws ecs list-services --region "$REGION" --cluster "$PREFIX" --output text --query 'serviceArns[]')
+  for each in $there; do
+    [ "$each" != None ] || continue
+    at=$(aws ecs describe-services --region "$REGION" --cluster "$PREFIX" --services "$each" --output text --query \
+      'services[].[capacityProviderStrategy, deployments[].capacityProviderStrategy[]][][].capacityProvider')
+    for pool in "${gone[@]}"; do
+      [[ $'\t'$at$'\t' != *$'\t'"$pool"$'\t'* ]] || users+=", ${each##*/} on $pool"
+    done
+  done
+  there=$(aws ecs list-container-instances --region "$REGION" --cluster "$PREFIX" --output text \
+    --query 'containerInstanceArns[]')
+  for each in $there; do
+    [ "$each" = None ] || instances+=("$each")
+  done
+  for ((at = 0; at < ${#instances[@]}; at += 100)); do
+    there=$(aws ecs describe-container-instances --region "$REGION" --cluster "$PREFIX" --output text \
+      --container-instances "${instances[@]:at:100}" --query 'containerInstances[].capacityProviderName')
+    for pool in "${gone[@]}"; do
+      [[ $'\t'$there$'\t' != *$'\t'"$pool"$'\t'* ]] || users+=", instances of $pool"
+    done
+  done
+  [ -n "$users" ] || return 0
+  note "the pipeline no longer has ${gone[*]}, and there still are ${users#, }. First deploy the pipeline with the pool and with nothing on it (--prune deletes services that the pipeline no longer has); a quarter of an hour later, when its instances have gone, deploy this one"
+  return 1
+}
+
 # What keeps data and network from being replaced or deleted by a change, and the stack from being deleted.
 protect() {
   local each types='' policy='{"Effect":"Allow","Action":"Update:*","Principal":"*","Resource":"*"}'
@@ -618,6 +660,7 @@ fi
 [ -n "${chosen[*]:-}" ] || prune
 
 [ -z "$from" ] && active=yes || active=''
+running=()
 for stack in "${STACKS[@]}"; do
   [ "$stack" = "$from" ] && active=yes
   run=$active
@@ -627,8 +670,14 @@ for stack in "${STACKS[@]}"; do
       [ "$each" = "$stack" ] && run=yes
     done
   fi
-  [ -z "$run" ] || deploy "$stack"
+  [ -z "$run" ] || running+=("$stack")
   [ "$stack" = "$until" ] && active=''
+done
+if [[ " ${running[*]:-} " == *' cluster '* ]] && ! pools_may_go; then
+  [ -n "$dry_run" ] || fail "no stack was changed"
+fi
+for stack in ${running[@]+"${running[@]}"}; do
+  deploy "$stack"
 done
 if [ -n "${later[*]:-}" ]; then
   if [ -n "$until" ]; then
