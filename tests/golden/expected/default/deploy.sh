@@ -267,7 +267,7 @@ balancers_may_go() {
 # A pool goes once nothing runs on it: ECS keeps a capacity provider that is used (Amazon ECS API reference,
 # PutClusterCapacityProviders), and instances that run tasks keep their Auto Scaling group.
 pools_may_go() {
-  local pool each there users='' gone=() instances=() at
+  local pool each there users='' gone=() container_instances=() at
   there=$(status_of "$PREFIX-cluster") || fail "the state of $PREFIX-cluster cannot be read"
   [ "$there" != none ] || return 0
   # shellcheck disable=SC2016 # the backticks are JMESPath's
@@ -292,11 +292,11 @@ pools_may_go() {
   there=$(aws ecs list-container-instances --region "$REGION" --cluster "$PREFIX" --output text \
     --query 'containerInstanceArns[]')
   for each in $there; do
-    [ "$each" = None ] || instances+=("$each")
+    [ "$each" = None ] || container_instances+=("$each")
   done
-  for ((at = 0; at < ${#instances[@]}; at += 100)); do
+  for ((at = 0; at < ${#container_instances[@]}; at += 100)); do
     there=$(aws ecs describe-container-instances --region "$REGION" --cluster "$PREFIX" --output text \
-      --container-instances "${instances[@]:at:100}" --query 'containerInstances[].capacityProviderName')
+      --container-instances "${container_instances[@]:at:100}" --query 'containerInstances[].capacityProviderName')
     for pool in "${gone[@]}"; do
       [[ $'\t'$there$'\t' != *$'\t'"$pool"$'\t'* ]] || users+=", instances of $pool"
     done
