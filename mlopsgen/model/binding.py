@@ -66,6 +66,8 @@ class Contribution(NamedTuple):
     """The service that gets it, such as `cloudfront.amazonaws.com`; a boundary names none."""
     bucket: str = ""
     """Whose policy it is for, if a bucket's: the bucket's name in the spec."""
+    named: bool = False
+    """Whether its resources are names: of very many, those that begin alike may come to stand as one."""
 
 
 class Binding(NamedTuple):

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from json.encoder import encode_basestring_ascii
 from typing import NamedTuple, TypeAlias, TypeVar
 
@@ -96,6 +97,11 @@ def _json(value: object) -> str:
             return json.dumps(value)
 
 
+def size(document: Mapping[str, Body]) -> int:
+    """The length of a policy document in AWS at most, as IAM counts it."""
+    return _size(dict(document))
+
+
 def documents(every: Sequence[Statement]) -> list[dict[str, Body]]:
     """The statements as one inline policy and as many managed ones as the rest takes."""
     pages: list[list[Statement]] = [[]]
@@ -144,6 +150,41 @@ def _values(condition: Mapping[str, Body]) -> tuple[str, dict[str, Body], str, l
 
 def _halves(values: list[T]) -> tuple[list[T], list[T]]:
     return values[: len(values) // 2], values[len(values) // 2 :]
+
+
+def fitting(grants: Iterable[Grant], room: int) -> list[Grant]:
+    """The grants, on secrets and parameters by name, with statements that take at most `room` characters.
+
+    Where there are too many names, the two that have the longest beginning in common become that beginning
+    and a `*`, again and again: so that the fewest others are let in.
+    """
+    result: list[Grant] | None = _merge(grants)
+    while result and sum(map(_size, statements(result))) > room:
+        result = _one_name_less(result)
+    return result or []
+
+
+def _one_name_less(grants: Sequence[Grant]) -> list[Grant] | None:
+    starts = [
+        (_start(one, other), number, place)
+        for number, grant in enumerate(grants)
+        for place, (one, other) in enumerate(pairwise(grant.resources))
+    ]
+    start, number, place = max(starts, key=lambda each: len(each[0]), default=("", 0, 0))
+    if not start:
+        return None
+    grant = grants[number]
+    pattern = f"{start}*" if isinstance(grant.resources[place], str) else Sub(f"{start}*")
+    resources = (*grant.resources[:place], pattern, *grant.resources[place + 2 :])
+    return [*grants[:number], grant._replace(resources=resources), *grants[number + 1 :]]
+
+
+def _start(one: Value, other: Value) -> str:
+    """What two names have in common, with the beginning of their ARNs; nothing if that itself differs."""
+    first, second = (each if isinstance(each, str) else str(each.data["Fn::Sub"]) for each in (one, other))
+    pairs = enumerate(zip(first, second, strict=False))
+    start = first[: next((at for at, (a, b) in pairs if a != b), min(len(first), len(second)))]
+    return start if re.search(":(parameter/|secret:)", start) else ""
 
 
 def _size(statement: Statement) -> int:

@@ -9,8 +9,9 @@ from troposphere import iam
 from mlopsgen.model.binding import Bindings, contributed
 from mlopsgen.model.plan import Grant, Resource
 from mlopsgen.model.site import Site
+from mlopsgen.model.values import Body
 from mlopsgen.parts.key import decrypt_what_is_stored, key_arn
-from mlopsgen.parts.policies import arn, policy
+from mlopsgen.parts.policies import MAX_MANAGED, arn, fitting, policy, size
 from mlopsgen.parts.resource import Scope
 from mlopsgen.parts.roles import role_path
 
@@ -24,14 +25,17 @@ def declare_boundary(scope: Scope, bindings: Bindings) -> Resource:
             ManagedPolicyName=site.boundary,
             Path=role_path(site, scope.stack),
             Description=f"What the roles of {site.prefix} can have at most",
-            PolicyDocument=policy((*_bounds(site), *_contributed(bindings))),
+            PolicyDocument=_document(site, bindings),
         )
     )
 
 
-def _contributed(bindings: Bindings) -> Iterator[Grant]:
-    """What workloads need beside, because of what they name."""
-    yield from (each.grant for each in contributed(bindings, "boundary"))
+def _document(site: Site, bindings: Bindings) -> dict[str, Body]:
+    """What all of them may need, and what workloads need beside, because of what they name."""
+    contributions = contributed(bindings, "boundary")
+    fixed = (*_bounds(site), *(each.grant for each in contributions if not each.named))
+    names = (each.grant for each in contributions if each.named)
+    return policy((*fixed, *fitting(names, MAX_MANAGED - size(policy(fixed)))))
 
 
 def _bounds(site: Site) -> Iterator[Grant]:

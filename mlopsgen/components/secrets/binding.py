@@ -39,8 +39,6 @@ class SecretSource(NamedTuple):
     """How a task definition names it."""
     pattern: Value
     """How a policy names it."""
-    neighbours: Value
-    """All secrets beside it, of its account."""
     keys: Value
     """The KMS keys that it may be encrypted with."""
     operator: str = "StringEquals"
@@ -55,9 +53,7 @@ def bind(site: Site, workload: Workload) -> Binding:
         secrets=tuple((name, each.value_from) for name, each in sources),
         execution_grants=grants,
         services=tuple(sorted({*(each.service for _, each in sources), *(["kms"] if sources else [])})),
-        contributions=tuple(
-            Contribution("boundary", grant) for _, each in sources for grant in _bounds(each)
-        ),
+        contributions=tuple(bound for _, each in sources for bound in _bounds(each)),
     )
 
 
@@ -76,20 +72,17 @@ def source(secret: SecretSpec) -> SecretSource:
     """The forms of a secret's reference."""
     word, kind = given(secret), service(secret)
     key = f":{secret.secret_key_ref.key}::" if secret.secret_key_ref else ""
-    every = "parameter/*" if kind == "ssm" else "secret:*"
     if word.startswith("arn:"):
         _, partition, _, region, account, _ = word.split(":", 5)
-        place = f"{region}:{account}"
-        neighbours, keys = f"arn:{partition}:{kind}:{place}:{every}", f"arn:{partition}:kms:{place}:key/*"
-        return SecretSource(kind, f"{word}{key}", word, neighbours, keys)
-    neighbours, keys = arn(kind, every), arn("kms", "key/*")
+        return SecretSource(kind, f"{word}{key}", word, f"arn:{partition}:kms:{region}:{account}:key/*")
+    keys = arn("kms", "key/*")
     if kind == "ssm":
         # A `/` at the start of a parameter's name is not doubled in its ARN (AWS Systems Manager user guide,
         # "Restricting access to Parameter Store parameters using IAM policies").
         parameter = arn(kind, f"parameter/{word.removeprefix('/')}")
-        return SecretSource(kind, parameter, parameter, neighbours, keys)
+        return SecretSource(kind, parameter, parameter, keys)
     pattern = arn(kind, f"secret:{word}-??????")
-    return SecretSource(kind, arn(kind, f"secret:{word}{key}"), pattern, neighbours, keys, "StringLike")
+    return SecretSource(kind, arn(kind, f"secret:{word}{key}"), pattern, keys, "StringLike")
 
 
 def _read(name: str, each: SecretSource) -> Grant:
@@ -107,11 +100,11 @@ def _decrypt(name: str, each: SecretSource) -> Grant:
     )
 
 
-def _bounds(each: SecretSource) -> tuple[Grant, ...]:
-    """What the boundary must hold: few words for any number of secrets."""
+def _bounds(each: SecretSource) -> tuple[Contribution, ...]:
+    """What the boundary must hold: this secret, and the keys of secrets through their service alone."""
     return (
-        Grant((_READS[each.service],), (each.neighbours,), "secrets"),
-        Grant(("kms:Decrypt",), (each.keys,), "keys of secrets", (_via(each),)),
+        Contribution("boundary", Grant((_READS[each.service],), (each.pattern,), "secrets"), named=True),
+        Contribution("boundary", Grant(("kms:Decrypt",), (each.keys,), "keys of secrets", (_via(each),))),
     )
 
 

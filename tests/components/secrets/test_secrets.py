@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -94,10 +95,44 @@ def test_the_boundary_holds_what_the_secrets_need(api: Plan):
     assert not may(boundary, "kms:Decrypt", f"arn:aws:kms:{HERE}:key/1")
 
 
-def test_many_secrets_take_no_more_room_in_the_boundary():
-    """A managed policy has 6,144 characters for all workloads together."""
-    few, many = (plan(service(secrets=secrets(count)), DELIVERY) for count in (1, 30))
-    assert properties(few, "access", "Boundary") == properties(many, "access", "Boundary")
+def test_the_boundary_opens_the_secrets_that_are_named_and_no_others(api: Plan):
+    """Whoever can deploy makes roles in it: none of them may reach what other teams keep in the account."""
+    boundary = properties(api, "access", "Boundary")["PolicyDocument"]["Statement"]
+    for action, resource in (
+        ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}:secret:payroll-AbCdEf"),
+        ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}:secret:team/key-of-all-AbCdEf"),
+        ("secretsmanager:GetSecretValue", OTHER.replace("team/key", "team/token")),
+        ("ssm:GetParameters", f"arn:aws:ssm:{HERE}:parameter/team/url2"),
+        ("ssm:GetParameters", f"arn:aws:ssm:{HERE}:parameter/other/env/key-arn"),
+    ):
+        assert not may(boundary, action, resource), resource
+
+
+@pytest.mark.parametrize("count", [30, 300])
+def test_of_very_many_secrets_those_that_begin_alike_stand_as_one_in_the_boundary(count: int):
+    """A managed policy has 6,144 characters for all workloads together, whatever they name."""
+    many = plan(service(secrets=secrets(count).replace("}}", "}, P: {parameter: /team/url}}")), DELIVERY)
+    boundary = properties(many, "access", "Boundary")["PolicyDocument"]
+    assert len(json.dumps(boundary, separators=(",", ":"))) <= 6144
+    secret, read = f"arn:aws:secretsmanager:{HERE}:secret", "secretsmanager:GetSecretValue"
+    for number in range(count):
+        assert may(boundary["Statement"], read, f"{secret}:team/s{number}-AbCdEf")
+    assert not may(boundary["Statement"], read, f"{secret}:payroll-AbCdEf")
+    assert not may(boundary["Statement"], read, f"{secret}:team/key-AbCdEf")
+    assert not may(boundary["Statement"], "ssm:GetParameters", f"arn:aws:ssm:{HERE}:parameter/team/url2")
+
+
+def test_names_with_nothing_in_common_fit_into_the_boundary_too():
+    names = [f"{chr(97 + number % 26)}{number:03}/" + "x" * 60 for number in range(80)]
+    named = ", ".join(f'S{number}: {{secret: "{name}"}}' for number, name in enumerate(names))
+    many = plan(service(secrets=f"{{{named}}}"), DELIVERY)
+    boundary = properties(many, "access", "Boundary")["PolicyDocument"]
+    assert len(json.dumps(boundary, separators=(",", ":"))) <= 6144
+    for name in names:
+        secret = f"arn:aws:secretsmanager:{HERE}:secret:{name}-AbCdEf"
+        assert may(boundary["Statement"], "secretsmanager:GetSecretValue", secret)
+    others = f"arn:aws:secretsmanager:{HERE}:secret:_/payroll-AbCdEf"
+    assert not may(boundary["Statement"], "secretsmanager:GetSecretValue", others)
 
 
 def test_many_secrets_are_few_statements():
