@@ -14,10 +14,14 @@ from troposphere import AWSHelperFn, Sub
 
 from mlopsgen.model.binding import Contribution
 from mlopsgen.model.plan import Grant
+from mlopsgen.model.site import Site
 from mlopsgen.model.values import Body, Value
 
 Statement: TypeAlias = dict[str, Body]
 """A statement of a policy, as IAM's JSON has it."""
+
+Condition: TypeAlias = tuple[tuple[str, str, Value | tuple[Value, ...]], ...]
+"""What has to hold for a grant: operators, keys and values."""
 
 VERSION = "2012-10-17"
 
@@ -41,6 +45,27 @@ def arn(service: str, resource: str) -> Sub:
     """
     place = {"s3": ":", "iam": ":${AWS::AccountId}"}.get(service, "${AWS::Region}:${AWS::AccountId}")
     return Sub(f"arn:${{AWS::Partition}}:{service}:{place}:{resource}")
+
+
+def own_tags(site: Site) -> Condition:
+    """What acts on this environment's resources alone, by their tags."""
+    return (
+        ("StringEquals", "aws:ResourceTag/mlopsgen:environment", site.environment),
+        ("StringEquals", "aws:ResourceTag/mlopsgen:pipeline", site.name),
+    )
+
+
+def keep_apart(services: Iterable[str], pipeline: str) -> Grant:
+    """Off whatever has another pipeline's tag, in services where only the beginning of a name is known.
+
+    `shop-eu-*` names what pipeline `shop` has in `eu`, and also what `shop-eu` has in any environment. One
+    pipeline's environments need no tag: their names have no hyphens, so none begins another's.
+    """
+    tag = "aws:ResourceTag/mlopsgen:pipeline"
+    condition: Condition = (("Null", tag, "false"), ("StringNotEquals", tag, pipeline))
+    return Grant(
+        tuple(f"{each}:*" for each in services), ("*",), "touch another pipeline", condition, effect="Deny"
+    )
 
 
 def statements(grants: Iterable[Grant]) -> list[Statement]:

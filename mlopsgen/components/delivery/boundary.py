@@ -11,7 +11,7 @@ from mlopsgen.model.plan import Grant, Resource
 from mlopsgen.model.site import Site
 from mlopsgen.model.values import Body
 from mlopsgen.parts.key import decrypt_what_is_stored, key_arn
-from mlopsgen.parts.policies import MAX_MANAGED, arn, fitting, policy, size
+from mlopsgen.parts.policies import MAX_MANAGED, arn, fitting, keep_apart, own_tags, policy, size
 from mlopsgen.parts.resource import Scope
 from mlopsgen.parts.roles import role_path
 
@@ -47,6 +47,7 @@ def _bounds(site: Site) -> Iterator[Grant]:
         (arn("sns", f"{site.prefix}-*"), arn("sqs", f"{site.prefix}-*")),
         "alarms and dead letters",
     )
+    yield keep_apart(("ecs", "sns", "sqs"), site.name)
     yield Grant(
         ("ssm:GetParameter", "ssm:GetParameters"),
         (arn("ssm", f"parameter/{site.prefix}/*"),),
@@ -60,10 +61,7 @@ def _bounds(site: Site) -> Iterator[Grant]:
         ),
         (arn("elasticloadbalancing", "*"),),
         "traffic shifts",
-        (
-            ("StringEquals", "aws:ResourceTag/mlopsgen:environment", site.environment),
-            ("StringEquals", "aws:ResourceTag/mlopsgen:pipeline", site.name),
-        ),
+        own_tags(site),
     )
     yield Grant(
         (

@@ -22,7 +22,7 @@ from mlopsgen.model.plan import Declaration, DeliveryWorkflow, Grant, StackDescr
 from mlopsgen.model.site import Site
 from mlopsgen.model.values import Value
 from mlopsgen.parts.objects import sees_pointer, versions
-from mlopsgen.parts.policies import arn
+from mlopsgen.parts.policies import arn, keep_apart, own_tags
 from mlopsgen.parts.resource import Scope, output
 from mlopsgen.parts.roles import (
     Role,
@@ -171,10 +171,7 @@ def _balancers(site: Site) -> Iterator[Grant]:
         ("elasticloadbalancing:ModifyLoadBalancerAttributes",),
         (arn("elasticloadbalancing", "loadbalancer/app/*"),),
         "deletes load balancers that the pipeline no longer has",
-        (
-            ("StringEquals", "aws:ResourceTag/mlopsgen:environment", site.environment),
-            ("StringEquals", "aws:ResourceTag/mlopsgen:pipeline", site.name),
-        ),
+        own_tags(site),
     )
 
 
@@ -281,6 +278,7 @@ def _delivery_grants(site: Site) -> Iterator[Grant]:
         stacks,
         "deploys stacks",
     )
+    yield keep_apart(("cloudformation",), site.name)
     yield Grant(
         ("cloudformation:GetTemplateSummary", "cloudformation:ValidateTemplate"),
         ("*",),

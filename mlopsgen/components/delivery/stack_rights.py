@@ -17,9 +17,9 @@ from mlopsgen.aws.resource_types import ResourceType, resource_type
 from mlopsgen.aws.stack_scopes import ActionScope, Hold, Where, Withheld
 from mlopsgen.model.plan import Grant
 from mlopsgen.model.values import Body, Value
+from mlopsgen.parts.policies import Condition, keep_apart
 
 Properties: TypeAlias = Mapping[str, Body]
-Condition: TypeAlias = tuple[tuple[str, str, Value | tuple[Value, ...]], ...]
 
 
 class StackReach(NamedTuple):
@@ -57,7 +57,7 @@ def stack_rights(resources: Iterable[tuple[str, Properties]], reach: StackReach)
         for name in sorted(by_type)
         for grant in _grants(resource_type(name), by_type[name], reach, named)
     ]
-    return (*grants, *_parameters(by_type, reach), *_denials(reach))
+    return (*grants, *_parameters(by_type, reach), *_denials(reach), *_apart(grants, reach))
 
 
 def withheld(name: str, resources: Sequence[Properties] = ()) -> dict[str, str]:
@@ -235,6 +235,18 @@ def _denials(reach: StackReach) -> Iterator[Grant]:
         effect="Deny",
     )
     yield Grant(("iam:DeleteRolePermissionsBoundary",), ("*",), "unbind a role", effect="Deny")
+
+
+def _apart(grants: Iterable[Grant], reach: StackReach) -> Iterator[Grant]:
+    """Nothing of another pipeline, in the services where only the beginning of a name is known."""
+    services = {
+        str(each.data["Fn::Sub"]).split(":")[4]
+        for grant in grants
+        for each in grant.resources
+        if isinstance(each, Sub) and f"{reach.prefix}-*" in each.data["Fn::Sub"]
+    }
+    if services:
+        yield keep_apart(sorted(services), reach.pipeline)
 
 
 def _buckets(by_type: Mapping[str, Sequence[Properties]]) -> tuple[str, ...]:

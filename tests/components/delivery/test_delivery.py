@@ -189,6 +189,40 @@ def test_the_workflow_deploys_these_stacks_with_cloudformations_own_role(workflo
     assert not may(workflow, "iam:PassRole", f"{ROLES}/access/demo-default-delivery", cloudformation)
 
 
+def test_the_workflow_is_kept_off_a_pipeline_whose_name_begins_alike(workflow: list[dict[str, Any]]):
+    """`demo-default-*` also begins the stacks of pipeline `demo-default`; those carry its tags."""
+    theirs = {
+        "aws:ResourceTag/mlopsgen:pipeline": "demo-default",
+        "aws:ResourceTag/mlopsgen:environment": "eu",
+    }
+    own = {"aws:ResourceTag/mlopsgen:pipeline": "demo", "aws:ResourceTag/mlopsgen:environment": "default"}
+    with_role = {"cloudformation:RoleArn": "att-StackRole-Arn"}
+    for action in (
+        "cloudformation:CreateChangeSet",
+        "cloudformation:ExecuteChangeSet",
+        "cloudformation:DeleteStack",
+        "cloudformation:UpdateTerminationProtection",
+    ):
+        assert may(workflow, action, f"{STACKS}/demo-default-network/1", own | with_role)
+        assert not may(workflow, action, f"{STACKS}/demo-default-eu-network/1", theirs | with_role)
+
+
+def test_the_boundary_is_kept_off_a_pipeline_whose_name_begins_alike(whole: Plan):
+    bounds = properties(whole, "access", "Boundary")["PolicyDocument"]["Statement"]
+    theirs = {
+        "aws:ResourceTag/mlopsgen:pipeline": "demo-default",
+        "aws:ResourceTag/mlopsgen:environment": "eu",
+    }
+    place = "ap-southeast-1:123456789012"
+    for action, resource in (
+        ("ecs:RunTask", f"arn:aws:ecs:{place}:task-definition/demo-default-eu-x:1"),
+        ("sns:Publish", f"arn:aws:sns:{place}:demo-default-eu-foundation-Topic-1"),
+        ("sqs:SendMessage", f"arn:aws:sqs:{place}:demo-default-eu-training-DeadLetters-1"),
+    ):
+        assert may(bounds, action, resource)
+        assert not may(bounds, action, resource, theirs)
+
+
 def test_the_workflow_itself_touches_no_data_and_makes_nothing(workflow: list[dict[str, Any]]):
     for action, resource in (
         ("s3:GetObject", "arn:aws:s3:::demo-default-data-123456789012/raw/x"),
@@ -273,7 +307,7 @@ def _listed(value: Any) -> list[Any]:
 
 def _allows(bounds: list[dict[str, Any]], action: str) -> bool:
     """On some resource: which of them, the tests of single roles say."""
-    anywhere = [each | {"Resource": "*", "Condition": {}} for each in bounds]
+    anywhere = [each | {"Resource": "*", "Condition": {}} for each in bounds if each["Effect"] == "Allow"]
     return may(anywhere, action, "*")
 
 

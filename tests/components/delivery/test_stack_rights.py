@@ -260,6 +260,29 @@ def test_no_data_can_be_deleted(whole: list[dict[str, Any]]):
         assert not may(whole, action, arn, OWN | STACK), action
 
 
+def test_pipelines_whose_names_begin_alike_are_kept_apart(
+    everything: tuple[Grant, ...], whole: list[dict[str, Any]]
+):
+    """`shop-prod-*` also begins what pipeline `shop-prod` has in `eu`: its tags keep this role off."""
+    theirs = {"aws:ResourceTag/mlopsgen:environment": "eu", "aws:ResourceTag/mlopsgen:pipeline": "shop-prod"}
+    asked = {
+        (action, arn.replace("shop-prod-*", "shop-prod-eu-x"))
+        for _, action, arns in pairs(everything)
+        for arn in arns
+        if "shop-prod-*" in arn
+    }
+    assert len(asked) > 100
+    assert [each for each in sorted(asked) if may(whole, *each, theirs)] == []
+
+
+def test_what_is_made_is_within_reach_before_it_has_tags_and_after():
+    role = policy(resource("AWS::CloudWatch::Alarm"))
+    alarm = f"arn:aws:cloudwatch:{HERE}:alarm:shop-prod-api-errors"
+    for action in ("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"):
+        assert may(role, action, alarm)
+        assert may(role, action, alarm, OWN)
+
+
 def test_a_key_is_the_environments_own_by_its_tags():
     key = f"arn:aws:kms:{HERE}:key/1"
     role = policy(resource("AWS::KMS::Key"), resource("AWS::ECR::Repository", KmsKey="x"))
@@ -412,6 +435,7 @@ def test_grants_say_for_which_type_they_are():
         "passes values between stacks",
         "change its own rights",
         "unbind a role",
+        "touch another pipeline",
     ]
 
 
