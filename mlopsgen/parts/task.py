@@ -123,6 +123,10 @@ def _definition(
         ContainerDefinitions=containers(site, workload, binding, entry_point, environment),
         # Whoever starts tasks of it passes its tags on: rights to stop and to see tasks are told by this one.
         Tags=Tags({WORKLOAD_TAG: workload.name}),
+        # A revision that is deregistered starts no more tasks (Amazon ECS API reference,
+        # DeregisterTaskDefinition): the one before stays, to go back to and for schedules that still name it.
+        DeletionPolicy="Delete",
+        UpdateReplacePolicy="Retain",
         **given(
             Volumes=[
                 ecs.Volume(Name=each.name, **dict(each.properties))

@@ -91,6 +91,14 @@ def test_the_same_again(name: str):
     assert (found.steps, found.findings) == ((), ())
 
 
+@pytest.mark.parametrize("title", ["imdb-sentiment-service-cpu", "imdb-sentiment-job-command"])
+def test_the_revision_before_stays(title: str):
+    """A task definition that is replaced can be gone back to, and a schedule that still names it runs."""
+    for found in life(title, "pruned"):
+        assert "replace" in {each.action for each in found.steps if each.logical_id == "TaskDefinition"}
+        assert "revision-deregistered" not in {each.rule for each in found.findings}
+
+
 @pytest.mark.parametrize("title", sorted(EDITS))
 def test_there_and_back(title: str):
     """An edit and its undoing deploy, or the compiler refuses it, or it is said what stops them."""
