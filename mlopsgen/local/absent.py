@@ -23,6 +23,9 @@ def absent(site: Site) -> Iterator[str]:
     for balancer in site.balancers:
         if balancer.secure:
             yield f"HTTPS of balancer {balancer.name}: plain HTTP"
+    for queue in site.spec.queues:
+        if queue.existing:
+            yield f"queue {queue.name} of {queue.existing.arn}: nothing makes it here"
     for workload in site.workloads:
         yield from _of(workload)
     yield "alarms and dashboards"
@@ -34,7 +37,8 @@ def _of(workload: Workload) -> Iterator[str]:
         yield f"{gpu} GPU{'s' * (gpu > 1)} of {name}: as many as programs find on this machine"
     if workload.scales:
         replicas = workload.replicas
-        yield f"scaling of {name}: {replicas.min if replicas else 1} all the time"
+        least = max(replicas.min, replicas.metrics.backlog is not None) if replicas else 1
+        yield f"scaling of {name}: {least} all the time"
     if workload.shifts:
         yield f"{workload.strategy} deployment of {name}: rolling"
     if len(workload.ports) > 1:

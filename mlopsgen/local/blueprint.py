@@ -326,7 +326,8 @@ def _service(workload: Workload, task: LocalTask, stack: Stack) -> LocalService:
     replicas = workload.replicas
     service = LocalService(
         task=task,
-        replicas=replicas.min if replicas else 1,
+        # The messages of a backlog come whenever they like, and an idle process costs nothing.
+        replicas=max(replicas.min, replicas.metrics.backlog is not None) if replicas else 1,
         groups=tuple(
             _target_group(workload.name, route, bodies[route.target_groups[0]])
             for route in workload.routes

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mlopsgen.components.monitoring.spec import AlarmSpec, LatencyAlarmSpec, PercentAlarmSpec
+from mlopsgen.components.monitoring.spec import (
+    AlarmSpec,
+    DurationAlarmSpec,
+    LatencyAlarmSpec,
+    PercentAlarmSpec,
+)
 
 
 class Alarm(NamedTuple):
-    """An alarm with nothing left open. A threshold is in percent or in milliseconds; some have none."""
+    """An alarm with nothing left open. A threshold is in percent, milliseconds or seconds; some have none."""
 
     enabled: bool
     seconds: int
@@ -34,8 +39,12 @@ DEFAULT_ALARMS: dict[str, dict[str, Alarm]] = {
         "failed": Alarm(True, 300),
         "missing": Alarm(True, 300),
     },
+    "queues": {
+        "dead_letters": Alarm(True, 60),
+        "oldest_message": Alarm(False, 300, above=3600),
+    },
 }
-"""The alarms of each kind of workload, by the names of their fields."""
+"""The alarms of each kind of workload and of queues, by the names of their fields."""
 
 
 def merged(own: AlarmSpec, base: AlarmSpec, default: Alarm) -> Alarm:
@@ -62,7 +71,7 @@ def merged(own: AlarmSpec, base: AlarmSpec, default: Alarm) -> Alarm:
 
 def _threshold(alarm: AlarmSpec) -> tuple[float | None, float | None]:
     match alarm:
-        case PercentAlarmSpec() | LatencyAlarmSpec():
+        case PercentAlarmSpec() | LatencyAlarmSpec() | DurationAlarmSpec():
             return alarm.above, alarm.below
         case _:
             return None, None

@@ -17,6 +17,7 @@ from mlopsgen.components.network.spec import NetworkSpec
 from mlopsgen.components.patches.spec import PatchSpec
 from mlopsgen.components.people.spec import PeopleSpec
 from mlopsgen.components.protection.spec import ProtectionSpec
+from mlopsgen.components.queues.spec import QueueSpec
 from mlopsgen.components.services.spec import ServiceSpec
 from mlopsgen.components.volumes.spec import VolumeSpec
 from mlopsgen.components.workers.spec import WorkerSpec
@@ -93,7 +94,7 @@ class PipelineSpec(Spec):
     volumes: tuple[VolumeSpec, ...] = ()
     """File systems that outlive tasks."""
 
-    queues: NotYet = None
+    queues: tuple[QueueSpec, ...] = ()
     """Messages for workers."""
 
     topics: NotYet = None

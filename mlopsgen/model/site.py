@@ -215,6 +215,12 @@ class Site:
         """The EventBridge rule that does something about a job's runs."""
         return within(f"{self.prefix}-{job}-{purpose}", 64)
 
+    def queue(self, name: str) -> str:
+        """The name of a queue; SQS takes 80 characters (Amazon SQS developer guide, "Amazon SQS message
+        queue quotas").
+        """
+        return within(f"{self.prefix}-{name}", 80)
+
     def log_group(self, workload: str) -> str:
         """The log group of a workload."""
         return f"/{self.prefix}/{workload}"

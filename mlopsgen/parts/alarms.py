@@ -9,7 +9,7 @@ from troposphere import cloudwatch
 
 from mlopsgen.components.monitoring.spec import AlarmSpec
 from mlopsgen.diagnostics.span import SpecPath
-from mlopsgen.language.base import camel
+from mlopsgen.language.base import Spec, camel
 from mlopsgen.model.alarms import DEFAULT_ALARMS, Alarm, merged
 from mlopsgen.model.plan import Declaration, FlowEdge
 from mlopsgen.model.site import Site
@@ -28,14 +28,18 @@ class Setting(NamedTuple):
 
 def setting(site: Site, workload: Workload, name: str) -> Setting | None:
     """How the alarm `name` of a workload is set, by itself, for its kind or by default; None if it is off."""
-    section = workload.kind.section
-    own: AlarmSpec = getattr(workload.spec.alarms, name)
+    return setting_of(site, workload.kind.section, workload.spec.alarms, workload.origin, name)
+
+
+def setting_of(site: Site, section: str, alarms: Spec, origin: SpecPath, name: str) -> Setting | None:
+    """The same of anything that has `alarms`, at its place `origin` in the spec."""
+    own: AlarmSpec = getattr(alarms, name)
     base: AlarmSpec = getattr(getattr(site.spec.monitoring.alarms, section), name)
     found = merged(own, base, DEFAULT_ALARMS[section][name])
     if not found.enabled:
         return None
     written = own.model_fields_set
-    start = (*workload.origin, "alarms") if written else ("spec", "monitoring", "alarms", section)
+    start = (*origin, "alarms") if written else ("spec", "monitoring", "alarms", section)
     return Setting(found, (*start, camel(name)))
 
 

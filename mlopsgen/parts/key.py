@@ -21,7 +21,7 @@ def use_key(site: Site, actions: tuple[str, ...], service: str, because: str) ->
     """The use of the key through one service alone, such as `s3`; nothing if AWS manages the keys."""
     if not site.owns_key:
         return ()
-    return (Grant(actions, (KEY_ARN,), because, (_via(service),)),)
+    return (Grant(actions, (KEY_ARN,), because, (via(service),)),)
 
 
 def decrypt_what_is_stored(site: Site, because: str, service: str | None = None) -> Grant:
@@ -35,9 +35,10 @@ def decrypt_what_is_stored(site: Site, because: str, service: str | None = None)
     own = tuple(
         ("StringEquals", f"aws:ResourceTag/mlopsgen:{name}", value) for name, value in sorted(tags.items())
     )
-    condition = (*own, _via(service)) if service else own
+    condition = (*own, via(service)) if service else own
     return Grant(("kms:Decrypt",), (arn("kms", "key/*"),), because, condition)
 
 
-def _via(service: str) -> tuple[str, str, Value]:
+def via(service: str) -> tuple[str, str, Value]:
+    """The condition that a key is used through a service, such as `sqs`, of this region alone."""
     return "StringEquals", "kms:ViaService", Sub(f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}")

@@ -14,6 +14,12 @@ from mlopsgen.parts.topic import TOPIC_ARN
 BALANCERS = "AWS/ApplicationELB"
 """The namespace of load balancers and target groups."""
 
+SQS = "AWS/SQS"
+"""The namespace of queues."""
+
+WAITING = "ApproximateNumberOfMessagesVisible"
+"""The metric of messages that nobody has received yet."""
+
 Dimensions = tuple[tuple[str, Value], ...]
 
 Targets = tuple[Value, Value]

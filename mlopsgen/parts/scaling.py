@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from troposphere import Join, Ref, applicationautoscaling
+from troposphere import Join, Ref, applicationautoscaling, cloudwatch
 
 from mlopsgen.aws.cron import to_eventbridge
 from mlopsgen.components.workloads.spec import ReplicaScheduleSpec, ReplicasSpec
 from mlopsgen.language.values import MINUTE
 from mlopsgen.model.plan import Declaration
 from mlopsgen.model.site import Site, by_name
-from mlopsgen.model.values import Body
+from mlopsgen.model.values import Body, Value
 from mlopsgen.model.workload import Workload
-from mlopsgen.parts.metrics import BALANCERS, Dimensions, Targets, of_targets, plain_number
+from mlopsgen.parts.metrics import (
+    BALANCERS,
+    SQS,
+    WAITING,
+    Dimensions,
+    Targets,
+    added,
+    expression,
+    of_targets,
+    plain_number,
+    query,
+)
 from mlopsgen.parts.resource import Scope
 
 USAGE = {"cpu": "ECSServiceAverageCPUUtilization", "memory": "ECSServiceAverageMemoryUtilization"}
 
 
 def declare_scaling(
-    scope: Scope, workload: Workload, targets: Sequence[Targets] = ()
+    scope: Scope, workload: Workload, targets: Sequence[Targets] = (), queues: Sequence[Value] = ()
 ) -> Iterator[Declaration]:
     """The scalable target, its policies and its schedules; nothing if the number of tasks is fixed.
 
-    `targets` are the target groups of its routes, for what is measured there.
+    `targets` are the target groups of its routes, for what is measured there; `queues` the names of those
+    that it consumes.
     """
     replicas = workload.replicas
     if replicas is None or not workload.scales:
@@ -35,6 +48,14 @@ def declare_scaling(
         return
     for name, policy in _policies(replicas, targets):
         yield scope.at("metrics", name).resource(policy)
+    if replicas.metrics.backlog is not None:
+        found = _Backlog(scope.site.cluster, workload.name, tuple(queues))
+        scope = scope.at("metrics", "backlog")
+        policy = _policy("backlog", replicas, replicas.metrics.backlog, found.for_each_task())
+        yield scope.resource(policy)
+        if any(fewest == 0 < most for fewest, most in bounds(replicas)):
+            yield scope.resource(_first_task())
+            yield scope.resource(found.without_task())
 
 
 def bounds(replicas: ReplicasSpec) -> tuple[tuple[int, int], ...]:
@@ -159,6 +180,100 @@ def _measured(metric: str, stat: str, together: str, targets: Sequence[Targets])
         )
     specification = applicationautoscaling.CustomizedMetricSpecification(Metrics=queries)
     return {"CustomizedMetricSpecification": specification}
+
+
+class _Backlog(NamedTuple):
+    """The messages of a worker's queues, and its tasks."""
+
+    cluster: str
+    service: str
+    queues: tuple[Value, ...]
+
+    def for_each_task(self) -> dict[str, Body]:
+        """Messages that wait or are in work, for each running task (Application Auto Scaling user guide,
+        "Create a target tracking scaling policy for Application Auto Scaling using metric math").
+
+        Those in work count, since else a task would be stopped over the last one. Without a task it is the
+        messages of one: a division by zero would give no data, and scaling nothing to come down by.
+        """
+        stats = [
+            *self._stats("w", WAITING),
+            *self._stats("i", "ApproximateNumberOfMessagesNotVisible"),
+            ("running", "ECS/ContainerInsights", "RunningTaskCount", self._own, "Average"),
+        ]
+        queries = [
+            applicationautoscaling.TargetTrackingMetricDataQuery(
+                Id=name,
+                ReturnData=False,
+                MetricStat=applicationautoscaling.TargetTrackingMetricStat(
+                    Metric=applicationautoscaling.TargetTrackingMetric(
+                        Namespace=namespace, MetricName=metric, Dimensions=_dimensions(dimensions)
+                    ),
+                    Stat=stat,
+                ),
+            )
+            for name, namespace, metric, dimensions, stat in stats
+        ]
+        messages = " + ".join(f"FILL({name}, 0)" for name, *_ in stats[:-1])
+        text = f"({messages}) / IF(FILL(running, 0) > 1, running, 1)"
+        queries.append(
+            applicationautoscaling.TargetTrackingMetricDataQuery(Id="each", Expression=text, ReturnData=True)
+        )
+        return {
+            "CustomizedMetricSpecification": applicationautoscaling.CustomizedMetricSpecification(
+                Metrics=queries
+            )
+        }
+
+    def without_task(self) -> cloudwatch.Alarm:
+        """Messages wait and no task is wanted, which a share of zero tasks never mends."""
+        stats = self._stats("w", WAITING)
+        wanted = query("wanted", "ECS/ContainerInsights", "DesiredTaskCount", self._own, "Maximum")
+        messages = added(queries := [query(*each) for each in stats])
+        text = f"IF(FILL(wanted, 0) < 1, {messages}, 0)"
+        return cloudwatch.Alarm(
+            "FirstTaskAlarm",
+            AlarmDescription=f"Messages wait for {self.service}, of which no task runs",
+            ComparisonOperator="GreaterThanThreshold",
+            Threshold=0,
+            EvaluationPeriods=1,
+            DatapointsToAlarm=1,
+            TreatMissingData="notBreaching",
+            Metrics=[*queries, wanted, expression("lost", text, "Messages without a task")],
+            AlarmActions=[Ref("FirstTaskScalingPolicy")],
+        )
+
+    @property
+    def _own(self) -> Dimensions:
+        return (("ClusterName", self.cluster), ("ServiceName", self.service))
+
+    def _stats(self, prefix: str, metric: str) -> list[tuple[str, str, str, Dimensions, str]]:
+        return [
+            (f"{prefix}{number}", SQS, metric, (("QueueName", queue),), "Maximum")
+            for number, queue in enumerate(self.queues, start=1)
+        ]
+
+
+def _first_task() -> applicationautoscaling.ScalingPolicy:
+    """One task where there is none; from there on the backlog of each decides.
+
+    Until the metrics know of it a few minutes pass: within the cooldown nothing is added twice (Application
+    Auto Scaling user guide, "Define the cooldown period").
+    """
+    return applicationautoscaling.ScalingPolicy(
+        "FirstTaskScalingPolicy",
+        PolicyName="first-task",
+        PolicyType="StepScaling",
+        ScalingTargetId=Ref("ScalableTarget"),
+        StepScalingPolicyConfiguration=applicationautoscaling.StepScalingPolicyConfiguration(
+            AdjustmentType="ChangeInCapacity",
+            Cooldown=5 * MINUTE,
+            MetricAggregationType="Maximum",
+            StepAdjustments=[
+                applicationautoscaling.StepAdjustment(MetricIntervalLowerBound=0, ScalingAdjustment=1)
+            ],
+        ),
+    )
 
 
 def _dimensions(

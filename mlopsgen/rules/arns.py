@@ -42,6 +42,18 @@ def _certificates(scene: Scene) -> Iterator[tuple[SpecPath, str]]:
         yield from each((*path, "certificates"), balancer.certificates)
 
 
+def _queues(scene: Scene) -> Iterator[tuple[SpecPath, str]]:
+    for path, queue in each(("spec", "queues"), scene.site.spec.queues):
+        if queue.existing:
+            yield (*path, "existing", "arn"), queue.existing.arn
+
+
+def _keys(scene: Scene) -> Iterator[tuple[SpecPath, str]]:
+    for path, queue in each(("spec", "queues"), scene.site.spec.queues):
+        if queue.existing and queue.existing.kms_key:
+            yield (*path, "existing", "kmsKey"), queue.existing.kms_key
+
+
 def _principals(scene: Scene) -> Iterator[tuple[SpecPath, str]]:
     for path, role in each(("spec", "people", "roles"), scene.site.spec.people.roles):
         yield from each((*path, "principals"), role.principals)
@@ -77,7 +89,8 @@ def _boundary(scene: Scene) -> Iterator[tuple[SpecPath, str]]:
 def arns_of_another_partition(scene: Scene) -> Iterable[Finding]:
     """AWS's partitions know nothing of each other."""
     region, own = scene.site.region, partition(scene.site.region)
-    named = (*_boundary(scene), *_secrets(scene), *_certificates(scene), *_principals(scene))
+    things = (*_certificates(scene), *_queues(scene), *_keys(scene))
+    named = (*_boundary(scene), *_secrets(scene), *things, *_principals(scene))
     for path, arn in named:
         if parts(arn).partition != own:
             message = f"the ARN is of partition `{parts(arn).partition}`, and {region} is in `{own}`"
@@ -92,8 +105,8 @@ def arns_of_another_partition(scene: Scene) -> Iterable[Finding]:
 @rule(
     "E241",
     "an ARN of another kind, or out of reach",
-    """A certificate is one of ACM (or IAM) in the environment's own region and account, a secret or parameter
-    lies in its region, a permissions boundary is a managed policy, and a principal an IAM role, user or
+    """A certificate is one of ACM (or IAM) in the environment's own region and account, a secret, parameter, queue
+    or key lies in its region, a permissions boundary is a managed policy, and a principal an IAM role, user or
     account.""",
     """
     spec:
@@ -111,6 +124,8 @@ def arns_of_another_kind(scene: Scene) -> Iterable[Finding]:
     yield from _wrong_boundary(scene)
     yield from _wrong_certificates(scene)
     region = scene.site.region
+    yield from _wrong_kind(scene, _queues(scene), "queue", "sqs", "NAME")
+    yield from _wrong_kind(scene, _keys(scene), "key", "kms", "key/ID")
     for path, arn in _secrets(scene):
         there = parts(arn).region
         if there and there != region and parts(arn).partition == partition(scene.site.region):
@@ -178,6 +193,26 @@ def _wrong_boundary(scene: Scene) -> Iterator[Finding]:
             yield Finding(path, "a permissions boundary is a managed policy", help_)
         elif account and found.account not in (account, "aws"):
             yield Finding(path, f"the policy is in account {found.account}, not in {account}", None)
+
+
+def _wrong_kind(
+    scene: Scene, named: Iterable[tuple[SpecPath, str]], what: str, service: str, form: str
+) -> Iterator[Finding]:
+    """Of what lies in the environment's region: ARNs of another service, and of another region."""
+    region = scene.site.region
+    for path, arn in named:
+        found = parts(arn)
+        start = form.partition("/")[0] + "/" if "/" in form else ""
+        if found.service != service or not found.resource.startswith(start) or not found.account.isdigit():
+            help_ = f"such as arn:{partition(region)}:{service}:{region}:ACCOUNT:{form}"
+            yield Finding(path, f"this is no ARN of a {what}", help_)
+        elif found.region != region and found.partition == partition(region):
+            yield Finding(
+                path,
+                f"the {what} lies in {found.region or 'no region'}, the environment in {region}",
+                f"name one of {region}",
+                ((_REGION, "the environment's region"),),
+            )
 
 
 def _wrong_certificates(scene: Scene) -> Iterator[Finding]:

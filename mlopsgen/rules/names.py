@@ -53,6 +53,7 @@ def _lists(scene: Scene) -> Iterator[tuple[str, SpecPath, tuple[Item, ...]]]:
     spec = scene.site.spec
     yield "bucket", ("spec", "buckets"), spec.buckets
     yield "volume", ("spec", "volumes"), spec.volumes
+    yield "queue", ("spec", "queues"), spec.queues
     yield "pool", ("spec", "capacity"), spec.capacity
     yield "load balancer", ("spec", "loadBalancers"), spec.load_balancers
     yield "receiver", ("spec", "monitoring", "notify"), spec.monitoring.notify

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from mlopsgen.components.buckets.binding import uri_variable
 from mlopsgen.components.models.binding import PRODUCED, produced_by, variables
 from mlopsgen.components.people.spec import RoleSpec
+from mlopsgen.components.queues.names import variables as queue_variables
 from mlopsgen.components.workloads.spec import WorkloadSpec
 from mlopsgen.diagnostics.finding import Finding
 from mlopsgen.diagnostics.span import SpecPath
@@ -98,7 +99,7 @@ def unknown_use(scene: Scene) -> Iterable[Finding]:
 @rule(
     "E204",
     "one name for two things",
-    """Services, workers, jobs and models have one name each, among them all: alarms and triggers name them
+    """Services, workers, jobs, models and queues have one name each, among them all: alarms and triggers name them
     without their kind. `reads` and `writes` name prefixes without their bucket, so that a prefix has one name
     over all buckets.""",
     "spec: {services: [{name: trainer, image: app}]}",
@@ -109,10 +110,10 @@ def same_name(scene: Scene) -> Iterable[Finding]:
     spec = scene.site.spec
     together = (
         place
-        for word in ("services", "workers", "jobs", "models")
+        for word in ("services", "workers", "jobs", "models", "queues")
         for place in each(("spec", word), getattr(spec, word))
     )
-    yield from _twice(together, "give services, workers, jobs and models a name of their own each")
+    yield from _twice(together, "give services, workers, jobs, models and queues a name of their own each")
     prefixes = (
         place
         for path, bucket in each(("spec", "buckets"), spec.buckets)
@@ -174,4 +175,4 @@ def variables_that_collide(scene: Scene) -> Iterable[Finding]:
 def _of_verbs(workload: WorkloadSpec) -> frozenset[str]:
     """The variables that a workload's verbs bring."""
     prefixes = (uri_variable(name) for name in (*workload.reads, *workload.writes))
-    return frozenset((*prefixes, *variables(workload)))
+    return frozenset((*prefixes, *variables(workload), *queue_variables(workload)))

@@ -101,7 +101,7 @@ def measure_of_a_route(scene: Scene) -> Iterable[Finding]:
     "E384",
     "nothing lifts it from zero",
     """With `min: 0` scaling can stop the last task, and then none is there whose load would bring one back. What
-    is to have no task at all says `{min: 0, max: 0}`.""",
+    is to have no task at all says `{min: 0, max: 0}`. A worker's `backlog` does: messages wait without a task.""",
     "spec: {services: [{name: api, replicas: {min: 0, max: 4, metrics: {cpu: 70%}}}]}",
     "spec: {services: [{name: api, replicas: {min: 1, max: 4, metrics: {cpu: 70%}}}]}",
 )
@@ -110,7 +110,7 @@ def nothing_lifts(scene: Scene) -> Iterable[Finding]:
     for path, replicas, name in _replicas(scene):
         most = replicas.min if replicas.max is None else replicas.max
         lifted = any(schedule.min for schedule in replicas.schedules)
-        if replicas.min == 0 and most > 0 and not lifted:
+        if replicas.min == 0 and most > 0 and not lifted and replicas.metrics.backlog is None:
             yield Finding(
                 (*path, "min"),
                 f"`{name}` can come down to no task, and nothing brings one back",

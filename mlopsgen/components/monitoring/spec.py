@@ -155,6 +155,29 @@ class JobAlarmsSpec(Spec):
     """A run takes longer than that, off by default."""
 
 
+class DurationAlarmSpec(AlarmSpec):
+    """An alarm on a span of time."""
+
+    above: Duration | None = None
+    """It rings above this."""
+
+    below: Duration | None = None
+    """It rings below this, in place of `above`."""
+
+    anomaly: NotYet = None
+    """It rings outside of what is usual, in place of a threshold."""
+
+
+class QueueAlarmsSpec(Spec):
+    """The alarms of queues."""
+
+    dead_letters: AlarmSpec = Field(default_factory=AlarmSpec)
+    """Dead letters: one is enough."""
+
+    oldest_message: DurationAlarmSpec = Field(default_factory=DurationAlarmSpec)
+    """The age of the oldest message, off by default; above `1h` for 5m once it is on."""
+
+
 class AlarmsSpec(Spec):
     """Alarms by kind; a thing's own `alarms` go before, key by key."""
 
@@ -167,7 +190,7 @@ class AlarmsSpec(Spec):
     jobs: JobAlarmsSpec = Field(default_factory=JobAlarmsSpec)
     """Of jobs."""
 
-    queues: NotYet = None
+    queues: QueueAlarmsSpec = Field(default_factory=QueueAlarmsSpec)
     """Of queues."""
 
     models: NotYet = None

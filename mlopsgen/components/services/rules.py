@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from mlopsgen.components.monitoring.spec import AlarmSpec, LatencyAlarmSpec, PercentAlarmSpec
+from mlopsgen.components.monitoring.spec import (
+    AlarmSpec,
+    DurationAlarmSpec,
+    LatencyAlarmSpec,
+    PercentAlarmSpec,
+)
 from mlopsgen.components.services.rollout import watch
 from mlopsgen.components.services.spec import ShiftSpec
 from mlopsgen.components.workloads.spec import ContainerCheckSpec
@@ -368,7 +373,10 @@ def alarm_settings(scene: Scene) -> Iterable[Finding]:
             message = f"for is {write_duration(alarm.for_)}; CloudWatch takes whole minutes, up to a day"
             yield Finding((*path, "for"), message, f"say `{write_duration(near * MINUTE)}`")
         match alarm:
-            case PercentAlarmSpec() | LatencyAlarmSpec() if None not in (alarm.above, alarm.below):
+            case PercentAlarmSpec() | LatencyAlarmSpec() | DurationAlarmSpec() if None not in (
+                alarm.above,
+                alarm.below,
+            ):
                 message = "an alarm rings above or below a threshold, not both"
                 yield Finding((*path, "below"), message, "keep one", (((*path, "above"), "the other"),))
 
@@ -380,10 +388,13 @@ def _alarms(scene: Scene) -> Iterator[tuple[SpecPath, AlarmSpec]]:
     yield from _fields((*start, "services"), base.services)
     yield from _fields((*start, "workers"), base.workers)
     yield from _fields((*start, "jobs"), base.jobs)
+    yield from _fields((*start, "queues"), base.queues)
     for path, spec, _ in running(scene):
         yield from _fields((*path, "alarms"), spec.alarms)
     for path, job in each(("spec", "jobs"), scene.site.spec.jobs):
         yield from _fields((*path, "alarms"), job.alarms)
+    for path, queue in each(("spec", "queues"), scene.site.spec.queues):
+        yield from _fields((*path, "alarms"), queue.alarms)
 
 
 def _fields(path: SpecPath, alarms: Spec) -> Iterator[tuple[SpecPath, AlarmSpec]]:

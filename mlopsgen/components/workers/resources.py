@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mlopsgen.components.queues.names import consumed, sources
 from mlopsgen.components.workers.spec import WorkerSpec
 from mlopsgen.model.binding import Binding, Bindings
 from mlopsgen.model.plan import Declaration, StackDescription
 from mlopsgen.model.site import Site
+from mlopsgen.model.values import Body
 from mlopsgen.model.workload import Workload
+from mlopsgen.parts import metrics
 from mlopsgen.parts.alarms import declare_alarms, usage_alarms
-from mlopsgen.parts.dashboard import dashboard, usage_widgets
+from mlopsgen.parts.dashboard import HEIGHT, WIDTH, Line, dashboard, usage_widgets, widget
 from mlopsgen.parts.network import connection_rule_ids, connection_rules
 from mlopsgen.parts.resource import Scope
 from mlopsgen.parts.scaling import declare_scaling
@@ -39,7 +42,8 @@ def _worker(site: Site, worker: Workload, binding: Binding) -> Iterator[Declarat
         after=connection_rule_ids(binding.connections),
     )
     yield scope.resource(body)
-    yield from declare_scaling(scope, worker)
+    queues = [each.known for each in sources(site, worker.spec.consumes)]
+    yield from declare_scaling(scope, worker, queues=queues)
     yield commands(site, worker, "Workers")
 
 
@@ -49,5 +53,21 @@ def _observability(site: Site, worker: Workload) -> Iterator[Declaration]:
     scope = Scope(site, stack, ("spec", "monitoring", "dashboards"))
     yield from declare_alarms(scope, worker, usage_alarms(site, worker))
     if site.spec.monitoring.dashboards.enabled:
-        widgets = usage_widgets(site.cluster, worker.name, 0)
+        widgets = [*usage_widgets(site.cluster, worker.name, 0), *_queue_widgets(site, worker, HEIGHT)]
         yield scope.resource(dashboard(site.family(worker.name), widgets, ()))
+
+
+def _queue_widgets(site: Site, worker: Workload, row: int) -> Iterator[dict[str, Body]]:
+    """What waits in the queues that it consumes, what is in work, and for how long the oldest has waited."""
+    found = tuple(sources(site, consumed(worker)))
+    titles = (
+        ("Messages waiting", metrics.WAITING),
+        ("Messages in work", "ApproximateNumberOfMessagesNotVisible"),
+        ("Oldest message, seconds", "ApproximateAgeOfOldestMessage"),
+    )
+    for column, (title, metric) in enumerate(titles if found else ()):
+        lines: list[Line] = [
+            [metrics.SQS, metric, "QueueName", each.known, {"stat": "Maximum", "label": each.name}]
+            for each in found
+        ]
+        yield widget(title, lines, (column * WIDTH, row), yAxis={"left": {"min": 0}})

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from mlopsgen.components.monitoring.spec import WorkerAlarmsSpec
 from mlopsgen.components.workloads.spec import ContainerCheckSpec, ReplicasSpec, RollingSpec, WorkloadSpec
-from mlopsgen.language.base import NotYet, Spec
+from mlopsgen.language.base import Name, Spec
 
 
 class WorkerReplicasSpec(ReplicasSpec):
@@ -36,7 +36,7 @@ class WorkerDeploymentSpec(Spec):
 class WorkerSpec(WorkloadSpec):
     """A container that runs for ever and has no way in. On SIGTERM it finishes its message or gives it back."""
 
-    consumes: NotYet = None
+    consumes: tuple[Name, ...] = ()
     """Queues: receive, delete, change visibility. `NAME_QUEUE_URL`. A worker that takes its work elsewhere has none."""
 
     health_check: ContainerCheckSpec = Field(default_factory=ContainerCheckSpec)

@@ -259,7 +259,7 @@ class WorkloadSpec(ContainerSpec, Item):
     loads: tuple[Name, ...] = ()
     """Models that it reads. Always `NAME_MODEL_URI`, `NAME_MODEL_VERSION`; when it is one, and nothing is produced, `MODEL_NAME`, `MODEL_URI`, `MODEL_VERSION` too."""
 
-    sends: NotYet = None
+    sends: tuple[Name, ...] = ()
     """Queues. `NAME_QUEUE_URL`."""
 
     publishes: NotYet = None
@@ -305,8 +305,8 @@ class ScalingMetricsSpec(Spec):
     latency: Latency | None = None
     """The p95; needs a route, and should stand beside `cpu`, since nothing scales in without traffic."""
 
-    backlog: NotYet = None
-    """Messages waiting or in work in the queues that it consumes, for each task; workers."""
+    backlog: Annotated[int, Field(ge=1, le=100000)] | None = None
+    """Messages waiting or in work in the queues that it consumes, for each task; workers. From zero tasks too: SQS reports of a queue that was idle for six hours up to 15 minutes after its next message."""
 
     own: NotYet = None
     """Metrics of one's own, each with a target."""

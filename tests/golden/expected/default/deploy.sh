@@ -4,7 +4,7 @@
 #   ./deploy.sh                       every stack, in order
 #   ./deploy.sh network cluster       only these
 #   ./deploy.sh --until volumes        the first ones, before images are pushed
-#   ./deploy.sh --from training-trainer the others, once they are
+#   ./deploy.sh --from serving-reader  the others, once they are
 #   ./deploy.sh --dry-run             what would change, as tables; nothing is left behind
 #   ./deploy.sh --prune               delete the stacks that the pipeline no longer has, then go on
 #   ./deploy.sh --destroy             delete all stacks but those that hold data
@@ -24,7 +24,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 PREFIX=everything-default
 REGION=eu-west-1
-STACKS=(foundation access network cluster registry-app registry-train serving training volumes training-trainer serving-api observability-api people)
+STACKS=(foundation access network cluster queues registry-app registry-train serving training volumes serving-reader observability-reader training-trainer serving-api observability-api people)
 TAGS='[{"Key": "cost-center", "Value": "4711"}, {"Key": "mlopsgen:environment", "Value": "default"}, {"Key": "mlopsgen:pipeline", "Value": "everything"}, {"Key": "team", "Value": "platform"}]'
 OURS=$'mlopsgen:environment\tdefault\nmlopsgen:pipeline\teverything'
 POLL_SECONDS=${POLL_SECONDS:-5}
@@ -57,6 +57,10 @@ facts() {
       reads EcsGpuImageId /aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id
       capability=CAPABILITY_IAM
       ;;
+    queues)
+      reads FoundationKeyArn /everything-default/foundation/key-arn
+      reads FoundationTopicArn /everything-default/foundation/topic-arn
+      ;;
     registry-app)
       reads FoundationKeyArn /everything-default/foundation/key-arn
       protected=AWS::ECR::Repository
@@ -79,6 +83,16 @@ facts() {
       reads NetworkVpcId /everything-default/network/vpc-id
       reads NetworkPrivateSubnetIds /everything-default/network/private-subnet-ids
       protected=AWS::EFS::FileSystem
+      ;;
+    serving-reader)
+      reads FoundationKeyArn /everything-default/foundation/key-arn
+      reads NetworkVpcId /everything-default/network/vpc-id
+      reads NetworkPrivateSubnetIds /everything-default/network/private-subnet-ids
+      capability=CAPABILITY_IAM
+      image=TRAIN_DIGEST repository=everything-default/train
+      ;;
+    observability-reader)
+      reads FoundationTopicArn /everything-default/foundation/topic-arn
       ;;
     training-trainer)
       reads FoundationKeyArn /everything-default/foundation/key-arn
@@ -614,7 +628,7 @@ destroy() {
   local names=() index
   [ -z "${CLOUDFORMATION_ROLE_ARN:-}" ] || fail "--destroy deletes the role that CLOUDFORMATION_ROLE_ARN names: an administrator runs it without"
   stray || fail "the stacks cannot be listed: $(cat "$errors")"
-  for ((index = 12; index >= 0; index--)); do
+  for ((index = 15; index >= 0; index--)); do
     case ${STACKS[index]} in
       foundation | access | network | volumes) continue ;;
     esac
