@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mlopsgen.artifacts import OUTPUT, Artifact
+from mlopsgen.document import Document
+from mlopsgen.model.names import weight_name
 from mlopsgen.model.plan import Phase, Plan, Stack, Task
 from mlopsgen.text.templates import render
 
@@ -80,6 +82,8 @@ class _StackFacts(NamedTuple):
     protected: tuple[str, ...]
     models: tuple[str, ...]
     """Those without a version of which it cannot be made."""
+    routes: tuple[str, ...]
+    """`RULE:GROUP:ALTERNATE`, the logical ids of each rule with its target groups; no last one without."""
 
 
 class _ModelFacts(NamedTuple):
@@ -103,7 +107,33 @@ def _stack(plan: Plan, stack: Stack, task: Task | None) -> _StackFacts:
         next((each.repository for each in plan.images if each.name == image), None),
         _protected(stack),
         _waits_for(plan, stack),
+        tuple(_routes(stack)),
     )
+
+
+def _routes(stack: Stack) -> Iterator[str]:
+    """The rules of a stack that send to one of its target groups, or to two with weights that are passed."""
+    names = {each.name for each in stack.parameters}
+    groups = [each.logical_id for each in stack.resources if each.type == f"{_BALANCING}::TargetGroup"]
+    for rule in (each for each in stack.resources if each.type == f"{_BALANCING}::ListenerRule"):
+        sent = [each for each in groups if _refers(rule.document, each)]
+        if len(sent) == 1:
+            yield f"{rule.logical_id}:{sent[0]}:"
+        elif len(sent) == 2 and {weight_name(each) for each in sent} <= names:
+            first, second = sorted(sent, key=lambda each: "AlternateTargetGroup" in each)
+            yield f"{rule.logical_id}:{first}:{second}"
+
+
+def _refers(document: Document, logical_id: str) -> bool:
+    """Whether a value, or something in it, is a `Ref` to a resource."""
+    match document:
+        case {"Ref": str(name)}:
+            return name == logical_id
+        case dict():
+            return any(_refers(each, logical_id) for each in document.values())
+        case list():
+            return any(_refers(each, logical_id) for each in document)
+    return False
 
 
 def _waits_for(plan: Plan, stack: Stack) -> tuple[str, ...]:
@@ -125,6 +155,8 @@ def _models(plan: Plan) -> list[_ModelFacts]:
         if each.model in followed
     ]
 
+
+_BALANCING = "AWS::ElasticLoadBalancingV2"
 
 # Everything stands in them.
 _NETWORKS = frozenset({"AWS::EC2::Subnet", "AWS::EC2::VPC"})

@@ -13,7 +13,8 @@ from mlopsgen.text import yaml
 def emit(plans: Sequence[Plan], folder: str = OUTPUT) -> Iterator[Artifact]:
     """`ENVIRONMENT/deployments/STACK.yaml`, with the keys of the CloudFormation user guide.
 
-    Stacks that take an image's digest have none: it is not in Git, and Git sync passes only what is.
+    Stacks that take an image's digest or a rule's weights have none: they are not in Git, and Git sync passes
+    only what is.
     """
     for plan in plans:
         yield from _files(plan, folder)

@@ -25,3 +25,8 @@ def within(name: str, limit: int) -> str:
     if len(name) <= limit:
         return name
     return f"{name[: limit - 9].rstrip('-')}-{sha256(name.encode()).hexdigest()[:8]}"
+
+
+def weight_name(target_group: str) -> str:
+    """The template parameter with the weight that a target group has in its rule."""
+    return f"{target_group}Weight"

@@ -423,3 +423,59 @@ def test_a_digest_is_a_digest(account: Account):
     assert done.returncode == 1
     assert "`latest` is no digest" in done.stderr
     assert account.asked("create-change-set") == []
+
+
+def weights(account: Account) -> list[str]:
+    """The weights that were passed with the last change set."""
+    options = account.asked("create-change-set")[-1]
+    return [each.partition("=")[2] for each in options if "TargetGroupWeight" in each]
+
+
+FIRST, SECOND = "WebInternalTargetGroup", "WebInternalAlternateTargetGroup"
+BOTH = ["WebListenerRule", FIRST, SECOND]
+
+
+@pytest.mark.parametrize(
+    ("routing", "live", "passed"),
+    [
+        pytest.param(BOTH, {FIRST: 0, SECOND: 100}, (0, 100), id="moved"),
+        pytest.param(BOTH, {SECOND: 5, FIRST: 95}, (95, 5), id="on-the-way"),
+        pytest.param(["WebListenerRule", FIRST], {FIRST: 1}, (100, 0), id="rolling-before"),
+        pytest.param([], {}, (100, 0), id="no-route-before"),
+    ],
+)
+def test_the_weights_that_live_are_passed(
+    tmp_path: Path, routing: list[str], live: dict[str, int], passed: tuple[int, int]
+):
+    """ECS has moved traffic: an update that set the template's weights would send it where nobody is."""
+    account = Account(tmp_path, "strategies", "default")
+    account.stands("serving-canary")
+    account.state |= {"routing": routing, "weights": live}
+    done = account.run("serving-canary", IMAGE_TAG="v1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert weights(account) == [
+        f"{FIRST}Weight,ParameterValue={passed[0]}",
+        f"{SECOND}Weight,ParameterValue={passed[1]}",
+    ]
+
+
+def test_a_new_service_starts_with_its_first_target_group(tmp_path: Path):
+    """Of a stack that is not there, no rule is asked."""
+    account = Account(tmp_path, "strategies", "default")
+    done = account.run("serving-canary", IMAGE_TAG="v1")
+    assert done.returncode == 0
+    assert [each[-3:] for each in weights(account)] == ["100", "e=0"]
+    assert account.asked("describe-rules") == []
+
+
+@pytest.mark.parametrize(("first", "code"), [(100, 0), (0, 1)])
+def test_a_second_target_group_goes_only_without_traffic(account: Account, first: int, code: int):
+    """Where a service goes back to rolling deployments, its traffic is moved back first."""
+    account.stands("serving-sentiment-api")
+    routing = ["WebListenerRule", "WebPublicTargetGroup", "WebPublicAlternateTargetGroup"]
+    live = {"WebPublicTargetGroup": first, "WebPublicAlternateTargetGroup": 100 - first}
+    account.state |= {"routing": routing, "weights": live}
+    done = account.run("serving-sentiment-api")
+    assert done.returncode == code
+    assert ("--service sentiment-api --force-new-deployment" in done.stderr) == bool(code)
+    assert account.deployed() == ([] if code else ["serving-sentiment-api"])

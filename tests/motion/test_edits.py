@@ -91,6 +91,13 @@ def test_the_same_again(name: str):
     assert (found.steps, found.findings) == ((), ())
 
 
+@pytest.mark.parametrize("title", ["shifts-path", "shifts-label", "shifts-to-internal-public"])
+def test_weights_stay_where_ecs_moved_them(title: str):
+    """No change of a route sends traffic to the target group where it was before the last deployment."""
+    for found in life(title, "pruned"):
+        assert "weights-reset" not in {each.rule for each in found.findings}
+
+
 @pytest.mark.parametrize("title", ["imdb-sentiment-service-cpu", "imdb-sentiment-job-command"])
 def test_the_revision_before_stays(title: str):
     """A task definition that is replaced can be gone back to, and a schedule that still names it runs."""

@@ -160,7 +160,8 @@ def _earlier_stages(site: Site) -> list[str]:
 
 def _balancers(site: Site) -> Iterator[Grant]:
     """`deploy.sh` looks whether a balancer may go, and lifts its protection (`--prune`, `--destroy`)."""
-    # The service authorization reference of Elastic Load Balancing V2 gives this action no type of resource.
+    # The service authorization reference of Elastic Load Balancing V2 gives the two Describe actions no type
+    # of resource.
     yield Grant(
         ("elasticloadbalancing:DescribeLoadBalancerAttributes",),
         ("*",),
@@ -172,6 +173,12 @@ def _balancers(site: Site) -> Iterator[Grant]:
         (arn("elasticloadbalancing", "loadbalancer/app/*"),),
         "deletes load balancers that the pipeline no longer has",
         own_tags(site),
+    )
+    yield Grant(
+        ("elasticloadbalancing:DescribeRules",),
+        ("*",),
+        "reads the weights that ECS has moved",
+        reason="AWS has no narrower resource for looking at rules",
     )
 
 

@@ -9,8 +9,8 @@ from troposphere import elasticloadbalancingv2 as elb
 
 from mlopsgen.components.services.spec import RouteSpec, ServiceSpec
 from mlopsgen.components.workloads.spec import HealthCheckSpec, PortSpec
-from mlopsgen.model.names import logical
-from mlopsgen.model.plan import Declaration, FlowEdge
+from mlopsgen.model.names import logical, weight_name
+from mlopsgen.model.plan import Declaration, FlowEdge, Parameter
 from mlopsgen.model.site import Site
 from mlopsgen.model.values import Body
 from mlopsgen.model.workload import Route, Workload
@@ -45,6 +45,9 @@ def declare_routing(scope: Scope, service: Workload) -> Iterator[Declaration]:
         at = scope._replace(origin=route.origin)
         for logical_id in route.target_groups:
             yield at.resource(_target_group(scope.site, service, route.port, logical_id))
+            if service.shifts:
+                what = f"Share of route {route.name} that its rule sends to {logical_id} now, of 100"
+                yield Parameter(service.stack, weight_name(logical_id), "Number", what)
         for rule in listener_rules(service, route):
             body = elb.ListenerRule(
                 rule.logical_id,
@@ -140,13 +143,16 @@ def _conditions(match: Match) -> Iterator[elb.Condition]:
 
 
 def _forward(route: Route) -> elb.ListenerRuleAction:
-    """All to the one target group; with two, ECS moves the weights at each deployment."""
+    """All to the one target group. With two, ECS moves the weights at each deployment.
+
+    An update of the rule would put the template's in their place (aws-cdk issue 36649), so that whoever
+    deploys passes those that live.
+    """
     groups = route.target_groups
     if len(groups) == 1:
         return elb.ListenerRuleAction(Type="forward", TargetGroupArn=Ref(groups[0]))
     weights = [
-        elb.TargetGroupTuple(TargetGroupArn=Ref(group), Weight=weight)
-        for group, weight in zip(groups, (100, 0), strict=True)
+        elb.TargetGroupTuple(TargetGroupArn=Ref(group), Weight=Ref(weight_name(group))) for group in groups
     ]
     return elb.ListenerRuleAction(Type="forward", ForwardConfig=elb.ForwardConfig(TargetGroups=weights))
 

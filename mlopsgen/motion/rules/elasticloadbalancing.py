@@ -150,8 +150,11 @@ def _in_use(event: Event) -> Iterator[Said]:
 )
 def _empty(event: Event) -> Iterator[Said]:
     """A rule that is sent to a new group finds nobody there until the first task is healthy."""
+    weights = _weighted(event.new)
     for group in _groups(event.new):
-        if group not in _groups(event.old) and not _served(group, event.world):
+        # A weight that is given is the one that lives: none for a group that the rule did not have.
+        idle = "${given:" in weights[group] and not weights.keys().isdisjoint(_weighted(event.old))
+        if group not in _groups(event.old) and not idle and not _served(group, event.world):
             yield Said(
                 "its target group is new and empty: 503 until the first task is healthy",
                 event.changed("Actions"),
@@ -183,7 +186,7 @@ def _too_early(event: Event) -> Iterator[Said]:
     "interrupts",
     ("update",),
     (_RULE,),
-    instead="read the live weights and pass them, or make a new rule beside it",
+    instead="read the live weights and pass them, or move traffic back with another deployment first",
     source="aws-cdk issue 36649: an update of a rule resets the weights that ECS has moved",
 )
 def _weights(event: Event) -> Iterator[Said]:
