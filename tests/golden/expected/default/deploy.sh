@@ -37,7 +37,7 @@ reads() {
 # What is known of a stack: its parameters, the capability that CloudFormation asks for, the types of resources
 # that a change must not replace or delete.
 facts() {
-  parameters=() capability='' image='' repository='' protected='' models=''
+  parameters=() capability='' image='' repository='' protected='' routes='' models=''
   case $1 in
     foundation)
       protected='AWS::KMS::Key AWS::S3::Bucket'
@@ -122,6 +122,7 @@ facts() {
       reads FoundationTopicArn /everything-default/foundation/topic-arn
       capability=CAPABILITY_IAM
       image=APP_DIGEST repository=everything-default/app
+      routes='AdminListenerRule:AdminInternalTargetGroup: WebListenerRule:WebPublicTargetGroup:'
       models=ranking
       ;;
     observability-api)
@@ -320,6 +321,46 @@ pools_may_go() {
   return 1
 }
 
+# A resource of a stack, of those in `there`, as AWS names it.
+physical() {
+  local logical id
+  while read -r logical id; do
+    [ "$logical" != "$1" ] || printf '%s' "$id"
+  done <<<"$there"
+}
+
+# ECS moves traffic between two target groups at each deployment, by the weights of a rule. The weights that live
+# are passed: an update of the stack would put others in their place, and traffic where nobody is.
+weights() {
+  local stack=$1 name=$PREFIX-$1 there='' route rule first second other arn live group weight one two
+  [ -n "$routes" ] || return 0
+  if [ "$kind" = UPDATE ]; then
+    # shellcheck disable=SC2016 # the backticks are JMESPath's
+    there=$(cloudformation list-stack-resources --stack-name "$name" --output text --query \
+      'StackResourceSummaries[?starts_with(ResourceType, `AWS::ElasticLoadBalancingV2::`) && ResourceStatus!=`DELETE_COMPLETE`].[LogicalResourceId, PhysicalResourceId]')
+  fi
+  for route in $routes; do
+    IFS=: read -r rule first second <<<"$route"
+    arn=$(physical "$rule") other=$(physical "${first%TargetGroup}AlternateTargetGroup")
+    one='' two=''
+    if [ -n "$arn" ] && [ -n "$other" ]; then
+      live=$(aws elbv2 describe-rules --region "$REGION" --rule-arns "$arn" --output text \
+        --query 'Rules[0].Actions[].ForwardConfig.TargetGroups[].[TargetGroupArn, Weight]') ||
+        fail "the weights of $rule in $name cannot be read"
+      while read -r group weight; do
+        [ "$group" != "$(physical "$first")" ] || one=$weight
+        [ "$group" != "$other" ] || two=$weight
+      done <<<"$live"
+    fi
+    if [ -n "$second" ]; then
+      [ -n "$one" ] && [ -n "$two" ] || { one=100 two=0; }
+      parameters+=("ParameterKey=${first}Weight,ParameterValue=$one" "ParameterKey=${second}Weight,ParameterValue=$two")
+    elif [ "$one" = 0 ]; then
+      fail "the traffic of $stack is at its second target group, which this change takes away. First move it back: \`aws ecs update-service --region $REGION --cluster $PREFIX --service ${stack#serving-} --force-new-deployment\`; once that deployment has ended, run this again"
+    fi
+  done
+}
+
 # What keeps data and network from being replaced or deleted by a change, and the stack from being deleted.
 protect() {
   local each types='' policy='{"Effect":"Allow","Action":"Update:*","Principal":"*","Resource":"*"}'
@@ -376,6 +417,7 @@ deploy() {
   printf '%s ... ' "$stack"
   # Every parameter is passed: CloudFormation would keep the path of yesterday's template for one that is not.
   [ -z "$image" ] || image_parameter "$stack"
+  weights "$stack"
   token=mlopsgen-$(date -u +%Y%m%dT%H%M%SZ)-$$-$RANDOM
   local options=(--stack-name "$name" --change-set-name "$token" --change-set-type "$kind"
     --template-body "file://stacks/$stack.yaml" --tags "$TAGS" --query Id --output text)
