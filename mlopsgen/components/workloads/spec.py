@@ -31,6 +31,14 @@ ParameterName = Annotated[str, Filled(), Field(pattern=r"^[A-Za-z0-9/_.:-]+$", m
 HealthPath = Annotated[str, Filled(), Field(pattern=REQUEST_PATH_PATTERN, max_length=256)]
 """A path of a URL: it begins with `/`, has letters, digits and `._~/-`, and no `//`, `/./` or `/../`."""
 
+ActionName = Annotated[str, Field(pattern=r"^[a-z0-9-]+:[A-Z][A-Za-z0-9]*\*?$", max_length=128)]
+"""An action of IAM such as `s3:GetObject`, or the beginning of several with `*` at its end."""
+
+ResourceArn = Annotated[
+    str, Filled(), Field(pattern=r"^(\*|arn:[^\s:]+:[^\s:]+:[^\s:]*:[^\s:]*:[^\s'\"\\$`]+)$", max_length=2048)
+]
+"""An ARN, in whose parts `*` stands for any text, or `*` alone."""
+
 CommandLine = Annotated[tuple[str, ...], Field(min_length=1)]
 """The words of a command, at least one."""
 
@@ -192,6 +200,19 @@ def https() -> EgressSpec:
     return EgressSpec(name="https", port=443, to=(EVERYWHERE,))
 
 
+class PermissionSpec(Item):
+    """Something that the program may do on AWS beside what its verbs give."""
+
+    actions: Annotated[tuple[ActionName, ...], Field(min_length=1)]
+    """Such as `s3:GetObject`, or the beginning of several, `s3:GetObject*`; as AWS's service authorization reference has them."""
+
+    resources: Annotated[tuple[ResourceArn, ...], Field(min_length=1)]
+    """ARNs that the actions act on; `["*"]` for actions that take none."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    """Why, for whoever reviews the file."""
+
+
 class ContainerSpec(Spec):
     """One container: its program, and what the program finds."""
 
@@ -271,7 +292,7 @@ class WorkloadSpec(ContainerSpec, Item):
     egress: Annotated[tuple[EgressSpec, ...], Implied(("https",)), Field(min_length=1)] = ()
     """Ways out beside `https` to everywhere, which stays unless an item of that name says otherwise."""
 
-    permissions: NotYet = None
+    permissions: tuple[PermissionSpec, ...] = ()
     """Actions on AWS that the verbs do not give, each with a reason."""
 
     security_group_ids: NotYet = None

@@ -1,0 +1,1 @@
+"""Rights on AWS that no verb gives."""
