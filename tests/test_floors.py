@@ -33,6 +33,7 @@ FLOORS = (
     ("mlopsgen/motion/*",),
     ("mlopsgen/emit/*",),
     ("mlopsgen/compile",),
+    ("mlopsgen/forecast/*",),
     ("mlopsgen/promotion", "mlopsgen/local/*"),
     ("mlopsgen/startup/*",),
     ("mlopsgen/cli/*",),

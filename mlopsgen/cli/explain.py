@@ -32,8 +32,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default="spec",
         metavar="TOPIC",
-        help="a code such as E203, `codes` for all of them, or a path such as spec.services.replicas "
-        "(default: spec)",
+        help="a code such as E203, `codes` for all of them, a rule of `diff` such as priority-in-use, or a "
+        "path such as spec.services.replicas (default: spec)",
     )
     parser.add_argument(
         "-o", "--output", choices=("text", "json"), default="text", help="who reads it (default: text)"
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if topic == "codes":
         print(json.dumps(_codes(), indent=2) if arguments.output == "json" else _listed(_codes()))
         return GOOD
-    found = _code(topic.upper()) if re.fullmatch(r"[A-Za-z]\d+", topic) else _path(topic)
+    found = _rule(topic) or (_code(topic.upper()) if re.fullmatch(r"[A-Za-z]\d+", topic) else _path(topic))
     print(json.dumps(found, indent=2) if arguments.output == "json" else _text(found))
     return GOOD
 
@@ -78,6 +78,18 @@ def _code(code: str) -> dict[str, Any]:
         "right": story.right or None,
         "source": story.source() if story.source else None,
     }
+
+
+def _rule(name: str) -> dict[str, Any] | None:
+    """What a rule of motion says; None if there is none of the name."""
+    if "-" not in name or "." in name:
+        return None
+    from mlopsgen.motion.rule import rules
+
+    for each in rules():
+        if each.name == name:
+            return {"rule": name, "kind": each.kind, "instead": each.instead, "source": each.source}
+    return None
 
 
 def _path(topic: str) -> dict[str, Any]:
@@ -175,7 +187,14 @@ def _field(model: type[BaseModel] | None, name: str) -> Any:
 
 
 def _text(found: dict[str, Any]) -> str:
+    if "rule" in found:
+        return "\n".join(_of_rule(found))
     return "\n".join(_of_code(found) if "code" in found else _of_path(found))
+
+
+def _of_rule(found: dict[str, Any]) -> list[str]:
+    lines = [f"{found['rule']}: a rule of `mlopsgen diff`, of what {found['kind']}", ""]
+    return [*lines, *_wrap(f"Instead: {found['instead']}."), "", *_wrap(f"Source: {found['source']}.")]
 
 
 def _of_code(found: dict[str, Any]) -> list[str]:

@@ -1,0 +1,1 @@
+"""How a forecast is written down: one file for each form."""
