@@ -42,7 +42,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--env", metavar="NAME", help="only this environment")
     parser.add_argument(
-        "-o", "--output", choices=FORMS, default="text", help="the form: for whom it is (default: text)"
+        "-o",
+        "--output",
+        choices=FORMS,
+        default="text",
+        metavar="FORM",
+        help=f"the form: {', '.join(FORMS)} (default: text)",
     )
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="name what only follows, too, and each source"

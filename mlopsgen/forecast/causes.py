@@ -3,6 +3,9 @@
 With an edit alone, what it brings about by itself is seen; without it, what it brings about together with
 others. Together they name every cause of what needs one or two edits, and of what several edits would each
 bring about; what needs three at once is owed to all that are left.
+
+Where there are many edits, what a resource itself comes from decides first: what belongs to a service is owed
+to the only edit of that service. What is left is tried as long as that takes no more than seconds.
 """
 
 from __future__ import annotations
@@ -22,6 +25,13 @@ Trial: TypeAlias = Callable[[Iterable[Edit]], Forecast | None]
 """What a deployment does with these edits alone; None if the pipeline says nothing with just these."""
 
 
+FEW = 6
+"""Edits of which each is always tried."""
+
+MANY = 24
+"""Edits beyond which none is tried any more: what no resource's own place tells is owed to all of them."""
+
+
 class Causes(NamedTuple):
     """What one step or finding is owed to."""
 
@@ -39,11 +49,16 @@ class Attribution:
 
     def of_step(self, step: Step) -> Causes:
         """What a step is owed to, all its properties together."""
-        return self._of(_step_facts(step))
+        return self._near(step.origin) or self._of(_step_facts(step))
 
     def of_resources(self, places: Iterable[tuple[str, str]]) -> Causes:
         """What is owed to that which becomes of resources, all their steps together."""
         wanted = set(places)
+        near = [
+            self._near(each.origin) for each in self.found.steps if (each.stack, each.logical_id) in wanted
+        ]
+        if near and all(near):
+            return Causes(tuple(dict.fromkeys(edit for each in near if each for edit in each.edits)))
         facts: dict[object, object] = {}
         for step in self.found.steps:
             if (step.stack, step.logical_id) in wanted:
@@ -56,12 +71,12 @@ class Attribution:
 
     def of_finding(self, finding: Finding) -> Causes:
         """What a finding is owed to."""
-        return self._of({_finding_key(finding): None})
+        return self._near(finding.origin) or self._of({_finding_key(finding): None})
 
     @cached_property
     def ways_out(self) -> tuple[Group, ...]:
         """The edits of which one alone, left out, lets a deployment pass that stops with all."""
-        if not self.found.failures or len(self.groups) < 2:
+        if not self.found.failures or not 1 < len(self.groups) <= MANY:
             return ()
         out = []
         for number, group in enumerate(self.groups):
@@ -80,7 +95,7 @@ class Attribution:
         rest = {key: value for key, value in facts.items() if key not in own or own[key] != value}
         if not rest and facts:
             return Causes(compiler=True)
-        if len(self.groups) <= 1:
+        if not 1 < len(self.groups) <= MANY:
             return Causes(self._edits(self._all))
         alone = {
             number
@@ -102,6 +117,18 @@ class Attribution:
         }
         return Causes(self._edits(alone | needed or unknown or self._all))
 
+    def _near(self, origin: str) -> Causes | None:
+        """Of many edits, the only ones that lie where a resource comes from; None if that is not told so."""
+        if len(self.groups) <= FEW or not origin:
+            return None
+        steps = origin.split(".")
+        near = [
+            number
+            for number, group in enumerate(self.groups)
+            if any(_related(_base(each), steps) for each in group)
+        ]
+        return Causes(self._edits(near)) if len(near) == 1 else None
+
     def _edits(self, numbers: Iterable[int]) -> tuple[Edit, ...]:
         return tuple(each for number in sorted(numbers) for each in self.groups[number])
 
@@ -110,6 +137,19 @@ class Attribution:
             found = self.found if numbers == self._all and self.groups else self._trial(self._edits(numbers))
             self._seen[numbers] = None if found is None else _Seen.of(found)
         return self._seen[numbers]
+
+
+def _base(edit: Edit) -> list[str]:
+    """The path of an edit as the base has it, whichever environment it is about."""
+    path = [str(each) for each in edit.path]
+    return ["spec", *path[3:]] if edit.environment is not None else path
+
+
+def _related(one: list[str], other: list[str]) -> bool:
+    """Whether one path leads to the other."""
+    return (
+        all(left == right for left, right in zip(one, other, strict=False)) and min(len(one), len(other)) > 2
+    )
 
 
 class _Seen(NamedTuple):

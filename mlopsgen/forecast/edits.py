@@ -42,6 +42,8 @@ class Edit(NamedTuple):
             return f"{self.name}: added{_brief(self.after)}"
         if self.after is None:
             return f"{self.name}: removed{_brief(self.before)}"
+        if (names := _renamed(self)) is not None:
+            return f"{'.'.join(self.name.split('.')[:-1])}: {names[0]} renamed to {names[1]}"
         old, new = _value(self.before), _value(self.after)
         if old is None or new is None:
             return f"{self.name}: changed"
@@ -123,7 +125,7 @@ def _edits(old: Node, new: Node, path: SpecPath, key: Span | None) -> Iterator[E
                 yield Edit((*path, word.text), value, None, word.span, key or place(new, ()))
         return
     before_, after_ = _named(old), _named(new)
-    if before_ is None or after_ is None:
+    if before_ is None or after_ is None or not _same_order(before_, after_):
         yield Edit(path, old, new, key)
         return
     came_from = _renames(before_, after_)
@@ -158,23 +160,29 @@ def _mixed(old: Node, new: Node, path: SpecPath, chosen: frozenset[SpecPath]) ->
         ]
         return node.Mapping(tuple(pairs), new.span)
     before_, after_ = _named(old), _named(new)
-    if before_ is None or after_ is None:
+    if before_ is None or after_ is None or not _same_order(before_, after_):
         return old
     came_from = _renames(before_, after_)
-    items: list[Node] = []
+    found: list[tuple[str, Node]] = []
     for name, item in after_.items():
         if name in before_:
-            items.append(_mixed(before_[name], item, (*path, name), chosen))
+            found.append((name, _mixed(before_[name], item, (*path, name), chosen)))
         elif (*path, name) in chosen:
-            items.append(item)
+            found.append((came_from.get(name, name), item))
         elif name in came_from:
-            items.append(before_[came_from[name]])
-    items += [
-        item
-        for name, item in before_.items()
-        if name not in after_ and name not in came_from.values() and (*path, name) not in chosen
-    ]
-    return Sequence(tuple(items), new.span)
+            found.append((came_from[name], before_[came_from[name]]))
+    last = ""
+    for name, item in before_.items():
+        if name not in after_ and name not in came_from.values() and (*path, name) not in chosen:
+            place_ = next((number for number, each in enumerate(found, 1) if each[0] == last), 0)
+            found.insert(place_, (name, item))
+        last = name
+    return Sequence(tuple(item for _, item in found), new.span)
+
+
+def _same_order(old: Mapping[str, node.Mapping], new: Mapping[str, node.Mapping]) -> bool:
+    """Whether what both have stands in one order, which may mean something."""
+    return [each for each in old if each in new] == [each for each in new if each in old]
 
 
 def _unread(path: SpecPath, key: str) -> bool:

@@ -12,7 +12,7 @@ from mlopsgen.forecast.outlook import CONCERNS, Outlook
 
 NAMES = (*CONCERNS, "cost")
 
-_COST = re.compile(r"cost(?::\+?(\d+(?:\.\d+)?)(%|USD)?)?")
+_COST = re.compile(r"cost(?::\+?(\d+(?:\.\d+)?)(%|USD))?")
 
 
 def gates(text: str) -> tuple[str, ...]:

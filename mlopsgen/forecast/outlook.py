@@ -80,8 +80,13 @@ class Outlook(NamedTuple):
     """What happens to one environment."""
 
     environment: str
-    way: Literal["first", "changed", "same", "gone"]
-    """`first`: nothing was deployed before. `gone`: the pipeline has it no longer, and it runs on."""
+    way: Literal["first", "changed", "same", "gone", "moved"]
+    """`first`: nothing was deployed before. `gone`: the pipeline has it no longer, and it runs on. `moved`:
+    it is deployed anew under another name or in another region, and what was there runs on."""
+    prefix: str
+    """With which the names of its stacks begin."""
+    left: tuple[str, ...]
+    """The stacks that run on without a pipeline, by their names in AWS."""
     order: tuple[str, ...]
     """The stacks in the order of their deployment."""
     stopped_at: str | None
@@ -134,12 +139,16 @@ def outlook(sides: Sides, environment: str) -> Outlook:
         templates = sides.trial(environment, chosen)
         return carried_out(templates) if templates is not None else None
 
+    if old is not None and (old.prefix, old.region) != (new.prefix, new.region):
+        return _moved(environment, old, new, tuple(each for group in edited for each in group))
     found = carried_out(new)
     causes = Attribution(found, edited if old is not None else (), trial)
     said = tuple(Said(OF_KIND[each.kind], each, causes.of_finding(each)) for each in found.findings)
     return Outlook(
         environment,
         "first" if old is None else "changed" if found.steps or found.findings else "same",
+        new.prefix,
+        tuple(dict.fromkeys(new.stack_name(each.stack) for each in found.steps if each.action == "orphan")),
         tuple(each.name for each in new.stacks),
         found.stopped_at,
         found.not_reached,
@@ -170,7 +179,27 @@ def _meant(before: Account, after: Account, causes: Attribution, prices: Mapping
 
 def _gone(environment: str, old: TemplateSet, edited: tuple[Edit, ...]) -> Outlook:
     order = tuple(each.name for each in old.stacks)
-    return Outlook(environment, "gone", order, None, (), (), (), (), edited)
+    left = tuple(dict.fromkeys(old.stack_name(each) for each in order))
+    return Outlook(environment, "gone", old.prefix, left, order, None, (), (), (), (), edited)
+
+
+def _moved(environment: str, old: TemplateSet, new: TemplateSet, edited: tuple[Edit, ...]) -> Outlook:
+    found = deploy(settled(Account(), old), new, DELIVERY)
+    causes = Attribution(found, (edited,), lambda _: None)
+    said = tuple(Said(OF_KIND[each.kind], each, causes.of_finding(each)) for each in found.findings)
+    return Outlook(
+        environment,
+        "moved",
+        new.prefix,
+        tuple(dict.fromkeys(old.stack_name(each.name) for each in old.stacks)),
+        tuple(each.name for each in new.stacks),
+        found.stopped_at,
+        found.not_reached,
+        tuple(sorted(said, key=lambda each: CONCERNS.index(each.concern))),
+        (),
+        (),
+        edited,
+    )
 
 
 def _changed(step: Step, causes: Attribution, old: TemplateSet | None, new: TemplateSet) -> Changed:

@@ -16,6 +16,8 @@ class Report(NamedTuple):
 
     pipeline: str
     """The file, as the user named it."""
+    name: str
+    """What the pipeline calls itself."""
     before: str
     """What was deployed, such as `main (a1b2c3d)`."""
     outlooks: tuple[Outlook, ...]
@@ -56,6 +58,7 @@ def report(sides: Sides, pipeline: str, environments: Sequence[str], notes: Iter
     earlier = sides.before.compiler
     return Report(
         pipeline,
+        sides.name,
         sides.before.title,
         tuple(outlook(sides, each) for each in environments),
         edits(*sides.documents) if sides.documents else (),

@@ -290,15 +290,20 @@ def _lets(one: Condition, other: Condition) -> bool:
 
 
 def _touch(one: Grant, other: Grant) -> bool:
-    return (
-        _narrower(one.action.lower(), other.action.lower()) is not None
-        and _narrower(one.resource, other.resource) is not None
-    )
+    action = _narrower_action(one.action, other.action)
+    return action is not None and _narrower(one.resource, other.resource) is not None
 
 
 def _narrower(one: str, other: str) -> str | None:
     """What both patterns match, where one of them covers the other."""
     return other if matches(one, other) else one if matches(other, one) else None
+
+
+def _narrower_action(one: str, other: str) -> str | None:
+    """The same of actions, in which letters of either case are one."""
+    return (
+        other if matches(one.lower(), other.lower()) else one if matches(other.lower(), one.lower()) else None
+    )
 
 
 def _within(may: frozenset[Grant], limits: frozenset[Grant]) -> Iterator[Grant]:
@@ -308,7 +313,7 @@ def _within(may: frozenset[Grant], limits: frozenset[Grant]) -> Iterator[Grant]:
             yield grant
             continue
         for limit in limits:
-            action = _narrower(limit.action.lower(), grant.action.lower())
+            action = _narrower_action(limit.action, grant.action)
             resource = _narrower(limit.resource, grant.resource)
             if action is not None and resource is not None:
                 both = tuple(sorted({*grant.condition, *limit.condition}))
@@ -368,6 +373,9 @@ def _told_condition(condition: Condition) -> str:
     found = ["it is tagged as the pipeline's own"] if any(key in _OWN for _, key, _ in condition) else []
     for operator, key, values in condition:
         if key in _OWN:
+            continue
+        if operator == "Null":
+            found.append(f"{key} is {'not ' if values == ('true',) else ''}given")
             continue
         named = " or ".join(readable(each) for each in values[:3])
         named += f" or {len(values) - 3} more" if values[3:] else ""

@@ -41,6 +41,8 @@ class Sides(NamedTuple):
     """The pipeline as it is now."""
     recompiled: bool
     """Whether the side before was compiled again, since what was generated is not in Git."""
+    name: str
+    """What the pipeline calls itself."""
     stages: tuple[str, ...]
     """The environments in the order in which a merge reaches them."""
     contract: Mapping[str, Mapping[str, Price]] = {}
@@ -61,7 +63,11 @@ class Sides(NamedTuple):
         """What was edited and may concern an environment, in groups."""
         if self.documents is None:
             return ()
-        return groups(each for each in edits(*self.documents) if each.environment in (None, environment))
+        found = edits(*self.documents)
+        # That there is another environment may matter to this one, what it says of itself does not.
+        return groups(
+            each for each in found if each.environment in (None, environment) or len(each.path) == 3
+        )
 
     def trial(self, environment: str, chosen: Iterable[Edit]) -> TemplateSet | None:
         """An environment of the pipeline with some of the edits; None if it says nothing with just these.
@@ -104,6 +110,7 @@ def sides(
         (then, now) if then is not None else None,
         now,
         recompiled,
+        compiled[0].pipeline.metadata.name,
         _stages(compiled),
         contract or {},
     )

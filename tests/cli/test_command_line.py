@@ -56,7 +56,7 @@ def test_every_argument_has_a_word_of_help(command: str):
         (["biuld"], "there is no command `biuld`; did you mean `build`?"),
         (["zzz"], "there is no command `zzz`; `mlopsgen --help` lists them"),
         ([], "usage: mlopsgen [-h] [--version] COMMAND ..."),
-        (["plan"], "there is no command `plan`; did you mean `mlopsgen build --check`?"),
+        (["plan"], "there is no command `plan`; did you mean `mlopsgen diff`?"),
         (["restart"], "there is no command `restart`; did you mean `mlopsgen local restart`?"),
         (["local", "restat"], "`mlopsgen local` has no action `restat`; did you mean `restart`?"),
         (["local", "zzz"], "`mlopsgen local` has no action `zzz`; there are: up, status, logs,"),

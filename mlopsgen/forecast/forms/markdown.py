@@ -14,8 +14,8 @@ from mlopsgen.forecast.report import Report
 LONGEST = 65_000
 """Characters: a comment on GitHub takes 65,536 (GitHub REST API, "Create an issue comment")."""
 
-MARKER = "<!-- mlopsgen diff -->"
-"""By which a workflow finds the comment that it wrote before."""
+MARKER = "<!-- mlopsgen diff: {name} -->"
+"""By which a workflow finds the comment on this pipeline that it wrote before."""
 
 _SIGNS: dict[Concern, str] = {
     "stops": "🛑", "outage": "🔴", "data": "🔴",
@@ -25,7 +25,15 @@ _SIGNS: dict[Concern, str] = {
 
 def write(report: Report) -> str:
     """The comment. What does not fit is left out, and that is said."""
-    head = [MARKER, "### What this merge does", "", *_lines(report), "", *_table(report)]
+    marker = MARKER.format(name=report.name)
+    head = [
+        marker,
+        f"### What this merge does to {_code(report.name)}",
+        "",
+        *_lines(report),
+        "",
+        *_table(report),
+    ]
     why = list(_why(report))
     blocks = ["\n".join(head), "\n".join(why)] if why else ["\n".join(head)]
     blocks += [_resources(each, report) for each in report.outlooks if each.changed and each.way == "changed"]

@@ -11,16 +11,30 @@ from mlopsgen.forecast.outlook import CONCERNS, Changed, Concern, Outlook
 from mlopsgen.forecast.report import Report
 
 WIDTH = 80
+MANY = 4
+"""Rights of one role that are told, if not all are asked for."""
 
 
 def write(report: Report, *, colour: bool = False, verbose: bool = False) -> str:
     """The whole text. `verbose` names each resource, also what only follows, and the sources."""
-    blocks = [_environment(each, report, colour=colour, verbose=verbose) for each in report.outlooks]
+    blocks = list(_environments(report, colour=colour, verbose=verbose))
     end = [f"note: {each}" for each in report.notes]
     if any(each.way == "changed" for each in report.outlooks):
         end += ["Taken for granted:", *(f"  {each}" for each in words.granted(report))]
     tail = [line for each in end for line in _wrapped(each, "  " if each.startswith("  ") else "")]
-    return "\n".join(["\n".join(each) for each in [*(list(block) for block in blocks), tail] if each]) + "\n"
+    return "\n".join("\n".join(each) for each in [*blocks, tail] if each) + "\n"
+
+
+def _environments(report: Report, *, colour: bool, verbose: bool) -> Iterator[list[str]]:
+    """The environments, of which one that differs from another by its name alone says so."""
+    told: dict[str, str] = {}
+    for each in report.outlooks:
+        block = list(_environment(each, report, colour=colour, verbose=verbose))
+        text = " ".join("\n".join(block[1:]).replace(each.prefix, "PREFIX").split()) + words.headline(each)
+        if text in told and len(block) > 2:
+            block = [f"{_paint(each.environment, '1', colour)}: the same as {told[text]}", ""]
+        told.setdefault(text, each.environment)
+        yield block
 
 
 def _environment(outlook: Outlook, report: Report, *, colour: bool, verbose: bool) -> Iterator[str]:
@@ -30,9 +44,11 @@ def _environment(outlook: Outlook, report: Report, *, colour: bool, verbose: boo
     )
     for advice in words.ways_out(outlook):
         yield from _wrapped(advice, "  ")
-    if outlook.way == "gone":
+    if outlook.way in ("gone", "moved"):
         yield from _wrapped(
-            f"`deploy.sh --destroy` of {outlook.environment} at {report.before} takes it down", "  "
+            f"{', '.join(outlook.left)}: the `deploy.sh --destroy` of {outlook.environment} that "
+            f"{report.before} has takes them down",
+            "  ",
         )
     if outlook.way == "first" and not verbose:
         yield ""
@@ -54,8 +70,11 @@ def _environment(outlook: Outlook, report: Report, *, colour: bool, verbose: boo
         yield f"  {_paint('Each stack, in the order of deployment', '1', colour)}"
     for name, steps in words.by_stack(outlook):
         number = f"{outlook.order.index(name) + 1} " if name in outlook.order else ""
-        yield f"  {number}{name}: {words.counts(steps)}"
-        yield from _steps(steps, verbose=verbose)
+        whole = words.whole(steps) and not verbose
+        mark = f"  {words.lines(steps[0].causes)}" if whole else ""
+        yield f"  {number}{name}: {words.counts(steps)}{mark}"
+        if not whole:
+            yield from _steps(steps, verbose=verbose)
     if outlook.not_reached:
         yield from _wrapped(f"not reached: {', '.join(outlook.not_reached)}", "  ", "      ")
     yield ""
@@ -67,8 +86,12 @@ def _concern(concern: Concern, outlook: Outlook, report: Report, *, verbose: boo
     if concern == "rights":
         for owner, own in groupby(outlook.meant.rights, key=lambda each: words.owner(each.right)):
             yield f"  {owner}"
-            for righted in own:
-                yield from _marked(righted.right.sentence, words.lines(righted.causes))
+            sentences = dict.fromkeys((each.right.sentence, words.lines(each.causes)) for each in own)
+            for number, (sentence, mark) in enumerate(sentences):
+                if number == MANY and not verbose:
+                    yield f"      and {len(sentences) - MANY} more (-v)"
+                    break
+                yield from _marked(sentence, mark)
     elif concern == "reach":
         for reached in outlook.meant.reach:
             yield from _marked(reached.reach.sentence, words.lines(reached.causes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import groupby
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from mlopsgen.forecast.outlook import Changed, Concern, Outlook, Said
 from mlopsgen.forecast.report import Report
 from mlopsgen.forecast.rights import Right
 from mlopsgen.motion.outcome import Action
+from mlopsgen.motion.rules.cloudformation import ORPHAN
 
 HEADS: dict[Concern, str] = {
     "stops": "The deployment stops",
@@ -70,9 +71,14 @@ def _usd(amount: Decimal) -> str:
 
 def alike(found: Iterable[Said]) -> Iterator[Alike]:
     """The findings of one stack, rule and cause together."""
-    for _, own in groupby(found, key=lambda each: (each.finding.rule, each.finding.stack, each.causes)):
+    for _, own in groupby(found, key=_kin):
         first, *others = own
         yield Alike(first, tuple(others))
+
+
+def _kin(said: Said) -> tuple[object, ...]:
+    finding = said.finding
+    return (finding.rule, "" if finding.rule == ORPHAN.name else finding.stack, said.causes)
 
 
 def head(concern: Concern, outlook: Outlook) -> str:
@@ -84,13 +90,18 @@ def head(concern: Concern, outlook: Outlook) -> str:
 
 def others(found: Alike) -> str:
     """What the same is true of, in one line; empty if of nothing."""
-    names = [each.finding.logical_id or each.finding.stack for each in found.others]
+    names = [_named(each) for each in found.others]
     if not names:
         return ""
-    if len({*names, found.first.finding.logical_id}) <= len(names):
+    if len({*names, _named(found.first)}) <= len(names):
         reasons = dict.fromkeys(each.finding.reason for each in found.others)
         return "; ".join(each for each in reasons if each != found.first.finding.reason)
     return f"so too {', '.join(names)}"
+
+
+def _named(said: Said) -> str:
+    finding = said.finding
+    return finding.stack if finding.rule == ORPHAN.name else finding.logical_id or finding.stack
 
 
 def headline(outlook: Outlook) -> str:
@@ -100,6 +111,11 @@ def headline(outlook: Outlook) -> str:
     if outlook.way == "gone":
         count = len(outlook.order)
         return f"the pipeline has it no longer: its {plural(count, 'stack')} {_runs(count)} on, and cost"
+    if outlook.way == "moved" and not outlook.stops:
+        return (
+            f"is deployed anew as {outlook.prefix}: {plural(len(outlook.order), 'stack')}; "
+            f"{plural(len(outlook.left), 'stack')} of before {_runs(len(outlook.left))} on, and cost"
+        )
     if outlook.way == "first":
         return f"is deployed for the first time: {plural(len(outlook.order), 'stack')}"
     if outlook.stops:
@@ -126,8 +142,14 @@ def counts(changed: Iterable[Changed]) -> str:
 def by_stack(outlook: Outlook) -> Iterator[tuple[str, tuple[Changed, ...]]]:
     """The steps of each stack, in the order of deployment."""
     stacks = dict.fromkeys(each.step.stack for each in outlook.changed)
-    for name in stacks:
+    last = len(outlook.order)
+    for name in sorted(stacks, key=lambda each: outlook.order.index(each) if each in outlook.order else last):
         yield name, tuple(each for each in outlook.changed if each.step.stack == name)
+
+
+def whole(steps: Sequence[Changed]) -> bool:
+    """Whether a stack comes or goes as a whole, so that its resources need not be named."""
+    return len(steps) > 1 and len({each.step.action for each in steps}) == 1 and steps[0].by == ""
 
 
 def why(changed: Changed) -> str:
@@ -160,7 +182,9 @@ def lines(causes: Causes) -> str:
 def subject(said: Said) -> str:
     """What a finding speaks of."""
     finding = said.finding
-    return f"{finding.stack} / {finding.logical_id}" if finding.logical_id else finding.stack
+    if finding.rule == ORPHAN.name or not finding.logical_id:
+        return finding.stack
+    return f"{finding.stack} / {finding.logical_id}"
 
 
 def ways_out(outlook: Outlook) -> list[str]:

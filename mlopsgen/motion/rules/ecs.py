@@ -219,8 +219,11 @@ def _revision(event: Event) -> Iterator[Said]:
     "deployment",
 )
 def _model(event: Event) -> Iterator[Said]:
-    """A service that loads a model from a place where it loaded none before needs one there."""
+    """A service that loads a model from a place where none loaded one before needs one there."""
     before = _models(event.before, event.world) if event.before else set()
+    for other in event.world.of(_SERVICE):
+        if other.place != event.new.place:
+            before |= _models(other, event.world)
     for place in sorted(_models(event.new, event.world) - before):
         yield Said(f"it loads a model from {place}", assumption=f"no model is at {place}")
 
