@@ -91,7 +91,7 @@ class RollbackSpec(Spec):
     """What sends a deployment back to the version before it."""
 
     on_failure: bool = True
-    """Tasks that do not become healthy. ECS does it for `rolling`; for the others `deploy.sh` watches."""
+    """Tasks that do not become healthy. ECS does it for `rolling` alone; with the others the version before goes on answering until a person stops the deployment (docs/deploying.md)."""
 
     on_alarms: bool | None = None
     """`errorRate`; and `latency` where the service's own `alarms.latency` stands, since a model may take longer than the default. By default `true` with a route, else `false`; refused when it is written and there is neither."""
