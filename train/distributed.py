@@ -14,6 +14,8 @@ import torch.distributed as dist
 from train.errors import Fault
 from train.settings import Hyperparameters
 
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -23,6 +25,11 @@ class Worker:
     dtype: torch.dtype
     rank: int = 0
     world_size: int = 1
+
+    def autocast(self) -> torch.autocast:
+        """A context in which matrices are multiplied in this worker's precision."""
+        enabled = self.dtype != torch.float32
+        return torch.autocast(self.device.type, self.dtype if enabled else torch.bfloat16, enabled=enabled)
 
     def total(self, value: float) -> float:
         """The sum of all workers' values."""
@@ -72,7 +79,12 @@ def alone() -> Worker:
 
 
 def _dtype(settings: Hyperparameters, device: torch.device) -> torch.dtype:
-    if settings.precision == "auto":
-        fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_amx_tile_supported()
-        return torch.bfloat16 if fast else torch.float32
-    return torch.bfloat16 if settings.precision == "bf16" else torch.float32
+    if settings.precision != "auto":
+        return PRECISIONS[settings.precision]
+    if device.type == "cuda":
+        # Below 8.0 (a T4 has 7.5) bf16 is emulated; from 7.0 on there are tensor cores for fp16
+        # (CUDA C++ programming guide, "Compute Capabilities"; torch.cuda.is_bf16_supported counts emulation).
+        major, _ = torch.cuda.get_device_capability(device)
+        return torch.bfloat16 if major >= 8 else torch.float16 if major == 7 else torch.float32
+    able = torch.cpu.get_capabilities()
+    return torch.bfloat16 if able.get("amx_bf16") or able.get("avx512_bf16") else torch.float32

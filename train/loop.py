@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from types import FrameType
-from typing import TypedDict, cast
+from typing import Any, TypedDict, cast
 
 import numpy as np
 import torch
@@ -142,7 +142,8 @@ def train(
     """
     model.to(worker.device)
     optimizer = torch.optim.AdamW(_groups(model, settings), lr=settings.learning_rate, fused=True)
-    progress, best = _resume(model, optimizer, context, worker)
+    scaler = torch.amp.GradScaler(worker.device.type, enabled=worker.dtype == torch.float16)
+    progress, best = _resume(model, optimizer, scaler, context)
     parallel = nn.parallel.DistributedDataParallel(model) if worker.world_size > 1 else model
     steps = -(-len(data) // settings.batch_size)
     saved = time.monotonic()
@@ -159,7 +160,7 @@ def train(
                         number, steps * settings.epochs, settings.warmup
                     )
                 batch = _batch(data, rows, worker)
-                metrics = train_step(parallel, batch, optimizer, settings, worker)
+                metrics = train_step(parallel, batch, optimizer, scaler, settings, worker)
                 if not math.isfinite(metrics.loss):
                     raise Fault(
                         f"the loss is {metrics.loss} at step {number + 1}", "lower `learningRate` or `clip`"
@@ -169,14 +170,14 @@ def train(
                     stop.is_set(), time.monotonic() - saved > settings.checkpoint_seconds
                 )
                 if stopping or due:
-                    _save(model, optimizer, progress, best, context, worker)
+                    _save(model, optimizer, scaler, progress, best, context, worker)
                     saved = time.monotonic()
                 if stopping:
                     raise _stopped(progress, steps)
             progress, better = _close(model, validation, settings, progress, context, worker)
             if better:
                 best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-            _save(model, optimizer, progress, best, context, worker)
+            _save(model, optimizer, scaler, progress, best, context, worker)
             saved = time.monotonic()
     if stop.is_set():  # during the last epoch's end
         raise _stopped(progress, steps)
@@ -187,19 +188,22 @@ def train_step(
     model: nn.Module,
     batch: Batch,
     optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
     settings: Hyperparameters,
     worker: Worker,
 ) -> Metrics:
     """Make one step of the optimizer on `batch`, and return what it measured."""
     model.train()
-    with torch.autocast(worker.device.type, torch.bfloat16, enabled=worker.dtype == torch.bfloat16):
+    with worker.autocast():
         logits = model(batch.ids, batch.mask)
     # Workers may have unlike numbers of reviews; their gradients are averaged. This is the mean over all.
     loss = cross_entropy(logits.float(), batch.labels, reduction="sum")
     optimizer.zero_grad()
-    torch.autograd.backward(loss * (worker.world_size / batch.reviews))
+    torch.autograd.backward(scaler.scale(loss * (worker.world_size / batch.reviews)))
+    scaler.unscale_(optimizer)
     nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-    optimizer.step()
+    scaler.step(optimizer)  # none where a gradient is not finite: the scale was too large, and is halved
+    scaler.update()
     return Metrics(float(loss.detach()) / max(1, len(batch.labels)), batch.reviews, batch.tokens)
 
 
@@ -244,7 +248,7 @@ def predictor(model: nn.Module, worker: Worker) -> Predict:
     def predict(ids: Ids, mask: Ids) -> Logits:
         with (
             torch.inference_mode(),
-            torch.autocast(worker.device.type, torch.bfloat16, enabled=worker.dtype == torch.bfloat16),
+            worker.autocast(),
         ):
             logits = model(torch.from_numpy(ids).to(worker.device), torch.from_numpy(mask).to(worker.device))
         return np.asarray(logits.float().cpu().numpy())
@@ -316,7 +320,7 @@ def _reseed(seed: int, step: int, worker: Worker) -> None:
 
 
 def _resume(
-    model: nn.Module, optimizer: torch.optim.Optimizer, context: Context, worker: Worker
+    model: nn.Module, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, context: Context
 ) -> tuple[Progress, dict[str, Tensor]]:
     """Take up the last checkpoint, if there is one."""
     checkpoint = context.checkpoints.load()
@@ -331,6 +335,8 @@ def _resume(
         if f"optimizer.{name}.step" in tensors
     }
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    if scaler.is_enabled() and checkpoint.facts.get("scaler"):
+        scaler.load_state_dict(cast(dict[str, Any], checkpoint.facts["scaler"]))
     progress = Progress.of(cast(Saved, checkpoint.facts))
     log.say("resumed", epoch=_epoch(progress), step=progress.step, run=context.checkpoints.run)
     return progress, _below(tensors, "best.")
@@ -339,6 +345,7 @@ def _resume(
 def _save(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
     progress: Progress,
     best: Mapping[str, Tensor],
     context: Context,
@@ -353,7 +360,7 @@ def _save(
             tensors |= {
                 f"optimizer.{name}.{key}": _numpy(value) for key, value in states.get(index, {}).items()
             }
-        context.checkpoints.save(Checkpoint(tensors, progress.to_json()))
+        context.checkpoints.save(Checkpoint(tensors, {**progress.to_json(), "scaler": scaler.state_dict()}))
     if worker.world_size > 1:
         dist.barrier()
 

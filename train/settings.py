@@ -12,7 +12,7 @@ from typing import Annotated, Literal, cast, get_args, get_type_hints
 
 from train.errors import Fault
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Policy = Literal["manual", "automatic"]
 Value = str | int | float | bool
 
@@ -68,7 +68,9 @@ class Hyperparameters:
     regularization: Annotated[
         float, About("bow: inverse strength of the linear model's penalty", 1e-6, 1e6)
     ] = 1.0
-    precision: Annotated[Precision, About("auto is bf16 where the hardware has it")] = "auto"
+    precision: Annotated[
+        Precision, About("auto is bf16 where the hardware has it, fp16 on GPUs with that alone")
+    ] = "auto"
     int8_loss: Annotated[float, About("most accuracy that the int8 model may lose", 0, 1)] = 0.005
     verify_rows: Annotated[
         int, About("test reviews that the ONNX files are checked on; 0: all", 0, 10**9)

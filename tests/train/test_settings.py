@@ -25,7 +25,7 @@ from train.settings import TYPES, camel, from_environment, hyperparameters
         ({"epochs": None}, "`epochs` is not a whole number"),
         ({"epochs": [3]}, "`epochs` is not a whole number"),
         ({"learningRate": float("nan")}, "`learningRate` is not a number"),
-        ({"precision": "fp8"}, "`precision` is not one of auto, fp32, bf16"),
+        ({"precision": "fp8"}, "`precision` is not one of auto, fp32, bf16, fp16"),
         ({"tensorboard": "perhaps"}, "`tensorboard` is not true or false"),
         ({"model": 7}, "`model` is not a string"),
         ({"architecture": "gru"}, "there is no architecture `gru`"),
