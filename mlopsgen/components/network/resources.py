@@ -8,6 +8,7 @@ from ipaddress import IPv4Network
 from troposphere import GetAtt, GetAZs, Join, Ref, Select, Sub, ec2, logs
 
 from mlopsgen.aws.partitions import endpoint_prefix
+from mlopsgen.components.network.endpoint_policies import endpoint_policy, gateway_policy
 from mlopsgen.components.network.endpoints import S3, interface_services
 from mlopsgen.components.network.spec import FlowLogsSpec, VpcSpec
 from mlopsgen.language.values import DAY, EVERYWHERE
@@ -149,6 +150,7 @@ def _endpoints(scope: Scope, spec: VpcSpec, services: tuple[str, ...]) -> Iterat
         VpcId=Ref("Vpc"),
         ServiceName=Sub("com.amazonaws.${AWS::Region}.s3"),
         VpcEndpointType="Gateway",
+        PolicyDocument=gateway_policy(scope.site),
         RouteTableIds=[Ref(f"PrivateRouteTable{zone}") for zone in _zones(spec)],
     )
     yield scope.resource(gateway)
@@ -176,6 +178,7 @@ def _endpoints(scope: Scope, spec: VpcSpec, services: tuple[str, ...]) -> Iterat
         if service == S3:
             # Beside the gateway, whose logical id is as it was.
             name += "Interface"
+        policy = endpoint_policy(scope.site, service)
         endpoint = ec2.VPCEndpoint(
             f"{name}Endpoint",
             VpcId=Ref("Vpc"),
@@ -187,6 +190,7 @@ def _endpoints(scope: Scope, spec: VpcSpec, services: tuple[str, ...]) -> Iterat
             # By itself S3's name leads to its interface for callers from outside of the VPC alone (Amazon S3
             # user guide, "AWS PrivateLink for Amazon S3", private DNS).
             **({"DnsOptions": _INSIDE_TOO} if service == S3 else {}),
+            **({"PolicyDocument": policy} if policy else {}),
         )
         yield interfaces.resource(endpoint)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 from itertools import combinations
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from mlopsgen.components.network.resources import subnets
 from mlopsgen.components.network.rules import VPC_PREFIXES, ZONES
 from mlopsgen.lower import bind
 from tests.components.pipelines import plan, service, site
-from tests.policies import properties, stack
+from tests.policies import may, properties, stack
 
 NO_WAY_OUT = "  network: {vpc: {natGateways: none}}\n"
 EXISTING = """\
@@ -92,6 +93,61 @@ def test_endpoints_are_called_as_in_their_part_of_aws(region: str, start: str):
     assert names["EcrApiEndpoint"] == {"Fn::Sub": f"{start}.${{AWS::Region}}.ecr.api"}
     assert names["LogsEndpoint"] == {"Fn::Sub": "com.amazonaws.${AWS::Region}.logs"}
     assert names["S3Endpoint"] == {"Fn::Sub": "com.amazonaws.${AWS::Region}.s3"}
+
+
+ACCOUNT = {"aws:PrincipalAccount": "123456789012"}
+ATTACKER = {"aws:PrincipalAccount": "999999999999"}
+THEIRS = "arn:aws:s3:::somebody-elses/x"
+LAYERS = "arn:aws:s3:::prod-ap-southeast-1-starport-layer-bucket/x"
+PACKAGES = "arn:aws:s3:::al2023-repos-ap-southeast-1-de612dc2/x"
+
+
+def policy(endpoint: str, *sections: str) -> list[dict[str, Any]]:
+    return properties(plan(*sections), "network", endpoint)["PolicyDocument"]["Statement"]
+
+
+def test_without_nat_nothing_leaves_with_somebody_elses_credentials():
+    """The gateway is then the only way out: for this account's roles, and for the layers of images."""
+    gateway = policy("S3Endpoint", NO_WAY_OUT, service())
+    assert may(gateway, "s3:PutObject", "arn:aws:s3:::demo-default-data-123456789012/raw/x", ACCOUNT)
+    assert not may(gateway, "s3:PutObject", THEIRS, ATTACKER)
+    assert not may(gateway, "s3:GetObject", THEIRS)
+    assert may(gateway, "s3:GetObject", LAYERS)
+    assert not may(gateway, "s3:PutObject", LAYERS, ATTACKER)
+
+
+def test_instances_find_their_packages_without_nat():
+    """They ask for them without credentials."""
+    assert may(policy("S3Endpoint", NO_WAY_OUT, POOL, service(capacity="pool")), "s3:GetObject", PACKAGES)
+    assert not may(policy("S3Endpoint", NO_WAY_OUT, service()), "s3:GetObject", PACKAGES)
+
+
+def test_beside_nat_the_gateway_shuts_nothing():
+    assert may(policy("S3Endpoint", service()), "s3:PutObject", THEIRS, ATTACKER)
+
+
+def test_every_endpoint_that_takes_a_policy_is_for_this_account_alone():
+    """Those of ECS's agent are not known to take one."""
+    found = plan(NO_WAY_OUT, VOLUME, POOL, service(capacity="pool", secrets="{A: {secret: a}}"))
+    endpoints = {
+        each.logical_id: each.properties.get("PolicyDocument")
+        for each in stack(found, "network").resources
+        if each.properties.get("VpcEndpointType") == "Interface"
+    }
+    bare = {name for name, document in endpoints.items() if document is None}
+    assert bare == {"EcsEndpoint", "EcsAgentEndpoint", "EcsTelemetryEndpoint"}
+    logs = policy("LogsEndpoint", NO_WAY_OUT, service())
+    group = "arn:aws:logs:ap-southeast-1:123456789012:log-group:/demo-default/api:log-stream:x"
+    assert may(logs, "logs:PutLogEvents", group, ACCOUNT)
+    assert not may(logs, "logs:PutLogEvents", group.replace("123456789012", "9"), ATTACKER)
+
+
+def test_of_somebody_elses_an_enclosed_task_reads_at_most_what_is_public():
+    """Beside NAT S3's name leads all tasks to its interface, and some of them may connect to anybody."""
+    both = service(egress="[{name: https, port: 443, to: []}]")
+    interface = policy("S3InterfaceEndpoint", both)
+    assert may(interface, "s3:GetObject", THEIRS)
+    assert not may(interface, "s3:PutObject", THEIRS, ATTACKER)
 
 
 def test_flow_logs_that_are_off_leave_nothing_behind():
