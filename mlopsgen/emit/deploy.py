@@ -33,6 +33,8 @@ def _script(plan: Plan) -> str:
         models=_models(plan),
         stays=[each.name for each in staying(plan)],
         pools=_pools(plan),
+        guarded=sorted(_GUARDED),
+        provider=_provider(plan),
         kept=_kept(plan),
     )
 
@@ -45,6 +47,17 @@ def _pools(plan: Plan) -> list[str]:
         for each in stack.resources
         if each.type == "AWS::ECS::CapacityProvider"
     ]
+
+
+def _provider(plan: Plan) -> str | None:
+    """The address of the identity provider that the pipeline makes; None if it makes none."""
+    urls = (
+        str(each.properties["Url"])
+        for stack in plan.stacks
+        for each in stack.resources
+        if each.type == "AWS::IAM::OIDCProvider"
+    )
+    return next((each.removeprefix("https://") for each in urls), None)
 
 
 def last_before_images(plan: Plan) -> str | None:
@@ -79,7 +92,7 @@ class _StackFacts(NamedTuple):
     capability: str | None
     image: str | None
     repository: str | None
-    protected: tuple[str, ...]
+    protected: bool
     models: tuple[str, ...]
     """Those without a version of which it cannot be made."""
     routes: tuple[str, ...]
@@ -105,7 +118,7 @@ def _stack(plan: Plan, stack: Stack, task: Task | None) -> _StackFacts:
         capability(stack),
         image,
         next((each.repository for each in plan.images if each.name == image), None),
-        _protected(stack),
+        any(each.type in _GUARDED for each in stack.resources),
         _waits_for(plan, stack),
         tuple(_routes(stack)),
     )
@@ -170,14 +183,12 @@ _KEPT = {
 """Types that stay when their stack goes, and what stays with them."""
 
 
-def _protected(stack: Stack) -> tuple[str, ...]:
-    """The types that a stack policy keeps from being replaced or deleted: networks, and what holds data.
+_GUARDED = _NETWORKS | _KEPT.keys() - {"AWS::Logs::LogGroup"}
+"""The types that a stack policy keeps from being replaced or taken away: networks, and what holds data.
 
-    A policy denies all that it does not allow, and holds until another is set (CloudFormation user guide,
-    "Prevent updates to stack resources").
-    """
-    types = {each.type for each in stack.resources}
-    return tuple(sorted(types & (_NETWORKS | _KEPT.keys() - {"AWS::Logs::LogGroup"})))
+A policy denies all that it does not allow, and holds until another is set (CloudFormation user guide,
+"Prevent updates to stack resources").
+"""
 
 
 def staying(plan: Plan) -> tuple[Stack, ...]:

@@ -60,6 +60,7 @@ def delivery(files: Mapping[str, str], *, prunes: Prunes = "never") -> Delivery:
         prunes=prunes,
         imports="--import-existing-resources" in _code(script),
         releases="modify-load-balancer-attributes" in _code(script),
+        guards=_guards(script),
         # AWS CLI, awscli/customizations/cloudformation/deployer.py: 120 times 30 seconds.
         waits_minutes=60 if by_deploy else None,
     )
@@ -99,6 +100,13 @@ def _word(script: str, name: str) -> str:
     if not found:
         raise Unreadable(f"{SCRIPT} does not say its {name}")
     return shlex.split(found[1])[0]
+
+
+def _guards(script: str) -> frozenset[str]:
+    """The types that stack policies protect; none where the script sets no such policy."""
+    if '"Effect":"Deny"' not in _code(script) or not re.search(r"^GUARDED=", script, re.M):
+        return frozenset()
+    return frozenset(_word(script, "GUARDED").split())
 
 
 def _passed(script: str) -> set[tuple[str, str]]:

@@ -456,7 +456,13 @@ class _Stack:
         self.replay.appears(after)
         self.new[after.logical_id] = after
 
+    def _guarded(self, old: Live, *, replaced: bool) -> None:
+        if self.replay.checks and old.type in self.replay.delivery.guards:
+            said = cloudformation.guarded(old, replaced=replaced)
+            self.failed |= self.replay.says(cloudformation.STACK_POLICY, said, old)
+
     def _replace(self, old: Live, after: Live, changes: tuple[Change, ...]) -> None:
+        self._guarded(old, replaced=True)
         first_goes = resource_type(after.type).deletes_first
         if first_goes:
             self.failed |= self.replay.removed(
@@ -478,6 +484,8 @@ class _Stack:
             gone = old.logical_id not in self.new
             if gone or id(old) in replaced:
                 policy = old.deletion if gone else old.replacement
+                if gone:
+                    self._guarded(old, replaced=False)
                 self.failed |= self.replay.removed(
                     old, policy, whole=False, staying=self.staying, quietly=not gone
                 )

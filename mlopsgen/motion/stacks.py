@@ -66,5 +66,7 @@ class Delivery(NamedTuple):
     """Whether resources are taken back that were kept and whose names the template gives."""
     releases: bool = False
     """Whether the load balancers of a stack that is deleted lose their deletion protection before."""
+    guards: frozenset[str] = frozenset()
+    """Types of resources that the stacks' policies keep from being replaced or taken away."""
     waits_minutes: int | None = None
     """How long it waits for one stack; None for as long as it takes."""

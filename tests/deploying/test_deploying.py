@@ -12,9 +12,15 @@ from typing import Any
 
 import pytest
 
+from mlopsgen.emit.deploy import emit
 from tests.cases import case
+from tests.components.pipelines import plan, service
 
 STUB = Path(__file__).parent
+GUARDED = [
+    "AWS::EC2::Subnet", "AWS::EC2::VPC", "AWS::ECR::Repository", "AWS::EFS::FileSystem", "AWS::KMS::Key",
+    "AWS::S3::Bucket",
+]  # fmt: skip
 
 
 class Account:
@@ -87,7 +93,7 @@ def test_a_stack_is_made_with_a_change_set(account: Account):
         "Action": ["Update:Replace", "Update:Delete"],
         "Principal": "*",
         "Resource": "*",
-        "Condition": {"StringEquals": {"ResourceType": ["AWS::KMS::Key", "AWS::S3::Bucket"]}},
+        "Condition": {"StringEquals": {"ResourceType": GUARDED}},
     }
 
 
@@ -367,6 +373,53 @@ def test_a_pool_is_let_go_once_nothing_runs_on_it(account: Account):
     account.state["instances"] = [new]
     assert account.run("foundation", "cluster").returncode == 0
     assert account.deployed() == ["foundation", "cluster"]
+
+
+def test_networks_and_data_are_not_let_go_unasked(account: Account):
+    """CloudFormation would refuse it half way: nothing of the stack is changed, and what works is said."""
+    account.stands("foundation")
+    account.state["taken away"] = ["AWS::S3::Bucket\tOldBucket", "AWS::SNS::Topic\tTopic"]
+    done = account.run("foundation")
+    assert done.returncode == 1
+    assert "would replace or let go of OldBucket (AWS::S3::Bucket), which `protection` forbids" in done.stderr
+    assert "deploy once with `protection: {stacks: false}`" in done.stderr
+    assert account.deployed() == []
+
+
+def test_an_earlier_policy_is_lifted(tmp_path: Path):
+    """Without `protection` the stack lets go of its last bucket, though nothing else in it needs a policy."""
+    (script,) = emit((plan(service(), "  protection: {stacks: false}\n"),))
+    account = Account(tmp_path, "minimal", "default")
+    account.script = tmp_path / "deploy.sh"
+    account.script.write_text(script.text)
+    account.prefix = "demo-default"
+    account.stands("cluster")
+    account.state["taken away"] = ["AWS::S3::Bucket\tOldBucket"]
+    assert account.run("cluster").returncode == 0
+    (words,) = account.asked("set-stack-policy")
+    assert "Deny" not in words[3]
+    assert account.deployed() == ["cluster"]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_second_identity_provider_is_not_tried(tmp_path: Path, there: bool):
+    """An account has one for GitHub, which stays when its stack lets it go: what to write is said."""
+    delivery = "  delivery: {github: {repository: owner/name, oidcProvider: create}}\n"
+    (script,) = emit((plan(service(), delivery),))
+    account = Account(tmp_path, "minimal", "default")
+    account.script = tmp_path / "deploy.sh"
+    account.script.write_text(script.text)
+    account.prefix = "demo-default"
+    if there:
+        account.stands("access")
+    account.state["provider"] = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+    done = account.run("access")
+    assert done.returncode == 1
+    assert "can have no second one: say `oidcProvider: existing`" in done.stderr
+    assert account.deployed() == []
+    account.state["provider"] = ""
+    done = account.run("access")
+    assert (done.returncode, account.deployed()) == (0, ["access"])
 
 
 def test_an_environment_is_taken_down(account: Account):

@@ -19,10 +19,16 @@ DELIVERIES = {
     "pruned": Delivery(prunes="around", imports=True, releases=True),
     "left": Delivery(prunes="never", imports=True, releases=True),
 }
+GUARDS = frozenset({
+    "AWS::EC2::Subnet", "AWS::EC2::VPC", "AWS::ECR::Repository", "AWS::EFS::FileSystem", "AWS::KMS::Key",
+    "AWS::S3::Bucket",
+})  # fmt: skip
+"""What `deploy.sh` protects; the edits are deployed without, as they are meant."""
 STEPS = ROOT / "tests" / "golden" / "steps.txt"
 HEAD = """\
 # What each edit of edits.yaml does, by stack: + create, ~ update, / replace, - delete, = retain, i import.
 # Not alarms, dashboards, values in SSM, rules of events and of security groups, which follow the rest.
+# `protected at` is the stack whose policy refuses it, unless `protection.stacks` is false.
 """
 EDITS = {each.title: each for each in edits()}
 
@@ -141,13 +147,27 @@ def test_the_steps_that_work(title: str):
 def test_steps(bless: bool):
     """Each edit changes what `tests/golden/steps.txt` says, and nothing else."""
     told = "".join(
-        f"{title}\n{steps(life(title, 'pruned')[0])}"
+        f"{title}\n{steps(life(title, 'pruned')[0])}{guarded(title)}"
         for title, each in EDITS.items()
         if "refused" not in each.words
     )
     if bless:
         STEPS.write_text(HEAD + told)
     assert told.splitlines() == STEPS.read_text().removeprefix(HEAD).splitlines()
+
+
+def guarded(title: str) -> str:
+    """The stack whose policy refuses an edit, as a line; nothing if none does."""
+    edit = EDITS[title]
+    assert isinstance(edit.compiled, TemplateSet)
+    kinds = {each.type for each in life(title, "pruned")[0].steps if each.action not in ("create", "update")}
+    stopped = life(title, "pruned")[0].stopped_at
+    if not stopped and not kinds & GUARDS:
+        return ""
+    delivery = DELIVERIES["pruned"]._replace(guards=GUARDS)
+    found = deploy(first(edit.base), edit.compiled, delivery, base(edit.base))
+    held = next((each for each in found.failures if each.rule == "stack-policy"), None)
+    return f"  protected at {held.stack}\n" if held else ""
 
 
 def steps(found: Forecast) -> str:
@@ -176,8 +196,15 @@ def test_taken_down_and_brought_back(name: str):
     assert down.failures == ()
     assert down.account.stacks == {}
     again = deploy(down.account, base(name), Delivery(imports=True))
-    # The identity provider is kept, and no template gives its whole ARN, by which it would be imported.
-    assert {(each.rule, each.type) for each in again.failures} <= {("name-taken", "AWS::IAM::OIDCProvider")}
+    if again.failures:
+        # The identity provider is kept, and no template gives its whole ARN, by which it would be imported.
+        assert [(each.rule, each.type) for each in again.failures] == [("name-taken", _PROVIDER)]
+        existing = EDITS[f"{name}-provider-existing"].compiled
+        assert isinstance(existing, TemplateSet)
+        assert deploy(down.account, existing, Delivery(imports=True)).failures == ()
+
+
+_PROVIDER = "AWS::IAM::OIDCProvider"
 
 
 def touch(one: Edit, other: Edit) -> bool:

@@ -122,11 +122,16 @@ def test_how_it_is_delivered_is_in_the_script():
     esac
     aws elbv2 modify-load-balancer-attributes --attributes Key=deletion_protection.enabled,Value=false""",
     )
+    guarding = "GUARDED='AWS::EC2::VPC AWS::S3::Bucket'\n" + own
     assert delivery(FILES) == Delivery(passes_parameters=False, waits_minutes=60)
     assert delivery(FILES | {"deploy.sh": passing}) == Delivery(waits_minutes=60)
     assert delivery(FILES | {"deploy.sh": own}, prunes="around") == Delivery(
         prunes="around", imports=True, releases=True
     )
+    # Without a policy nothing is protected, whatever is named.
+    assert delivery(FILES | {"deploy.sh": guarding}).guards == frozenset()
+    denying = f'{guarding}\n{{"Effect":"Deny"}}'
+    assert delivery(FILES | {"deploy.sh": denying}).guards == {"AWS::EC2::VPC", "AWS::S3::Bucket"}
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])

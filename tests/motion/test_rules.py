@@ -431,6 +431,15 @@ CASES = {
             web={"Service": service(CapacityProviderStrategy=[{"CapacityProvider": "FARGATE"}])},
         ),
     ),
+    "a stack's policy keeps its subnets": Case(
+        "stack-policy",
+        "fails",
+        one(Subnet=subnet("10.0.0.0/24"), Bucket=bucket()),
+        one(Bucket=bucket()),
+        delivery=Delivery(guards=frozenset({"AWS::EC2::Subnet"})),
+        mended_delivery=DELIVERY,
+        mended=one(Bucket=bucket()),
+    ),
     "A3: the instances of a pool are protected": Case(
         "group-does-not-go",
         "left-over",

@@ -28,7 +28,7 @@ class GithubSpec(Spec):
     """For repositories whose tokens carry them."""
 
     oidc_provider: Annotated[Literal["create", "existing"], Varies()] = "existing"
-    """Of each account; `create` in two environments of one account is refused."""
+    """Of each account; `create` in two environments of one account is refused. One that was made stays when the environment goes or says `existing`: from then on say `existing`."""
 
 
 class StageSpec(Item):

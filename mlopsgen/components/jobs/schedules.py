@@ -30,8 +30,8 @@ def declare_schedules(scope: Scope, job: Workload) -> Iterator[Declaration]:
     yield scope.resource(group)
     yield from _role(scope, job)
     for trigger in triggers:
-        name = "Schedule" if len(triggers) == 1 else f"{logical(trigger.name)}Schedule"
-        yield from _schedule(scope.at(trigger.name), job, trigger, name)
+        # By its own name alone: a neighbour that comes or goes makes no schedule anew.
+        yield from _schedule(scope.at(trigger.name), job, trigger, f"{logical(trigger.name)}Schedule")
 
 
 def _role(scope: Scope, job: Workload) -> tuple[Declaration, ...]:

@@ -50,7 +50,7 @@ def watch(site: Site, service: Workload) -> Watch:
         kinds.append(LATENCY)
     if spec.deployment.rollback.on_alarms is False:
         kinds = []
-    returns = (_alarm_id(service, route, kind) for kind in kinds for route in service.routes)
+    returns = (_alarm_id(route, kind) for kind in kinds for route in service.routes)
     return Watch(error_rate, latency, tuple(returns))
 
 
@@ -58,8 +58,8 @@ def _subject(service: Workload, route: Route) -> str:
     return service.name if len(service.routes) == 1 else f"route {route.name} of {service.name}"
 
 
-def _alarm_id(service: Workload, route: Route, kind: str) -> str:
-    return kind if len(service.routes) == 1 else f"{route.logical_id}{kind}"
+def _alarm_id(route: Route, kind: str) -> str:
+    return f"{route.logical_id}{kind}"
 
 
 def service_spec(service: Workload) -> ServiceSpec:
@@ -142,7 +142,7 @@ def _error_rate(site: Site, service: Workload, route: Route, found: Setting) -> 
     failed = metrics.added([*errors, *unanswered])
     rate = f"IF({total} > 0, 100 * ({failed}) / ({total}), 0)"
     return metrics.alarm(
-        _alarm_id(service, route, ERROR_RATE),
+        _alarm_id(route, ERROR_RATE),
         f"{_subject(service, route)} answers {limit(found.alarm, '%')} of requests with 5xx",
         found.alarm,
         [*errors, *requests, *unanswered, metrics.expression("rate", rate, "5xx in percent")],
@@ -154,7 +154,7 @@ def _latency(service: Workload, route: Route, found: Setting) -> cloudwatch.Alar
     worst = f"MAX([{', '.join(metrics.names(times))}])"
     alarm = found.alarm
     return metrics.alarm(
-        _alarm_id(service, route, LATENCY),
+        _alarm_id(route, LATENCY),
         f"The slowest hundredth of answers of {_subject(service, route)} takes {limit(alarm, ' ms')}",
         alarm._replace(above=_seconds(alarm.above), below=_seconds(alarm.below)),
         [*times, metrics.expression("worst", worst, "p99 in seconds")],

@@ -108,10 +108,10 @@ def _way_in(scope: Scope, name: str) -> Iterator[Declaration]:
     yield scope.resource(group)
     group_id = GetAtt(group.title, "GroupId")
     yield publish(security_group_id(name), group_id, scope.origin, kept=_LATER)
-    for number, subnet in enumerate(_subnets(scope.site), start=1):
+    for place, subnet in _subnets(scope.site).items():
         yield scope.resource(
             efs.MountTarget(
-                f"{start}MountTarget{number}",
+                f"{start}MountTarget{place}",
                 FileSystemId=Ref(f"{start}FileSystem"),
                 SubnetId=subnet,
                 SecurityGroups=[group_id],
@@ -119,13 +119,18 @@ def _way_in(scope: Scope, name: str) -> Iterator[Declaration]:
         )
 
 
-def _subnets(site: Site) -> tuple[Value, ...]:
-    """One private subnet in each zone."""
+def _subnets(site: Site) -> dict[str, Value]:
+    """One private subnet in each zone, by what tells it from the others, in whatever order they are given.
+
+    A mount target that moved to the subnet of another, while that one is there, would be refused (Amazon EFS
+    API reference, CreateMountTarget: MountTargetConflict).
+    """
     spec = vpc(site)
     if spec is None:
         existing = site.spec.network.existing
-        return tuple(existing.private_subnet_ids) if existing else ()
-    return tuple(Select(zone, PRIVATE_SUBNETS) for zone in range(spec.availability_zones))
+        ids = existing.private_subnet_ids if existing else ()
+        return {each.removeprefix("subnet-"): each for each in ids}
+    return {str(zone + 1): Select(zone, PRIVATE_SUBNETS) for zone in range(spec.availability_zones)}
 
 
 def _look(site: Site, name: str) -> Command:

@@ -41,6 +41,12 @@ PATH_GONE = Rule(
     "CloudFormation-supplied parameter "
     'types": the value is fetched whenever a stack is created or updated',
 )
+STACK_POLICY = Rule(
+    "stack-policy",
+    "fails",
+    "another policy for the one deployment that is meant to do it (`protection: {stacks: false}`)",
+    'CloudFormation user guide, "Prevent updates to stack resources": Update:Replace and Update:Delete',
+)
 TAKEN_AS_IT_IS = Rule(
     "taken-as-it-is",
     "silent",
@@ -78,6 +84,12 @@ def ignored(name: str, change: Change) -> Said:
 def as_it_is(changes: tuple[Change, ...]) -> Said:
     """That what is imported is not as the template says."""
     return Said(f"it is imported as it is, where `{changes[0].path}` is another", changes[0])
+
+
+def guarded(live: Live, *, replaced: bool) -> Said:
+    """That a stack's policy forbids it."""
+    what = "replaced" if replaced else "taken away"
+    return Said(f"{live.title} ({live.type}) would be {what}, which the stack's policy forbids")
 
 
 def gone(name: str, path: str) -> Said:

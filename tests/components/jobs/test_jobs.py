@@ -142,7 +142,7 @@ def test_without_retries_the_first_loss_is_reported():
 
 
 def test_the_schedule_says_when_where_and_with_which_capacity(weekly: Plan):
-    schedule = properties(weekly, STACK, "Schedule")
+    schedule = properties(weekly, STACK, "WeeklySchedule")
     assert schedule["ScheduleExpression"] == "cron(0 3 ? * SUN *)"
     assert schedule["ScheduleExpressionTimezone"] == "Asia/Ho_Chi_Minh"
     assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
@@ -162,9 +162,18 @@ def test_the_schedule_says_when_where_and_with_which_capacity(weekly: Plan):
     }
 
 
+def test_another_trigger_makes_no_schedule_anew(weekly: Plan):
+    """Each is known by its own name, whatever comes or goes beside it."""
+    more = '{name: weekly, schedule: {cron: "0 3 * * 0"}}, {name: monthly, schedule: {cron: "0 4 1 * *"}}'
+    both = {each.logical_id for each in stack(plan(trainer(triggers=f"[{more}]")), STACK).resources}
+    one = {each.logical_id for each in stack(weekly, STACK).resources}
+    assert {each for each in both if each.endswith("Schedule")} == {"MonthlySchedule", "WeeklySchedule"}
+    assert {each for each in one if each.endswith("Schedule")} == {"WeeklySchedule"}
+
+
 def test_a_trigger_that_is_switched_off_is_kept_and_not_missed():
     off = plan(trainer(triggers='[{name: weekly, enabled: false, schedule: {cron: "0 3 * * 0"}}]'))
-    assert properties(off, STACK, "Schedule")["State"] == "DISABLED"
+    assert properties(off, STACK, "WeeklySchedule")["State"] == "DISABLED"
     names = {each.logical_id for each in stack(off, STACK).resources}
     assert names.isdisjoint({"MissingAlarm", "NotStartedAlarm"})
 
@@ -223,7 +232,7 @@ def test_on_fargate_runs_take_the_shares_of_their_pool(capacity: str, shares: li
 """
     fargate = plan(pools, trainer(triggers=WEEKLY, capacity=capacity))
     for run in (
-        properties(fargate, STACK, "Schedule")["Target"]["EcsParameters"],
+        properties(fargate, STACK, "WeeklySchedule")["Target"]["EcsParameters"],
         properties(fargate, STACK, "RetryRule1")["Targets"][0]["EcsParameters"],
     ):
         assert run["CapacityProviderStrategy"] == shares

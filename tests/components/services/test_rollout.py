@@ -94,8 +94,8 @@ def test_each_strategy_is_said_in_the_words_of_ecs(written: str, expected: dict[
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"ingress": WEB}, ["ErrorRateAlarm"]),
-        ({"ingress": WEB, "alarms": "{latency: {above: 500ms}}"}, ["ErrorRateAlarm", "LatencyAlarm"]),
+        ({"ingress": WEB}, ["WebErrorRateAlarm"]),
+        ({"ingress": WEB, "alarms": "{latency: {above: 500ms}}"}, ["WebErrorRateAlarm", "WebLatencyAlarm"]),
         ({"ingress": WEB, "alarms": "{errorRate: {enabled: false}}"}, []),
         ({"ingress": WEB, "deployment": "{rollback: {onAlarms: false}}"}, []),
         ({}, []),
@@ -110,8 +110,8 @@ def test_alarms_send_a_deployment_back(fields: dict[str, str], expected: list[st
 def test_a_default_for_latency_sends_nothing_back():
     """What the pipeline sets for all services says nothing of this one's model."""
     found = plan("  monitoring: {alarms: {services: {latency: {above: 9s}}}}\n", service(ingress=WEB))
-    assert alarms(found)["LatencyAlarm"]["Threshold"] == 9
-    assert deployment(found)["Alarms"]["AlarmNames"] == [{"Ref": "ErrorRateAlarm"}]
+    assert alarms(found)["WebLatencyAlarm"]["Threshold"] == 9
+    assert deployment(found)["Alarms"]["AlarmNames"] == [{"Ref": "WebErrorRateAlarm"}]
 
 
 def metrics_of(alarm: dict[str, Any]) -> list[str]:
@@ -120,7 +120,7 @@ def metrics_of(alarm: dict[str, Any]) -> list[str]:
 
 def test_errors_of_a_balancer_count_where_it_is_the_services_own():
     """On a shared one a neighbour's would ring; there the connections to its own tasks that failed count."""
-    alone = alarms(plan(service(ingress=WEB)))["ErrorRateAlarm"]
+    alone = alarms(plan(service(ingress=WEB)))["WebErrorRateAlarm"]
     assert metrics_of(alone) == ["HTTPCode_Target_5XX_Count", "RequestCount", "HTTPCode_ELB_5XX_Count"]
     assert alone["Metrics"][2]["MetricStat"]["Metric"]["Dimensions"] == [
         {"Name": "LoadBalancer", "Value": {"Ref": "ServingInternalLoadBalancerFullName"}}
@@ -129,7 +129,7 @@ def test_errors_of_a_balancer_count_where_it_is_the_services_own():
         "IF(FILL(r1, 0) + FILL(b1, 0) > 0,"
         " 100 * (FILL(e1, 0) + FILL(b1, 0)) / (FILL(r1, 0) + FILL(b1, 0)), 0)"
     )
-    shared = alarms(plan(TWO))["ErrorRateAlarm"]
+    shared = alarms(plan(TWO))["WebErrorRateAlarm"]
     assert metrics_of(shared) == ["HTTPCode_Target_5XX_Count", "RequestCount", "TargetConnectionErrorCount"]
 
 

@@ -106,7 +106,8 @@ def test_another_route_changes_nothing_of_the_first():
     one = documents(plan(service(ingress="[{name: web}]")))
     two = documents(plan(service(ingress="[{name: web}, {name: more, paths: [/more]}]")))
     changed = {name for name, body in one.items() if two.get(name) != body}
-    assert changed == {"Service", "ErrorRateAlarm", "LatencyAlarm"}
+    assert changed == {"Service", "WebErrorRateAlarm", "WebLatencyAlarm"}
+    assert one.keys() <= two.keys()
 
 
 def test_another_balancer_gets_another_target_group():

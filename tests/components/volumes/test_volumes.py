@@ -163,6 +163,28 @@ def test_each_zone_of_the_network_has_a_way_in():
     ]
 
 
+def test_a_mount_target_stays_with_its_subnet():
+    """Whatever stands before it in the list: one that moved would meet the one that is still there."""
+    network = (
+        "  network:\n"
+        "    existing: {vpcId: vpc-0123456789abcdef0, cidrs: [10.0.0.0/16], privateSubnetIds: [%s]}\n"
+        "  volumes: [{name: cache, efs: {}}]\n"
+    )
+    first, second, third = (f"subnet-0123456789abcdef{number}" for number in range(3))
+    before = by_id(plan(network % f"{first}, {second}"))
+    after = by_id(plan(network % f"{third}, {second}"))
+    kept = before.keys() & after.keys()
+    assert [before[each] for each in kept] == [second] == [after[each] for each in kept]
+
+
+def by_id(found: Plan) -> dict[str, Any]:
+    return {
+        each.logical_id: each.properties["SubnetId"]
+        for each in stack(found, "volumes").resources
+        if each.type == "AWS::EFS::MountTarget"
+    }
+
+
 def targets(found: Plan) -> list[dict[str, Any]]:
     return [
         each.properties for each in stack(found, "volumes").resources if each.type == "AWS::EFS::MountTarget"
