@@ -27,6 +27,7 @@ REGION=ap-southeast-1
 STACKS=(foundation access network cluster registry-sentiment-api registry-sentiment-trainer serving training training-sentiment-trainer serving-sentiment-api observability-sentiment-api)
 TAGS='[{"Key": "mlopsgen:environment", "Value": "dev"}, {"Key": "mlopsgen:pipeline", "Value": "imdb-sentiment"}, {"Key": "team", "Value": "time-series"}]'
 OURS=$'mlopsgen:environment\tdev\nmlopsgen:pipeline\timdb-sentiment'
+GUARDED='AWS::EC2::Subnet AWS::EC2::VPC AWS::ECR::Repository AWS::EFS::FileSystem AWS::KMS::Key AWS::S3::Bucket'
 POLL_SECONDS=${POLL_SECONDS:-5}
 
 # A parameter of the template, and the SSM parameter that it takes its value from.
@@ -34,13 +35,13 @@ reads() {
   parameters+=("ParameterKey=$1,ParameterValue=$2")
 }
 
-# What is known of a stack: its parameters, the capability that CloudFormation asks for, the types of resources
-# that a change must not replace or delete.
+# What is known of a stack: its parameters, the capability that CloudFormation asks for, whether it has something
+# that a change must not replace or take away.
 facts() {
   parameters=() capability='' image='' repository='' protected='' routes='' models=''
   case $1 in
     foundation)
-      protected='AWS::KMS::Key AWS::S3::Bucket'
+      protected=yes
       ;;
     access)
       reads FoundationKeyArn /imdb-sentiment-dev/foundation/key-arn
@@ -49,7 +50,7 @@ facts() {
     network)
       reads FoundationKeyArn /imdb-sentiment-dev/foundation/key-arn
       capability=CAPABILITY_IAM
-      protected='AWS::EC2::Subnet AWS::EC2::VPC'
+      protected=yes
       ;;
     cluster)
       reads NetworkVpcId /imdb-sentiment-dev/network/vpc-id
@@ -59,11 +60,11 @@ facts() {
       ;;
     registry-sentiment-api)
       reads FoundationKeyArn /imdb-sentiment-dev/foundation/key-arn
-      protected=AWS::ECR::Repository
+      protected=yes
       ;;
     registry-sentiment-trainer)
       reads FoundationKeyArn /imdb-sentiment-dev/foundation/key-arn
-      protected=AWS::ECR::Repository
+      protected=yes
       ;;
     serving)
       reads NetworkVpcId /imdb-sentiment-dev/network/vpc-id
@@ -326,11 +327,22 @@ weights() {
   done
 }
 
+# Sets `taken` to what a change replaces or takes away of the network and of what holds data.
+guarded() {
+  local type id
+  taken=''
+  # shellcheck disable=SC2016 # the backticks are JMESPath's
+  while read -r type id; do
+    [[ " $GUARDED " != *" $type "* ]] || taken+="${taken:+, }$id ($type)"
+  done <<<"$(cloudformation describe-change-set --change-set-name "$1" --output text --query \
+    'Changes[].ResourceChange | [?Action==`Remove` || Replacement==`True`].[ResourceType, LogicalResourceId]')"
+}
+
 # What keeps data and network from being replaced or deleted by a change, and the stack from being deleted.
 protect() {
   local each types='' policy='{"Effect":"Allow","Action":"Update:*","Principal":"*","Resource":"*"}'
   [ -n "$protected" ] || return 0
-  for each in $protected; do
+  for each in $GUARDED; do
     types+="${types:+,}\"$each\""
   done
   policy+=',{"Effect":"Deny","Action":["Update:Replace","Update:Delete"],"Principal":"*","Resource":"*",'
@@ -354,7 +366,7 @@ left_to_an_administrator() {
 }
 
 deploy() {
-  local stack=$1 name=$PREFIX-$1 started=$SECONDS kind=UPDATE change answer
+  local stack=$1 name=$PREFIX-$1 started=$SECONDS kind=UPDATE change answer taken
   left_to_an_administrator "$stack" && return
   facts "$stack"
   settled "$name" aloud
@@ -449,6 +461,12 @@ deploy() {
       printf 'failed\n' >&2
       cloudformation delete-change-set --change-set-name "$change" >/dev/null
       fail "the pipeline no longer has a load balancer of $name as it is, and its deletion protection is on. First deploy the pipeline as it was with \`protection: {loadBalancers: false}\`, then this one"
+    fi
+    guarded "$change"
+    if [ -n "$taken" ]; then
+      printf 'failed\n' >&2
+      cloudformation delete-change-set --change-set-name "$change" >/dev/null
+      fail "$name would replace or let go of $taken, which \`protection\` forbids. If it is meant, deploy once with \`protection: {stacks: false}\`: data is kept, beside the stack. A VPC or a subnet cannot go while anything stands in it: make another environment in its place"
     fi
     protect "$name"
   fi

@@ -27,6 +27,7 @@ REGION=eu-west-1
 STACKS=(foundation access network cluster queues registry-app registry-train serving training volumes serving-reader observability-reader training-trainer serving-api observability-api people)
 TAGS='[{"Key": "cost-center", "Value": "4711"}, {"Key": "mlopsgen:environment", "Value": "default"}, {"Key": "mlopsgen:pipeline", "Value": "everything"}, {"Key": "team", "Value": "platform"}]'
 OURS=$'mlopsgen:environment\tdefault\nmlopsgen:pipeline\teverything'
+GUARDED='AWS::EC2::Subnet AWS::EC2::VPC AWS::ECR::Repository AWS::EFS::FileSystem AWS::KMS::Key AWS::S3::Bucket'
 POLL_SECONDS=${POLL_SECONDS:-5}
 
 # A parameter of the template, and the SSM parameter that it takes its value from.
@@ -34,13 +35,13 @@ reads() {
   parameters+=("ParameterKey=$1,ParameterValue=$2")
 }
 
-# What is known of a stack: its parameters, the capability that CloudFormation asks for, the types of resources
-# that a change must not replace or delete.
+# What is known of a stack: its parameters, the capability that CloudFormation asks for, whether it has something
+# that a change must not replace or take away.
 facts() {
   parameters=() capability='' image='' repository='' protected='' routes='' models=''
   case $1 in
     foundation)
-      protected='AWS::KMS::Key AWS::S3::Bucket'
+      protected=yes
       ;;
     access)
       reads FoundationKeyArn /everything-default/foundation/key-arn
@@ -49,7 +50,7 @@ facts() {
     network)
       reads FoundationKeyArn /everything-default/foundation/key-arn
       capability=CAPABILITY_IAM
-      protected='AWS::EC2::Subnet AWS::EC2::VPC'
+      protected=yes
       ;;
     cluster)
       reads NetworkVpcId /everything-default/network/vpc-id
@@ -63,11 +64,11 @@ facts() {
       ;;
     registry-app)
       reads FoundationKeyArn /everything-default/foundation/key-arn
-      protected=AWS::ECR::Repository
+      protected=yes
       ;;
     registry-train)
       reads FoundationKeyArn /everything-default/foundation/key-arn
-      protected=AWS::ECR::Repository
+      protected=yes
       ;;
     serving)
       reads NetworkVpcId /everything-default/network/vpc-id
@@ -82,7 +83,7 @@ facts() {
       reads FoundationKeyArn /everything-default/foundation/key-arn
       reads NetworkVpcId /everything-default/network/vpc-id
       reads NetworkPrivateSubnetIds /everything-default/network/private-subnet-ids
-      protected=AWS::EFS::FileSystem
+      protected=yes
       ;;
     serving-reader)
       reads FoundationKeyArn /everything-default/foundation/key-arn
@@ -361,11 +362,36 @@ weights() {
   done
 }
 
+# An account has one identity provider for an address (IAM API reference, CreateOpenIDConnectProvider), and one that
+# was kept is imported by its ARN alone, which no template gives.
+provider_is_there() {
+  local found
+  # shellcheck disable=SC2016 # the backticks are JMESPath's
+  found=$(cloudformation describe-change-set --change-set-name "$1" --output text --query \
+    'Changes[].ResourceChange | [?ResourceType==`AWS::IAM::OIDCProvider` && Action==`Add`].LogicalResourceId')
+  [ -n "$found" ] && [ "$found" != None ] || return 1
+  # shellcheck disable=SC2016 # the backticks are JMESPath's
+  found=$(aws iam list-open-id-connect-providers --output text --query \
+    'OpenIDConnectProviderList[?ends_with(Arn, `:oidc-provider/token.actions.githubusercontent.com`)].Arn') || return 1
+  [ -n "$found" ] && [ "$found" != None ]
+}
+
+# Sets `taken` to what a change replaces or takes away of the network and of what holds data.
+guarded() {
+  local type id
+  taken=''
+  # shellcheck disable=SC2016 # the backticks are JMESPath's
+  while read -r type id; do
+    [[ " $GUARDED " != *" $type "* ]] || taken+="${taken:+, }$id ($type)"
+  done <<<"$(cloudformation describe-change-set --change-set-name "$1" --output text --query \
+    'Changes[].ResourceChange | [?Action==`Remove` || Replacement==`True`].[ResourceType, LogicalResourceId]')"
+}
+
 # What keeps data and network from being replaced or deleted by a change, and the stack from being deleted.
 protect() {
   local each types='' policy='{"Effect":"Allow","Action":"Update:*","Principal":"*","Resource":"*"}'
   [ -n "$protected" ] || return 0
-  for each in $protected; do
+  for each in $GUARDED; do
     types+="${types:+,}\"$each\""
   done
   policy+=',{"Effect":"Deny","Action":["Update:Replace","Update:Delete"],"Principal":"*","Resource":"*",'
@@ -389,7 +415,7 @@ left_to_an_administrator() {
 }
 
 deploy() {
-  local stack=$1 name=$PREFIX-$1 started=$SECONDS kind=UPDATE change answer
+  local stack=$1 name=$PREFIX-$1 started=$SECONDS kind=UPDATE change answer taken
   left_to_an_administrator "$stack" && return
   facts "$stack"
   settled "$name" aloud
@@ -479,11 +505,23 @@ deploy() {
     [ "$kind" = UPDATE ] || tidy "$name"
     return
   fi
+  if [ "$stack" = access ] && provider_is_there "$change"; then
+    printf 'failed\n' >&2
+    cloudformation delete-change-set --change-set-name "$change" >/dev/null
+    [ "$kind" = UPDATE ] || tidy "$name"
+    fail "the account has an identity provider for token.actions.githubusercontent.com already, and can have no second one: say \`oidcProvider: existing\`, build, and run this again"
+  fi
   if [ "$kind" = UPDATE ]; then
     if ! balancers_may_go "$change"; then
       printf 'failed\n' >&2
       cloudformation delete-change-set --change-set-name "$change" >/dev/null
       fail "the pipeline no longer has a load balancer of $name as it is, and its deletion protection is on. First deploy the pipeline as it was with \`protection: {loadBalancers: false}\`, then this one"
+    fi
+    guarded "$change"
+    if [ -n "$taken" ]; then
+      printf 'failed\n' >&2
+      cloudformation delete-change-set --change-set-name "$change" >/dev/null
+      fail "$name would replace or let go of $taken, which \`protection\` forbids. If it is meant, deploy once with \`protection: {stacks: false}\`: data is kept, beside the stack. A VPC or a subnet cannot go while anything stands in it: make another environment in its place"
     fi
     protect "$name"
   fi
