@@ -17,10 +17,10 @@ from mlopsgen.components.patches.schema import Path, PropertyFault
 from mlopsgen.diagnostics.closest import closest
 from mlopsgen.document import Read
 
-Kind: TypeAlias = Literal["identity", "trust", "resource"]
+Kind: TypeAlias = Literal["identity", "trust", "resource", "endpoint"]
 
 _PLACES: dict[str, dict[str, Kind]] = {
-    "AWS::EC2::VPCEndpoint": {"PolicyDocument": "resource"},
+    "AWS::EC2::VPCEndpoint": {"PolicyDocument": "endpoint"},
     "AWS::ECR::Repository": {"RepositoryPolicyText": "resource"},
     "AWS::EFS::FileSystem": {"FileSystemPolicy": "resource"},
     "AWS::IAM::ManagedPolicy": {"PolicyDocument": "identity"},
@@ -165,7 +165,7 @@ def _actions(each: _Statement) -> Iterator[PropertyFault]:
         yield PropertyFault((*each.path, "NotAction"), message, "name the actions in `Action`", key=True)
     for path, action in (*each.actions, *_texts(each.each("NotAction"))):
         if action == "*":
-            if each.allows and each.kind != "resource":
+            if each.allows and each.kind not in ("resource", "endpoint"):
                 yield PropertyFault(path, "`*` allows every action of every service", "name the actions")
             continue
         name, colon, verb = action.partition(":")
@@ -439,7 +439,9 @@ def _principals(each: _Statement) -> Iterator[PropertyFault]:
     elif principal not in ("*", None):
         yield PropertyFault(path, "`Principal` takes a map", "such as `{Service: ecs-tasks.amazonaws.com}`")
     anybody = principal == "*" or (isinstance(principal, dict) and "*" in _many(principal.get("AWS", ())))
-    if each.allows and not each.body.get("Condition") and (anybody or "NotPrincipal" in each.body):
+    # An endpoint's policy lets nobody in: it holds back what passes (VPC user guide, "Endpoint policies").
+    open_ = each.allows and not each.body.get("Condition") and each.kind != "endpoint"
+    if open_ and (anybody or "NotPrincipal" in each.body):
         yield PropertyFault(
             path, "this lets anybody in, of any account", "name who it is for, or a `Condition`"
         )

@@ -41,10 +41,13 @@ def _permissions(scene: Scene) -> Iterator[tuple[SpecPath, PermissionSpec]]:
 )
 def unknown_action(scene: Scene) -> Iterable[Finding]:
     """Every action is one of AWS's, as far as its service's are known."""
+    declared = tuple(_permissions(scene))
+    if not declared:
+        return
     # Only who has permissions waits for IAM's table.
     from mlopsgen.aws.iam_actions import service, services
 
-    for path, permission in _permissions(scene):
+    for path, permission in declared:
         for at, action in each((*path, "actions"), permission.actions):
             name, _, word = action.partition(":")
             if name not in services():
@@ -79,9 +82,12 @@ def unknown_action(scene: Scene) -> Iterable[Finding]:
 )
 def resources_of_actions(scene: Scene) -> Iterable[Finding]:
     """`*` stands where AWS has nothing narrower, and an ARN where an action takes such a one."""
+    declared = tuple(_permissions(scene))
+    if not declared:
+        return
     from mlopsgen.aws.iam_actions import service
 
-    for path, permission in _permissions(scene):
+    for path, permission in declared:
         taken: dict[str, tuple[str, ...]] = {}
         complete = True
         for action in permission.actions:
