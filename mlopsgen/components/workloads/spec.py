@@ -192,7 +192,7 @@ class EgressSpec(Item):
     """The port of those that it connects to, over TCP."""
 
     to: tuple[Peer, ...]
-    """Ranges such as `10.0.0.0/16`, security groups (`sg-…`) or prefix lists (`pl-…`). `[]`: to nobody; AWS's own services are then reached by endpoints, which are made in a new VPC and have to be there in somebody else's."""
+    """Ranges such as `10.0.0.0/16`, security groups (`sg-…`) or prefix lists (`pl-…`). `[]`: to nobody; AWS's own services are then reached by endpoints, which are made in a new VPC and have to be there in somebody else's. S3, which layers of images come from, is then an interface: ECR's guide names its gateway alone, so try it in a stage first, or name S3's prefix list (`pl-…`)."""
 
 
 def https() -> EgressSpec:
