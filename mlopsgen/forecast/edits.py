@@ -194,8 +194,13 @@ def _named(found: Node) -> Mapping[str, node.Mapping] | None:
     """The items of a list of named things, by name; None if it is none."""
     if not isinstance(found, Sequence):
         return None
-    items = {_name(item): item for item in found.items if isinstance(item, node.Mapping)}
-    return items if len(items) == len(found.items) and None not in items else None  # type: ignore[return-value]
+    items: dict[str, node.Mapping] = {}
+    for item in found.items:
+        name = _name(item)
+        if name is None or name in items or not isinstance(item, node.Mapping):
+            return None
+        items[name] = item
+    return items
 
 
 def _name(item: Node | None) -> str | None:

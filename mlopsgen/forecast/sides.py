@@ -82,6 +82,8 @@ class Sides(NamedTuple):
                 if each.environment == environment:
                     return set_of(patch(lower(site_of(each)), each.pipeline.spec.patches)[0])
         except Exception:
+            # Checks keep nonsense from lowering, and are left out here, so that half of an edit may break it
+            # anywhere. The whole pipeline has been checked and lowered before.
             return None
         return None
 

@@ -202,5 +202,5 @@ def _sorted(value: object) -> object:
     if isinstance(value, tuple):
         items = [_sorted(item) for item in value]
         named = all(isinstance(item, dict) and "name" in item for item in items)
-        return sorted(items, key=lambda item: item["name"]) if named else items  # type: ignore[index]
+        return sorted(items, key=lambda item: item["name"]) if named else items
     return value

@@ -150,7 +150,10 @@ def test_the_first_message_starts_the_first_task(whole: Plan):
     assert step["StepAdjustments"] == [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}]
     always = ids(plan(QUEUES % "{min: 1, max: 8, metrics: {backlog: 4}}"))
     assert "BacklogScalingPolicy" in always and "FirstTaskAlarm" not in always
-    nights = "{min: 1, max: 8, metrics: {backlog: 4}, schedules: [{name: a, cron: '0 8 * * *', min: 1}, {name: b, cron: '0 20 * * *', min: 0}]}"  # noqa: E501
+    nights = (
+        "{min: 1, max: 8, metrics: {backlog: 4}, schedules: "
+        "[{name: a, cron: '0 8 * * *', min: 1}, {name: b, cron: '0 20 * * *', min: 0}]}"
+    )
     assert "FirstTaskAlarm" in ids(plan(QUEUES % nights))
 
 
