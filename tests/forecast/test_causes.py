@@ -13,7 +13,7 @@ from tests.forecast.known import BASE, compared, dumped, edited
 from tests.motion.known import Edit, bases, changed, compiled
 from tests.motion.known import edits as corpus
 
-PAIRS = list(zip(corpus(), corpus()[1:], strict=False))[::12]
+PAIRS = list(zip(corpus(), corpus()[1:], strict=False))[::30]
 """Neighbours in the corpus speak of the same things."""
 
 
